@@ -1,0 +1,73 @@
+// The cluster as a plugin sees it: columns, in which position i of each is the node in slot i.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "berth/ids.h"
+#include "berth/labels.h"
+#include "berth/node_mask.h"
+#include "berth/resources.h"
+
+namespace berth {
+
+// One accelerator. Rows of a node lie together, in the order of its inventory.
+struct DeviceRow {
+  KindId kind;
+  ModelId model;
+  int32_t memory_mib = 0;            // in all
+  int32_t allocated_milli = 0;       // 0 to 1000
+  int32_t allocated_memory_mib = 0;  // held by tasks that share it
+  int16_t numa_node = -1;            // -1: not known
+  bool healthy = true;
+  // Bit p: joined to the node's device number p by something faster than PCIe. Devices past 63 are
+  // not in anybody's mask.
+  uint64_t fast_links = 0;
+};
+
+// A view, valid until the node table changes. Slots without a node are in no mask and have
+// capacity 0.
+//
+// Threading: read by the loop's thread only.
+class NodeColumns {
+ public:
+  virtual ~NodeColumns() = default;
+
+  // Number of slots, with or without a node. The length of every column.
+  virtual size_t size() const = 0;
+  // Number of resource columns in use.
+  virtual uint32_t resource_count() const = 0;
+
+  // In quanta. REQUIRES: resource < kMaxResources. A resource that no node has is a column of 0.
+  virtual std::span<const int32_t> capacity(ResourceIndex resource) const = 0;
+  virtual std::span<const int32_t> allocated(ResourceIndex resource) const = 0;
+  // Ties between equal totals go to the lower rank. A permutation of slot numbers over the table's
+  // capacity.
+  virtual std::span<const uint32_t> rank() const = 0;
+
+  // Slots that hold a node; those whose agent is connected; those closed by an operator.
+  virtual const NodeMask& live() const = 0;
+  virtual const NodeMask& ready() const = 0;
+  virtual const NodeMask& cordoned() const = 0;
+
+  // Posting bitmaps; size() bits each. An id that no node has gives an empty set.
+  virtual const NodeMask& with_label(LabelId label) const = 0;
+  virtual const NodeMask& with_key(KeyId key) const = 0;
+  // Every label of this key that some node has or had.
+  virtual std::span<const LabelId> labels_of_key(KeyId key) const = 0;
+  // True and sets `value` when the label's value is a decimal integer within int64.
+  virtual bool integer_value(LabelId label, int64_t& value) const = 0;
+
+  // Taints 0..n-1 that some node has or had, with the nodes that have each now.
+  virtual uint32_t taint_count() const = 0;
+  virtual const NodeMask& with_taint(TaintId taint) const = 0;
+  virtual TaintEffect effect(TaintId taint) const = 0;
+  virtual bool Tolerates(std::span<const Toleration> tolerations, TaintId taint) const = 0;
+
+  // Devices of a node, in inventory order; empty for most. REQUIRES: slot < size().
+  virtual std::span<const DeviceRow> devices(Slot slot) const = 0;
+  // Nodes that have a device of this kind, free or not.
+  virtual const NodeMask& with_device_kind(KindId kind) const = 0;
+};
+
+}  // namespace berth

@@ -1,0 +1,52 @@
+// Where plugins are made by name.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "berth/plugin.h"
+#include "berth/plugin_args.h"
+
+namespace berth {
+
+// What a plugin may ask of the cluster when it is made, to turn names in its arguments into ids.
+class PluginContext {
+ public:
+  virtual ~PluginContext() = default;
+  // Column of a resource: "cpu", "memory", "storage", "bandwidth" or an extended one.
+  // RESOURCE_EXHAUSTED when the cluster has kMaxResources already.
+  virtual absl::StatusOr<uint32_t> ResourceColumn(std::string_view name) = 0;
+  virtual KindId DeviceKind(std::string_view name) = 0;
+};
+
+// Makes a plugin from its arguments (null: defaults). INVALID_ARGUMENT names the path of a wrong
+// argument ("scoringStrategy.type"), what it is and what is accepted; unknown arguments are
+// refused.
+using PluginFactory = std::function<absl::StatusOr<std::unique_ptr<Plugin>>(
+    const PluginArgs& args, PluginContext& context)>;
+
+// Names and factories, in the order of registration. A plain value, made once at start; no global
+// registration, so that no linker can drop one.
+class PluginRegistry {
+ public:
+  // Later registrations of a name replace earlier ones.
+  void Register(std::string_view name, PluginFactory factory);
+
+  // NOT_FOUND names the plugin and the nearest known name.
+  absl::StatusOr<std::unique_ptr<Plugin>> Make(std::string_view name, const PluginArgs& args,
+                                               PluginContext& context) const;
+  std::vector<std::string> Names() const;
+
+ private:
+  struct Entry {
+    std::string name;
+    PluginFactory factory;
+  };
+  std::vector<Entry> entries_;
+};
+
+}  // namespace berth

@@ -1,0 +1,45 @@
+// What a plugin sees of a task.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "berth/ids.h"
+#include "berth/labels.h"
+#include "berth/resources.h"
+
+namespace berth {
+
+// A claim on devices of one kind.
+struct DeviceNeed {
+  KindId kind;
+  int32_t count = 1;
+  int32_t share_milli = 1000;   // below 1000 only with count 1
+  int32_t memory_mib = 0;       // least memory of each; with a share, the memory taken
+  std::vector<ModelId> models;  // any of them; empty: every model
+
+  bool operator==(const DeviceNeed&) const = default;
+};
+
+// All of a task that placement can depend on. Tasks with equal requirements get equal answers from
+// every plugin of a profile: this is the static part of a shape.
+struct TaskRequirements {
+  ResourceVector requests{};
+  uint32_t resource_count = kFirstExtended;  // columns of `requests` that may be non-zero
+  std::vector<DeviceNeed> devices;           // distinct kinds
+  std::vector<LabelId> node_selector;        // the node has all of them; sorted
+  std::vector<LabelSelector> required_nodes; // one of them holds; empty: no condition
+  std::vector<PreferredNodes> preferred_nodes;
+  std::vector<Toleration> tolerations;
+  uint32_t profile = 0;                      // index of the profile in the configuration
+
+  bool operator==(const TaskRequirements&) const = default;
+};
+
+// Valid for the duration of a call.
+struct TaskView {
+  const TaskRequirements& needs;
+  TaskKey key;  // for seeds and for messages; an answer that is cached may not depend on it
+};
+
+}  // namespace berth

@@ -1,0 +1,229 @@
+// All that can be asked of the loop. Every command carries the principal that it comes from.
+//
+// Commands are values made by other threads and consumed by the loop. They arrive validated: field
+// by field, against the bounds of the wire. What depends on state (is the name taken, does the
+// job exist, may this principal see it) is decided in the loop.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "berth/ids.h"
+#include "berth/reason.h"
+#include "state/job_spec.h"
+#include "state/node_spec.h"
+#include "state/principal.h"
+#include "state/task_row.h"
+#include "state/views.h"
+
+namespace berth::state {
+
+// The inbox has one bounded queue for each; a turn takes agents' facts first.
+enum class CommandClass : uint8_t { kAgents, kOperators, kSubmissions };
+inline constexpr int kCommandClasses = 3;
+
+// ---- submissions ----
+
+struct SubmitJob {
+  std::shared_ptr<const JobSpec> spec;
+  std::shared_ptr<const std::string> blob;  // content of spec->blob
+  RunAs run_as;
+  std::string request_id;  // empty: none
+  std::string body_hash;   // SHA-256 of the request; set with request_id
+  // Item of a batch; the offset must be the batch's next one.
+  std::string batch_id;  // empty: none
+  int64_t batch_offset = 0;
+};
+
+// An item of a batch was refused before it reached the loop: the batch goes on past it.
+struct NoteBatchRefusal {
+  std::string batch_id;
+  int64_t batch_offset = 0;
+};
+
+// Where a batch stands.
+struct GetBatch {
+  std::string batch_id;
+};
+
+// ---- operators and readers ----
+
+// A job ("12"), a task ("12.3", "12.worker.3") or an attempt ("12.3#2"), as it was written and
+// split at the edge; names are resolved in the loop.
+struct ObjectRef {
+  JobId job;
+  bool has_task = false;
+  std::string group;     // empty: the only group
+  int64_t index = 0;
+  uint32_t attempt = 0;  // 0: the last
+};
+
+struct Cancel {
+  std::vector<ObjectRef> objects;
+  std::string message;
+  std::string request_id;
+  std::string body_hash;
+};
+
+struct SetCordon {
+  std::string node;
+  bool cordoned = false;
+};
+
+struct GetJob {
+  JobId job;
+};
+
+struct ListJobs {
+  std::string ns;  // empty: every visible one
+  int32_t page_size = 100;
+  bool newest_first = false;
+  std::vector<uint8_t> states;  // numbers of berth.v1.JobState; empty: all
+  // From a page token: go on after this job; 0: from the start.
+  JobId after;
+  uint64_t first_epoch = 0;  // of the first page; 0: this is it
+};
+
+struct GetTask {
+  ObjectRef object;
+};
+
+struct ListTasks {
+  std::optional<JobId> job;
+  std::string ns;
+  int32_t page_size = 100;
+  std::vector<TaskState> states;
+  std::optional<TaskKey> after;
+  uint64_t first_epoch = 0;
+};
+
+struct GetNode {
+  std::string node;
+};
+
+struct ListNodes {
+  int32_t page_size = 100;
+  std::string after;  // name; empty: from the start
+  uint64_t first_epoch = 0;
+};
+
+struct Explain {
+  ObjectRef object;
+  int32_t top = 5;
+};
+
+// What changed after `from_epoch`; the reply's epoch is where a live watch goes on.
+struct CatchUp {
+  std::optional<uint64_t> from_epoch;  // absent: from now on
+  bool jobs = false;
+  bool tasks = false;
+  bool nodes = false;
+  std::optional<JobId> job;  // only this one and its tasks
+  std::string ns;
+};
+
+// Where an attempt's output is.
+struct LocateOutput {
+  ObjectRef object;
+};
+
+// ---- agents ----
+
+struct AttemptRef {
+  TaskKey task;
+  uint32_t attempt = 0;
+};
+
+enum class AttemptPhase : uint8_t { kAccepted = 1, kRunning = 2, kStopping = 3, kEnded = 4 };
+
+struct AttemptStart {
+  int64_t unix_ms = 0;
+  std::string isolation;
+};
+
+struct AttemptFinish {
+  AttemptEnd end = AttemptEnd::kNone;
+  Reason reason = Reason::kNone;
+  std::string message;
+  int32_t exit_code = -1;
+  int32_t signal = 0;
+  Usage usage;
+  int64_t started_unix_ms = 0;
+  int64_t ended_unix_ms = 0;
+};
+
+// An attempt named by job, group and array index, as agents name it; the loop finds the position.
+struct AgentAttempt {
+  JobId job;
+  uint32_t group = 0;
+  uint32_t index = 0;
+  uint32_t attempt = 0;
+
+  bool operator==(const AgentAttempt&) const = default;
+  auto operator<=>(const AgentAttempt&) const = default;
+};
+
+struct AttemptReport {
+  AgentAttempt attempt;
+  AttemptPhase phase = AttemptPhase::kAccepted;
+  std::optional<AttemptStart> started;
+  std::optional<AttemptFinish> ended;
+};
+
+// A stream's Hello. `stream` is the link's own number for it, never reused while berthd runs.
+struct OpenSession {
+  uint64_t stream = 0;
+  NodeSpec node;
+  std::string incarnation;
+  std::string cluster_id;  // empty: it has not joined one
+  uint32_t generation = 0;
+  uint64_t directive_sequence = 0;
+  std::vector<AttemptReport> attempts;
+};
+
+struct CloseSession {
+  uint64_t stream = 0;
+};
+
+struct AgentFact {
+  uint64_t sequence = 0;
+  AgentAttempt attempt;
+  // accepted: neither; started; ended.
+  std::optional<AttemptStart> started;
+  std::optional<AttemptFinish> ended;
+};
+
+struct AgentFacts {
+  uint64_t stream = 0;
+  std::vector<AgentFact> facts;  // rising sequence
+};
+
+struct AgentHeartbeat {
+  uint64_t stream = 0;
+  uint64_t sequence = 0;
+  Usage node;
+  std::vector<std::pair<AgentAttempt, Usage>> attempts;
+};
+
+struct InventoryChanged {
+  uint64_t stream = 0;
+  NodeSpec node;
+};
+
+using CommandBody =
+    std::variant<SubmitJob, NoteBatchRefusal, GetBatch, Cancel, SetCordon, GetJob, ListJobs,
+                 GetTask, ListTasks, GetNode, ListNodes, Explain, CatchUp, LocateOutput,
+                 OpenSession, CloseSession, AgentFacts, AgentHeartbeat, InventoryChanged>;
+
+struct Command {
+  Principal principal;
+  // Names the reply to this command; 0: nobody waits for one.
+  uint64_t token = 0;
+  CommandBody body;
+};
+
+}  // namespace berth::state

@@ -1,0 +1,325 @@
+#include "state/node_table.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "base/check.h"
+#include "state/rank.h"
+
+namespace berth::state {
+namespace {
+
+constexpr std::string_view kBuiltinNames[kFirstExtended] = {"cpu", "memory", "storage",
+                                                            "bandwidth"};
+
+std::string Join(std::string_view key, std::string_view value) {
+  std::string joined(key);
+  joined.push_back('\0');
+  joined.append(value);
+  return joined;
+}
+
+std::optional<int64_t> ParseInteger(std::string_view text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+absl::StatusOr<ResourceIndex> ResourceColumn(Names& names, std::string_view name) {
+  for (ResourceIndex i = 0; i < kFirstExtended; ++i) {
+    if (name == kBuiltinNames[i]) return i;
+  }
+  if (const uint32_t known = names.extended.Find(name); known != Dictionary::kNone) {
+    return kFirstExtended + known;
+  }
+  if (kFirstExtended + names.extended.size() >= kMaxResources) {
+    return absl::ResourceExhaustedError(
+        "resource \"" + std::string(name) + "\": the cluster has " +
+        std::to_string(kMaxResources - kFirstExtended) +
+        " extended resources already, and cannot have more");
+  }
+  return kFirstExtended + names.extended.Intern(name);
+}
+
+std::string ResourceName(const Names& names, ResourceIndex resource) {
+  if (resource < kFirstExtended) return std::string(kBuiltinNames[resource]);
+  return names.extended.Name(resource - kFirstExtended);
+}
+
+// ---- changes ----
+
+void NodeTable::Grow(size_t slots) {
+  if (slots <= size()) return;
+  while (rank_capacity_ < slots) rank_capacity_ *= 2;
+  specs_.resize(slots);
+  generations_.resize(slots, 0);
+  task_counts_.resize(slots, 0);
+  devices_.resize(slots);
+  for (auto& column : capacity_) column.resize(slots, 0);
+  for (auto& column : allocated_) column.resize(slots, 0);
+  ranks_.resize(slots);
+  for (Slot slot = 0; slot < slots; ++slot) ranks_[slot] = RankOf(seed_, slot, rank_capacity_);
+  for (NodeMask* mask : {&live_, &ready_, &cordoned_, &empty_}) mask->Resize(slots);
+  for (auto* masks : {&with_label_, &with_key_, &with_taint_, &with_kind_}) {
+    for (NodeMask& mask : *masks) mask.Resize(slots);
+  }
+}
+
+absl::StatusOr<Slot> NodeTable::Put(const NodeSpec& spec) {
+  for (const auto& [name, amount] : spec.capacity.extended) {
+    if (auto column = ResourceColumn(names_, name); !column.ok()) return column.status();
+  }
+  Slot slot = Find(spec.name);
+  if (slot == kNoSlot) {
+    if (!free_slots_.empty()) {
+      slot = free_slots_.back();
+      free_slots_.pop_back();
+    } else {
+      slot = static_cast<Slot>(size());
+      Grow(slot + 1);
+    }
+    ++generations_[slot];
+    by_name_.emplace(spec.name, slot);
+  } else {
+    Undescribe(slot);
+  }
+  Describe(slot, spec);
+  ++improvements_;
+  return slot;
+}
+
+absl::Status NodeTable::Restore(Slot slot, uint32_t generation, const NodeSpec& spec) {
+  if (Find(spec.name) != kNoSlot || Holds(slot)) {
+    return absl::DataLossError("node \"" + spec.name + "\": its slot " + std::to_string(slot) +
+                               " or its name is there twice");
+  }
+  for (const auto& [name, amount] : spec.capacity.extended) {
+    if (auto column = ResourceColumn(names_, name); !column.ok()) return column.status();
+  }
+  const size_t before = size();
+  Grow(slot + 1);
+  for (size_t i = before; i < slot; ++i) free_slots_.push_back(static_cast<Slot>(i));
+  std::erase(free_slots_, slot);
+  generations_[slot] = generation;
+  by_name_.emplace(spec.name, slot);
+  Describe(slot, spec);
+  ++improvements_;
+  return absl::OkStatus();
+}
+
+void NodeTable::Describe(Slot slot, const NodeSpec& spec) {
+  for (ResourceIndex i = 0; i < kFirstExtended; ++i) capacity_[i][slot] = spec.capacity.builtin[i];
+  for (const auto& [name, amount] : spec.capacity.extended) {
+    capacity_[*ResourceColumn(names_, name)][slot] = amount;
+  }
+  for (const auto& [key, value] : spec.labels) {
+    const LabelId label = InternLabel(key, value);
+    with_label_[label.value].Set(slot);
+    with_key_[label_infos_[label.value].key.value].Set(slot);
+  }
+  for (const TaintSpec& taint : spec.taints) with_taint_[InternTaint(taint).value].Set(slot);
+
+  // Devices keep what is allocated on them by id; the rest is new.
+  std::map<std::string, DeviceRow> before;
+  if (specs_[slot] != nullptr) {
+    for (size_t i = 0; i < specs_[slot]->devices.size(); ++i) {
+      before[specs_[slot]->devices[i].id] = devices_[slot][i];
+    }
+  }
+  std::vector<DeviceRow> rows;
+  for (const DeviceSpec& device : spec.devices) {
+    DeviceRow row;
+    if (const auto it = before.find(device.id); it != before.end()) row = it->second;
+    row.kind = KindId{names_.kinds.Intern(device.kind)};
+    row.model = ModelId{names_.models.Intern(device.model)};
+    row.memory_mib = device.memory_mib;
+    row.numa_node = device.numa_node;
+    row.healthy = device.healthy;
+    row.fast_links = 0;
+    for (size_t peer = 0; peer < spec.devices.size() && peer < 64; ++peer) {
+      const auto& peers = device.fast_peers;
+      if (std::find(peers.begin(), peers.end(), spec.devices[peer].id) != peers.end()) {
+        row.fast_links |= uint64_t{1} << peer;
+      }
+    }
+    while (with_kind_.size() <= row.kind.value) with_kind_.emplace_back(size());
+    with_kind_[row.kind.value].Set(slot);
+    rows.push_back(row);
+  }
+  devices_[slot] = std::move(rows);
+  live_.Set(slot);
+  specs_[slot] = std::make_shared<const NodeSpec>(spec);
+}
+
+void NodeTable::Undescribe(Slot slot) {
+  for (auto& column : capacity_) column[slot] = 0;
+  for (auto* masks : {&with_label_, &with_key_, &with_taint_, &with_kind_}) {
+    for (NodeMask& mask : *masks) mask.Clear(slot);
+  }
+}
+
+void NodeTable::Remove(Slot slot) {
+  BERTH_CHECK(Holds(slot) && task_counts_[slot] == 0);
+  Undescribe(slot);
+  by_name_.erase(specs_[slot]->name);
+  specs_[slot].reset();
+  devices_[slot].clear();
+  live_.Clear(slot);
+  ready_.Clear(slot);
+  cordoned_.Clear(slot);
+  free_slots_.push_back(slot);
+}
+
+void NodeTable::SetReady(Slot slot, bool ready) {
+  BERTH_CHECK(Holds(slot));
+  ready_.Assign(slot, ready);
+  if (ready) ++improvements_;
+}
+
+void NodeTable::SetCordoned(Slot slot, bool cordoned) {
+  BERTH_CHECK(Holds(slot));
+  cordoned_.Assign(slot, cordoned);
+  if (!cordoned) ++improvements_;
+}
+
+void NodeTable::Allocate(Slot slot, const TaskRequirements& needs,
+                         const Reservation& reservation) {
+  BERTH_CHECK(Holds(slot));
+  for (uint32_t i = 0; i < needs.resource_count; ++i) allocated_[i][slot] += needs.requests[i];
+  for (const DeviceGrant& grant : reservation.devices) {
+    // A device that the node no longer reports has nothing to be counted on.
+    if (grant.device >= devices_[slot].size()) continue;
+    DeviceRow& row = devices_[slot][grant.device];
+    row.allocated_milli += grant.share_milli;
+    row.allocated_memory_mib += grant.memory_mib;
+  }
+  ++task_counts_[slot];
+}
+
+void NodeTable::Release(Slot slot, const TaskRequirements& needs, const Reservation& reservation) {
+  BERTH_CHECK(Holds(slot) && task_counts_[slot] > 0);
+  for (uint32_t i = 0; i < needs.resource_count; ++i) {
+    allocated_[i][slot] -= needs.requests[i];
+    BERTH_CHECK(allocated_[i][slot] >= 0);
+  }
+  for (const DeviceGrant& grant : reservation.devices) {
+    if (grant.device >= devices_[slot].size()) continue;
+    DeviceRow& row = devices_[slot][grant.device];
+    row.allocated_milli -= grant.share_milli;
+    row.allocated_memory_mib -= grant.memory_mib;
+    BERTH_CHECK(row.allocated_milli >= 0 && row.allocated_memory_mib >= 0);
+  }
+  --task_counts_[slot];
+  ++improvements_;
+}
+
+// ---- one node ----
+
+Slot NodeTable::Find(std::string_view name) const {
+  const auto it = by_name_.find(name);
+  return it == by_name_.end() ? kNoSlot : it->second;
+}
+
+const NodeSpec& NodeTable::spec(Slot slot) const {
+  BERTH_CHECK(Holds(slot));
+  return *specs_[slot];
+}
+
+std::vector<std::string> NodeTable::DeviceIds(Slot slot, const Reservation& reservation) const {
+  std::vector<std::string> ids;
+  for (const DeviceGrant& grant : reservation.devices) {
+    if (grant.device < spec(slot).devices.size()) ids.push_back(spec(slot).devices[grant.device].id);
+  }
+  return ids;
+}
+
+// ---- NodeColumns ----
+
+std::span<const int32_t> NodeTable::capacity(ResourceIndex resource) const {
+  return capacity_[resource];
+}
+std::span<const int32_t> NodeTable::allocated(ResourceIndex resource) const {
+  return allocated_[resource];
+}
+
+const NodeMask& NodeTable::with_label(LabelId label) const {
+  return label.value < with_label_.size() ? with_label_[label.value] : empty_;
+}
+const NodeMask& NodeTable::with_key(KeyId key) const {
+  return key.value < with_key_.size() ? with_key_[key.value] : empty_;
+}
+const NodeMask& NodeTable::with_taint(TaintId taint) const {
+  return taint.value < with_taint_.size() ? with_taint_[taint.value] : empty_;
+}
+const NodeMask& NodeTable::with_device_kind(KindId kind) const {
+  return kind.value < with_kind_.size() ? with_kind_[kind.value] : empty_;
+}
+
+std::span<const LabelId> NodeTable::labels_of_key(KeyId key) const {
+  if (key.value >= labels_of_key_.size()) return {};
+  return labels_of_key_[key.value];
+}
+
+bool NodeTable::integer_value(LabelId label, int64_t& value) const {
+  const auto& integer = label_infos_[label.value].integer;
+  if (integer) value = *integer;
+  return integer.has_value();
+}
+
+TaintEffect NodeTable::effect(TaintId taint) const { return taints_[taint.value].effect; }
+
+bool NodeTable::Tolerates(std::span<const Toleration> tolerations, TaintId taint) const {
+  return std::any_of(tolerations.begin(), tolerations.end(), [&](const Toleration& toleration) {
+    return (!toleration.effect || *toleration.effect == taints_[taint.value].effect) &&
+           (!toleration.key || *toleration.key == taint_keys_[taint.value]) &&
+           (!toleration.key_value || *toleration.key_value == taint_pairs_[taint.value]);
+  });
+}
+
+std::span<const DeviceRow> NodeTable::devices(Slot slot) const { return devices_[slot]; }
+
+// ---- interning ----
+
+KeyId NodeTable::InternKey(std::string_view key) {
+  const KeyId id{names_.keys.Intern(key)};
+  while (with_key_.size() <= id.value) {
+    with_key_.emplace_back(size());
+    labels_of_key_.emplace_back();
+  }
+  return id;
+}
+
+LabelId NodeTable::InternLabel(std::string_view key, std::string_view value) {
+  const LabelId id{names_.labels.Intern(Join(key, value))};
+  if (id.value == with_label_.size()) {
+    with_label_.emplace_back(size());
+    const KeyId key_id = InternKey(key);
+    label_infos_.push_back({key_id, ParseInteger(value)});
+    labels_of_key_[key_id.value].push_back(id);
+  }
+  return id;
+}
+
+TaintId NodeTable::InternTaint(const TaintSpec& taint) {
+  const auto effect = static_cast<char>('0' + static_cast<int>(taint.effect));
+  const TaintId id{names_.taints.Intern(Join(Join(taint.key, taint.value), {&effect, 1}))};
+  if (id.value == with_taint_.size()) {
+    with_taint_.emplace_back(size());
+    taints_.push_back(taint);
+    taint_keys_.push_back(InternKey(taint.key));
+    taint_pairs_.push_back(InternLabel(taint.key, taint.value));
+  }
+  return id;
+}
+
+std::string NodeTable::LabelText(LabelId label) const {
+  std::string text = names_.labels.Name(label.value);
+  text[text.find('\0')] = '=';
+  return text;
+}
+
+}  // namespace berth::state

@@ -1,0 +1,164 @@
+// The nodes of the cluster, as columns.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "berth/labels.h"
+#include "berth/node_columns.h"
+#include "berth/reserve.h"
+#include "berth/task_view.h"
+#include "state/dictionary.h"
+#include "state/node_spec.h"
+
+namespace berth::state {
+
+// Names of labels, taints, resources, device kinds and models, and their numbers.
+struct Names {
+  Dictionary labels;     // "key\0value"
+  Dictionary keys;
+  Dictionary taints;     // "key\0value\0effect"
+  Dictionary kinds;
+  Dictionary models;
+  Dictionary extended;   // extended resources; number i has column kFirstExtended + i
+};
+
+// Column of a resource by the name that people use ("cpu", "memory", "storage", "bandwidth" or an
+// extended one). RESOURCE_EXHAUSTED when it would be the (kMaxResources + 1)th.
+absl::StatusOr<ResourceIndex> ResourceColumn(Names& names, std::string_view name);
+std::string ResourceName(const Names& names, ResourceIndex resource);
+
+// A structure of arrays over slots.
+//
+// Invariants: every column has size() entries; a slot without a node has capacity and allocation 0
+// and is in no mask; 0 <= allocated, and allocated <= capacity unless a node re-registered smaller;
+// rank is RankOf(seed, slot, table capacity); device rows of a slot stand in inventory order.
+//
+// Threading: owned by the loop's thread. Cost: O(resources + labels + devices) for a node's
+// registration, O(resources + grants) for Allocate and Release.
+class NodeTable final : public NodeColumns {
+ public:
+  // `seed` draws the ranks; it and the table's capacity are kept in the store.
+  explicit NodeTable(uint64_t seed) : seed_(seed) {}
+
+  // ---- changes ----
+
+  // Registers a node, or takes over a new inventory of a known one; its allocation stays, in total
+  // and on every device that is still there under its id. Returns its slot.
+  // RESOURCE_EXHAUSTED when its extended resources do not fit the columns; nothing is changed then.
+  absl::StatusOr<Slot> Put(const NodeSpec& spec);
+  // REQUIRES: nothing is allocated on it. The slot may be reused with a higher generation.
+  void Remove(Slot slot);
+  // As Put, at exactly this slot with this generation: for recovery.
+  absl::Status Restore(Slot slot, uint32_t generation, const NodeSpec& spec);
+
+  void SetReady(Slot slot, bool ready);
+  void SetCordoned(Slot slot, bool cordoned);
+
+  // Takes a task's amounts, or gives exactly them back.
+  // REQUIRES: a node is there; for Release, the same amounts were taken.
+  void Allocate(Slot slot, const TaskRequirements& needs, const Reservation& reservation);
+  void Release(Slot slot, const TaskRequirements& needs, const Reservation& reservation);
+
+  // ---- one node ----
+
+  // kNoSlot when there is no such node.
+  Slot Find(std::string_view name) const;
+  // REQUIRES: a node is in the slot, for each of these.
+  const NodeSpec& spec(Slot slot) const;
+  std::shared_ptr<const NodeSpec> spec_ptr(Slot slot) const { return specs_[slot]; }
+  const std::string& name(Slot slot) const { return spec(slot).name; }
+  uint32_t generation(Slot slot) const { return generations_[slot]; }
+  int32_t task_count(Slot slot) const { return task_counts_[slot]; }
+  bool Holds(Slot slot) const { return slot < size() && live_.Test(slot); }
+  // Device ids by a reservation's positions.
+  std::vector<std::string> DeviceIds(Slot slot, const Reservation& reservation) const;
+
+  // Slots that hold a node, in order of name: for lists and for explanations.
+  const std::map<std::string, Slot, std::less<>>& by_name() const { return by_name_; }
+
+  Names& names() { return names_; }
+  const Names& names() const { return names_; }
+  uint64_t seed() const { return seed_; }
+  // Slots that ranks are drawn over: a power of two >= size(). Doubling redraws them.
+  uint32_t rank_capacity() const { return rank_capacity_; }
+
+  // Rises whenever a node could have become able to hold more: registration, release, ready,
+  // uncordon, relabel. What was parked before is worth another look.
+  uint64_t improvements() const { return improvements_; }
+
+  // ---- NodeColumns ----
+  size_t size() const override { return specs_.size(); }
+  uint32_t resource_count() const override { return kFirstExtended + names_.extended.size(); }
+  std::span<const int32_t> capacity(ResourceIndex resource) const override;
+  std::span<const int32_t> allocated(ResourceIndex resource) const override;
+  std::span<const uint32_t> rank() const override { return ranks_; }
+  const NodeMask& live() const override { return live_; }
+  const NodeMask& ready() const override { return ready_; }
+  const NodeMask& cordoned() const override { return cordoned_; }
+  const NodeMask& with_label(LabelId label) const override;
+  const NodeMask& with_key(KeyId key) const override;
+  std::span<const LabelId> labels_of_key(KeyId key) const override;
+  bool integer_value(LabelId label, int64_t& value) const override;
+  uint32_t taint_count() const override { return names_.taints.size(); }
+  const NodeMask& with_taint(TaintId taint) const override;
+  TaintEffect effect(TaintId taint) const override;
+  bool Tolerates(std::span<const Toleration> tolerations, TaintId taint) const override;
+  std::span<const DeviceRow> devices(Slot slot) const override;
+  const NodeMask& with_device_kind(KindId kind) const override;
+
+  // Interning that keeps the key of each pair and taint known.
+  LabelId InternLabel(std::string_view key, std::string_view value);
+  KeyId InternKey(std::string_view key);
+  TaintId InternTaint(const TaintSpec& taint);
+  const TaintSpec& TaintOf(TaintId taint) const { return taints_[taint.value]; }
+  // "key=value".
+  std::string LabelText(LabelId label) const;
+
+ private:
+  struct LabelInfo {
+    KeyId key;
+    std::optional<int64_t> integer;
+  };
+
+  void Grow(size_t slots);
+  void Describe(Slot slot, const NodeSpec& spec);    // posting bitmaps, capacity, device rows
+  void Undescribe(Slot slot);
+
+  const uint64_t seed_;
+  Names names_;
+  uint32_t rank_capacity_ = 64;
+  uint64_t improvements_ = 0;
+  std::map<std::string, Slot, std::less<>> by_name_;
+  std::vector<Slot> free_slots_;
+
+  // Columns, by slot.
+  std::vector<std::shared_ptr<const NodeSpec>> specs_;  // null: no node
+  std::vector<uint32_t> generations_;
+  std::vector<uint32_t> ranks_;
+  std::vector<int32_t> task_counts_;
+  std::array<std::vector<int32_t>, kMaxResources> capacity_;
+  std::array<std::vector<int32_t>, kMaxResources> allocated_;
+  std::vector<std::vector<DeviceRow>> devices_;
+  NodeMask live_, ready_, cordoned_;
+
+  // Posting bitmaps, by id.
+  std::vector<NodeMask> with_label_, with_key_, with_taint_, with_kind_;
+  std::vector<LabelInfo> label_infos_;
+  std::vector<std::vector<LabelId>> labels_of_key_;
+  std::vector<TaintSpec> taints_;
+  std::vector<KeyId> taint_keys_;
+  std::vector<LabelId> taint_pairs_;
+  NodeMask empty_;  // size() bits, none set
+};
+
+}  // namespace berth::state
