@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "berth/plugin_args.h"
 #include "config/log_config.h"
-#include "yaml/value.h"
 
 namespace berth::config {
 
@@ -75,8 +75,8 @@ struct PluginSet {
 // Arguments of one plugin: an untyped tree, that the plugin itself decodes and judges.
 struct PluginConfig {
   std::string name;
-  // A map; its nodes know their place in the file.
-  yaml::Value args;
+  // A map.
+  PluginArgs args;
 
   friend bool operator==(const PluginConfig&, const PluginConfig&) = default;
 };
