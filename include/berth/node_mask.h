@@ -1,6 +1,7 @@
 // A set of slots, as a bitmap.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>

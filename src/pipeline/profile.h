@@ -1,0 +1,128 @@
+// Profiles: named sets of plugins with weights, compiled from the configuration.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "berth/filter.h"
+#include "berth/plugin_args.h"
+#include "berth/plugin_registry.h"
+#include "berth/queue_sort.h"
+#include "berth/reserve.h"
+#include "berth/score.h"
+
+namespace berth::pipeline {
+
+inline constexpr int64_t kMinWeight = 1;
+inline constexpr int64_t kMaxWeight = 100;
+// Most score plugins of a profile. With weights of at most 100 and scores of at most 2^20 a total
+// stays below 2^31, which the choice of the best node relies on.
+inline constexpr size_t kMaxScorePlugins = 16;
+
+// A plugin that scores, and how much its score counts.
+struct WeightedName {
+  std::string name;
+  int64_t weight = 1;  // kMinWeight to kMaxWeight
+
+  bool operator==(const WeightedName&) const = default;
+};
+
+// What the configuration says of one profile, over the defaults.
+//
+// At each extension point the defaults come first. `disabled` takes plugins out by name, "*" takes
+// out all defaults. `enabled` adds plugins behind what is left; one that is there already keeps its
+// place and takes the new weight. A plugin in both lists moves to the back.
+struct ProfileOptions {
+  struct Filters {
+    std::vector<std::string> enabled;
+    std::vector<std::string> disabled;
+  };
+  struct Scores {
+    std::vector<WeightedName> enabled;
+    std::vector<std::string> disabled;
+  };
+
+  std::string name = "default";
+  Filters filters;
+  Scores scores;
+  // Arguments by plugin, in the order of the file. A plugin without an entry has its defaults.
+  std::vector<std::pair<std::string, PluginArgs>> plugin_config;
+  std::string queue_sort = "PrioritySort";
+  // How equal totals are decided. "fixed": by rank. "rotate" is not honoured yet.
+  std::string tie = "fixed";
+};
+
+// What a profile has where its options are silent.
+struct ProfileDefaults {
+  std::vector<std::string> filters;
+  std::vector<WeightedName> scores;
+  // Filters that keep the books: without them a node's resources would be given away twice, so no
+  // profile may leave them out.
+  std::vector<std::string> required_filters;
+};
+
+// The default profile of design and documentation.
+const ProfileDefaults& DefaultPlugins();
+
+struct WeightedScore {
+  const ScorePlugin* plugin = nullptr;
+  int32_t weight = 1;
+};
+
+// A compiled profile: its plugins, made with their arguments, at the points where they take part.
+//
+// A plugin named at several points is one object. What is enabled as a filter and can reserve takes
+// part in Reserve.
+//
+// Threading: immutable; its plugins are called on the loop's thread only.
+class Profile {
+ public:
+  Profile(Profile&&) = default;
+  Profile& operator=(Profile&&) = default;
+
+  const std::string& name() const { return name_; }
+  // In the order in which they run, which is that in which a removed node is counted.
+  std::span<const FilterPlugin* const> filters() const { return filters_; }
+  // In the order of the options; never more than kMaxScorePlugins.
+  std::span<const WeightedScore> scores() const { return scores_; }
+  std::span<const ReservePlugin* const> reserves() const { return reserves_; }
+  const QueueSortPlugin& queue_sort() const { return *queue_sort_; }
+
+ private:
+  friend absl::StatusOr<Profile> CompileProfile(const ProfileOptions&, std::string_view,
+                                                const PluginRegistry&, PluginContext&,
+                                                const ProfileDefaults&);
+  Profile() = default;
+
+  std::string name_;
+  std::vector<std::unique_ptr<Plugin>> plugins_;
+  std::vector<const FilterPlugin*> filters_;
+  std::vector<WeightedScore> scores_;
+  std::vector<const ReservePlugin*> reserves_;
+  const QueueSortPlugin* queue_sort_ = nullptr;
+};
+
+// Makes the plugins of one profile. `path` is where its options stand in the file ("profiles[0]").
+//
+// INVALID_ARGUMENT names the path of what is wrong ("profiles[0].plugins.score.enabled[1]"), what
+// it is and what would be accepted: an unknown plugin with the nearest known name, a weight out of
+// range, a plugin that has no such extension point, a missing required filter, an argument that its
+// plugin refuses ("profiles[0].pluginConfig[1].args.scoringStrategy.type").
+absl::StatusOr<Profile> CompileProfile(const ProfileOptions& options, std::string_view path,
+                                       const PluginRegistry& registry, PluginContext& context,
+                                       const ProfileDefaults& defaults = DefaultPlugins());
+
+// Makes all profiles of a configuration, paths "profiles[0]" and so on. INVALID_ARGUMENT also when
+// there is none or two have one name.
+absl::StatusOr<std::vector<Profile>> CompileProfiles(
+    std::span<const ProfileOptions> options, const PluginRegistry& registry, PluginContext& context,
+    const ProfileDefaults& defaults = DefaultPlugins());
+
+}  // namespace berth::pipeline

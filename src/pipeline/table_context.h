@@ -1,0 +1,31 @@
+// What plugins may ask of the cluster while they are made, answered from the node table's names.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "berth/plugin_registry.h"
+#include "state/node_table.h"
+
+namespace berth::pipeline {
+
+// Interns the names that plugins' arguments mention, so that a profile may name a resource before
+// the first node has it.
+//
+// Threading: the owner of the names.
+class TableContext final : public PluginContext {
+ public:
+  // `names` outlives this.
+  explicit TableContext(state::Names& names) : names_(names) {}
+
+  absl::StatusOr<uint32_t> ResourceColumn(std::string_view name) override {
+    return state::ResourceColumn(names_, name);
+  }
+  KindId DeviceKind(std::string_view name) override { return KindId{names_.kinds.Intern(name)}; }
+
+ private:
+  state::Names& names_;
+};
+
+}  // namespace berth::pipeline
