@@ -49,8 +49,8 @@ class FilterPlugin : public virtual Plugin {
 
   // Says why Filter clears each slot of `removed`: exactly one Reject per slot that Filter would
   // clear, none for the others. Cold path: called for explanations and for parking a task.
-  virtual void Diagnose(const TaskView& task, const NodeColumns& columns,
-                        const NodeMask& removed, RejectionSink& sink) const = 0;
+  virtual void Diagnose(const TaskView& task, const NodeColumns& columns, const NodeMask& removed,
+                        RejectionSink& sink) const = 0;
 };
 
 }  // namespace berth

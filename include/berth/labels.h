@@ -36,9 +36,9 @@ enum class TaintEffect : uint8_t { kNoSchedule, kPreferNoSchedule, kNoExecute };
 // Taints that the task tolerates, resolved against the cluster's taint dictionary by
 // NodeColumns::Tolerates; kept in words because a new taint may match later.
 struct Toleration {
-  std::optional<KeyId> key;          // absent: every key
-  std::optional<LabelId> key_value;  // absent: every value of the key
-  std::optional<TaintEffect> effect; // absent: every effect
+  std::optional<KeyId> key;           // absent: every key
+  std::optional<LabelId> key_value;   // absent: every value of the key
+  std::optional<TaintEffect> effect;  // absent: every effect
 
   bool operator==(const Toleration&) const = default;
 };

@@ -94,9 +94,7 @@ class NodeMask {
 class SlotSpan {
  public:
   static SlotSpan All(size_t size) { return SlotSpan({}, size, true); }
-  static SlotSpan List(std::span<const Slot> slots) {
-    return SlotSpan(slots, slots.size(), false);
-  }
+  static SlotSpan List(std::span<const Slot> slots) { return SlotSpan(slots, slots.size(), false); }
 
   // True: every slot of the columns, and list() is empty.
   bool is_all() const { return all_; }

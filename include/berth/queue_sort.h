@@ -12,8 +12,8 @@ namespace berth {
 struct QueuedGroup {
   JobId job;
   uint32_t group = 0;
-  int32_t priority = 0;          // higher first
-  int64_t queued_at_ms = 0;      // loop time at submission
+  int32_t priority = 0;      // higher first
+  int64_t queued_at_ms = 0;  // loop time at submission
 };
 
 // A key for each queued group of tasks; lower keys go first, ties by (job, group, position).

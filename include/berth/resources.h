@@ -15,10 +15,10 @@ namespace berth {
 // free index when a node or a request first names them.
 using ResourceIndex = uint32_t;
 
-inline constexpr ResourceIndex kCpu = 0;        // quantum: 1 milli-CPU
-inline constexpr ResourceIndex kMemory = 1;     // quantum: 1 MiB
-inline constexpr ResourceIndex kStorage = 2;    // quantum: 1 MiB
-inline constexpr ResourceIndex kBandwidth = 3;  // quantum: 1 Mbit/s = 10^6 bit/s
+inline constexpr ResourceIndex kCpu = 0;            // quantum: 1 milli-CPU
+inline constexpr ResourceIndex kMemory = 1;         // quantum: 1 MiB
+inline constexpr ResourceIndex kStorage = 2;        // quantum: 1 MiB
+inline constexpr ResourceIndex kBandwidth = 3;      // quantum: 1 Mbit/s = 10^6 bit/s
 inline constexpr ResourceIndex kFirstExtended = 4;  // quantum: 1
 inline constexpr size_t kMaxResources = 16;
 

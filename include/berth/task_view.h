@@ -25,13 +25,13 @@ struct DeviceNeed {
 // every plugin of a profile: this is the static part of a shape.
 struct TaskRequirements {
   ResourceVector requests{};
-  uint32_t resource_count = kFirstExtended;  // columns of `requests` that may be non-zero
-  std::vector<DeviceNeed> devices;           // distinct kinds
-  std::vector<LabelId> node_selector;        // the node has all of them; sorted
-  std::vector<LabelSelector> required_nodes; // one of them holds; empty: no condition
+  uint32_t resource_count = kFirstExtended;   // columns of `requests` that may be non-zero
+  std::vector<DeviceNeed> devices;            // distinct kinds
+  std::vector<LabelId> node_selector;         // the node has all of them; sorted
+  std::vector<LabelSelector> required_nodes;  // one of them holds; empty: no condition
   std::vector<PreferredNodes> preferred_nodes;
   std::vector<Toleration> tolerations;
-  uint32_t profile = 0;                      // index of the profile in the configuration
+  uint32_t profile = 0;  // index of the profile in the configuration
 
   bool operator==(const TaskRequirements&) const = default;
 };

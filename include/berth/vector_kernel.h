@@ -1,4 +1,5 @@
-// Compiles a function once per instruction set, and picks the best that the machine has at run time.
+// Compiles a function once per instruction set, and picks the best that the machine has at run
+// time.
 #pragma once
 
 // For a free function whose loops run over columns:
@@ -9,8 +10,8 @@
 // single IEEE operations in double (the build switches off contraction into fused multiply-adds).
 // Not for templates, and pointless where the loop does not vectorise.
 //
-// With a sanitizer, whose runtime is not ready yet when the loader resolves such functions, and with
-// other compilers, the function is compiled once, as it stands.
+// With a sanitizer, whose runtime is not ready yet when the loader resolves such functions, and
+// with other compilers, the function is compiled once, as it stands.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__) && \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define BERTH_VECTOR_KERNEL \

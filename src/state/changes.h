@@ -14,14 +14,14 @@ namespace berth::state {
 
 // Numbers by which the cluster goes on where it was.
 struct ClusterMeta {
-  std::string cluster_id;        // uuid, drawn when the data directory was made
-  uint32_t generation = 0;       // restore generation
-  uint64_t term = 0;             // leader term; rises at each start of berthd
-  uint64_t epoch = 0;            // last committed
-  int64_t now_ms = 0;            // the loop's monotonic time
-  uint64_t next_job = 1;         // counter of job ids
-  uint64_t seed = 0;             // of ranks
-  uint32_t rank_capacity = 64;   // slots that ranks are drawn over
+  std::string cluster_id;       // uuid, drawn when the data directory was made
+  uint32_t generation = 0;      // restore generation
+  uint64_t term = 0;            // leader term; rises at each start of berthd
+  uint64_t epoch = 0;           // last committed
+  int64_t now_ms = 0;           // the loop's monotonic time
+  uint64_t next_job = 1;        // counter of job ids
+  uint64_t seed = 0;            // of ranks
+  uint32_t rank_capacity = 64;  // slots that ranks are drawn over
 
   bool operator==(const ClusterMeta&) const = default;
 };
@@ -29,18 +29,18 @@ struct ClusterMeta {
 // What the daemon knows of its conversation with a node's agent.
 struct NodeLinkView {
   Slot slot = kNoSlot;
-  std::string incarnation;        // uuid of the agent's journal
-  uint64_t next_sequence = 1;     // of the next directive to this incarnation
-  uint64_t fact_sequence = 0;     // facts up to here are applied
+  std::string incarnation;     // uuid of the agent's journal
+  uint64_t next_sequence = 1;  // of the next directive to this incarnation
+  uint64_t fact_sequence = 0;  // facts up to here are applied
 };
 
 // The first answer to a request_id, for repeats.
 struct RequestView {
   std::string principal;
   std::string request_id;
-  std::string body_hash;     // SHA-256 in hexadecimal
-  JobId job;                 // what it made; 0: nothing
-  int64_t answered_ms = 0;   // loop time
+  std::string body_hash;    // SHA-256 in hexadecimal
+  JobId job;                // what it made; 0: nothing
+  int64_t answered_ms = 0;  // loop time
 };
 
 // How far a batch of submissions has come.
@@ -129,10 +129,9 @@ struct BlobRemoval {
   std::string hash;
 };
 
-using Change =
-    std::variant<MetaChange, JobChange, TaskChange, JobRemoval, NodeChange, NodeRemoval,
-                 NodeLinkChange, RequestChange, RequestRemoval, BatchChange, BatchRemoval,
-                 AuditChange, HistoryChange, BlobChange, BlobRemoval>;
+using Change = std::variant<MetaChange, JobChange, TaskChange, JobRemoval, NodeChange, NodeRemoval,
+                            NodeLinkChange, RequestChange, RequestRemoval, BatchChange,
+                            BatchRemoval, AuditChange, HistoryChange, BlobChange, BlobRemoval>;
 
 // All that one turn changed. Immutable once made; shared by the store thread and the watchers.
 struct ChangeBatch {

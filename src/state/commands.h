@@ -57,7 +57,7 @@ struct GetBatch {
 struct ObjectRef {
   JobId job;
   bool has_task = false;
-  std::string group;     // empty: the only group
+  std::string group;  // empty: the only group
   int64_t index = 0;
   uint32_t attempt = 0;  // 0: the last
 };

@@ -85,7 +85,6 @@ struct AckHeartbeat {
   uint64_t sequence = 0;
 };
 
-using AgentEffect =
-    std::variant<WelcomeAgent, RefuseAgent, SendDirectives, AckFacts, AckHeartbeat>;
+using AgentEffect = std::variant<WelcomeAgent, RefuseAgent, SendDirectives, AckFacts, AckHeartbeat>;
 
 }  // namespace berth::state

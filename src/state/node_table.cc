@@ -37,10 +37,9 @@ absl::StatusOr<ResourceIndex> ResourceColumn(Names& names, std::string_view name
     return kFirstExtended + known;
   }
   if (kFirstExtended + names.extended.size() >= kMaxResources) {
-    return absl::ResourceExhaustedError(
-        "resource \"" + std::string(name) + "\": the cluster has " +
-        std::to_string(kMaxResources - kFirstExtended) +
-        " extended resources already, and cannot have more");
+    return absl::ResourceExhaustedError("resource \"" + std::string(name) + "\": the cluster has " +
+                                        std::to_string(kMaxResources - kFirstExtended) +
+                                        " extended resources already, and cannot have more");
   }
   return kFirstExtended + names.extended.Intern(name);
 }
@@ -186,8 +185,7 @@ void NodeTable::SetCordoned(Slot slot, bool cordoned) {
   if (!cordoned) ++improvements_;
 }
 
-void NodeTable::Allocate(Slot slot, const TaskRequirements& needs,
-                         const Reservation& reservation) {
+void NodeTable::Allocate(Slot slot, const TaskRequirements& needs, const Reservation& reservation) {
   BERTH_CHECK(Holds(slot));
   for (uint32_t i = 0; i < needs.resource_count; ++i) allocated_[i][slot] += needs.requests[i];
   for (const DeviceGrant& grant : reservation.devices) {
@@ -232,7 +230,8 @@ const NodeSpec& NodeTable::spec(Slot slot) const {
 std::vector<std::string> NodeTable::DeviceIds(Slot slot, const Reservation& reservation) const {
   std::vector<std::string> ids;
   for (const DeviceGrant& grant : reservation.devices) {
-    if (grant.device < spec(slot).devices.size()) ids.push_back(spec(slot).devices[grant.device].id);
+    if (grant.device < spec(slot).devices.size())
+      ids.push_back(spec(slot).devices[grant.device].id);
   }
   return ids;
 }
@@ -270,7 +269,9 @@ bool NodeTable::integer_value(LabelId label, int64_t& value) const {
   return integer.has_value();
 }
 
-TaintEffect NodeTable::effect(TaintId taint) const { return taints_[taint.value].effect; }
+TaintEffect NodeTable::effect(TaintId taint) const {
+  return taints_[taint.value].effect;
+}
 
 bool NodeTable::Tolerates(std::span<const Toleration> tolerations, TaintId taint) const {
   return std::any_of(tolerations.begin(), tolerations.end(), [&](const Toleration& toleration) {
@@ -280,7 +281,9 @@ bool NodeTable::Tolerates(std::span<const Toleration> tolerations, TaintId taint
   });
 }
 
-std::span<const DeviceRow> NodeTable::devices(Slot slot) const { return devices_[slot]; }
+std::span<const DeviceRow> NodeTable::devices(Slot slot) const {
+  return devices_[slot];
+}
 
 // ---- interning ----
 

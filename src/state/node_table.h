@@ -24,12 +24,12 @@ namespace berth::state {
 
 // Names of labels, taints, resources, device kinds and models, and their numbers.
 struct Names {
-  Dictionary labels;     // "key\0value"
+  Dictionary labels;  // "key\0value"
   Dictionary keys;
-  Dictionary taints;     // "key\0value\0effect"
+  Dictionary taints;  // "key\0value\0effect"
   Dictionary kinds;
   Dictionary models;
-  Dictionary extended;   // extended resources; number i has column kFirstExtended + i
+  Dictionary extended;  // extended resources; number i has column kFirstExtended + i
 };
 
 // Column of a resource by the name that people use ("cpu", "memory", "storage", "bandwidth" or an
@@ -131,7 +131,7 @@ class NodeTable final : public NodeColumns {
   };
 
   void Grow(size_t slots);
-  void Describe(Slot slot, const NodeSpec& spec);    // posting bitmaps, capacity, device rows
+  void Describe(Slot slot, const NodeSpec& spec);  // posting bitmaps, capacity, device rows
   void Undescribe(Slot slot);
 
   const uint64_t seed_;

@@ -35,9 +35,12 @@ struct JobView {
   int64_t started_unix_ms = 0;  // first start of a task; 0: none yet
   int64_t ended_unix_ms = 0;    // last end; 0: not all have ended
   int64_t queued_at_ms = 0;     // loop time of submission
+  int64_t ended_at_ms = 0;      // loop time of the last end; 0: not all have ended
   uint64_t epoch = 0;
-  int32_t exit_code = 0;        // highest; 128 + signal for a killed task
+  int32_t exit_code = 0;  // highest; 128 + signal for a killed task
   TaskCounts counts{};
+  // State of each group's implicit tasks, those past its last row: kHeld, kQueued or kCancelled.
+  std::vector<TaskState> rest;
 };
 
 struct TaskStatusView {

@@ -1,0 +1,102 @@
+// Answers of the loop to commands. Released only when the epoch that they show is durable.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "berth/reason.h"
+#include "pipeline/explanation.h"
+#include "state/changes.h"
+#include "state/commands.h"
+#include "state/views.h"
+
+namespace berth::scheduler {
+
+struct SubmitReply {
+  JobId job;
+  int64_t tasks = 0;
+  std::vector<std::string> warnings;
+  pipeline::Placeability placeability = pipeline::Placeability::kFitsNow;
+};
+
+struct BatchReply {
+  int64_t next_offset = 0;
+};
+
+struct CancelReply {
+  struct Result {
+    int64_t tasks = 0;              // now on their way out, or cancelled
+    Reason reason = Reason::kNone;  // kNone: done
+  };
+  std::vector<Result> results;  // one for each object, in order
+};
+
+struct JobReply {
+  state::JobView job;
+};
+
+struct JobsReply {
+  std::vector<state::JobView> jobs;
+  bool more = false;  // go on after jobs.back()
+  uint64_t first_epoch = 0;
+};
+
+struct TaskReply {
+  state::TaskStatusView task;
+};
+
+struct TasksReply {
+  std::vector<state::TaskStatusView> tasks;
+  bool more = false;
+  // Where the next page goes on; set when `more`. (A page may be short: filters skip tasks.)
+  TaskKey after;
+  uint64_t first_epoch = 0;
+};
+
+struct NodeReply {
+  state::NodeView node;
+};
+
+struct NodesReply {
+  std::vector<state::NodeView> nodes;
+  bool more = false;
+  uint64_t first_epoch = 0;
+};
+
+struct ExplainReply {
+  state::TaskStatusView task;
+  // As of now: of the task's needs against the present cluster.
+  pipeline::Explanation explanation;
+  std::optional<int64_t> queue_position;
+};
+
+// The state, now, of everything that changed after the asked epoch: JobChange, TaskChange,
+// NodeChange, JobRemoval and NodeRemoval only.
+struct CatchUpReply {
+  std::vector<state::Change> changes;
+};
+
+struct OutputReply {
+  uint64_t stream = 0;  // of the agent that has it; 0: not connected
+  std::string node;
+  state::AgentAttempt attempt;
+  bool ended = false;
+};
+
+using ReplyBody = std::variant<std::monostate, SubmitReply, BatchReply, CancelReply, JobReply,
+                               JobsReply, TaskReply, TasksReply, NodeReply, NodesReply,
+                               ExplainReply, CatchUpReply, OutputReply>;
+
+struct Reply {
+  absl::Status status;            // OK: body is set
+  Reason reason = Reason::kNone;  // of a refusal, for ErrorInfo
+  std::string field;              // path of the field at fault; may be empty
+  uint64_t epoch = 0;             // that the answer shows
+  ReplyBody body;
+};
+
+}  // namespace berth::scheduler

@@ -1,0 +1,501 @@
+#include "state/cluster_state.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace berth::state {
+namespace {
+
+constexpr uint64_t kJobsPerGeneration = 10'000'000'000;
+
+template <typename T>
+void SortUnique(std::vector<T>& items) {
+  std::sort(items.begin(), items.end());
+  items.erase(std::unique(items.begin(), items.end()), items.end());
+}
+
+int64_t& CountOf(TaskCounts& counts, TaskState state) {
+  return counts[static_cast<size_t>(state)];
+}
+
+}  // namespace
+
+ClusterState::ClusterState(const ClusterMeta& meta, size_t watch_history_epochs)
+    : meta_(meta), watch_history_epochs_(watch_history_epochs), nodes_(meta.seed) {}
+
+// ---- jobs and tasks ----
+
+JobRow* ClusterState::FindJob(JobId id) {
+  const auto it = jobs_.find(id);
+  return it == jobs_.end() ? nullptr : it->second.get();
+}
+
+const JobRow* ClusterState::FindJob(JobId id) const {
+  const auto it = jobs_.find(id);
+  return it == jobs_.end() ? nullptr : it->second.get();
+}
+
+JobRow& ClusterState::AddJob(std::shared_ptr<const JobSpec> spec,
+                             std::shared_ptr<const std::string> blob, std::vector<ShapeId> shapes,
+                             const std::string& submitted_by, const RunAs& run_as, int64_t now_ms,
+                             int64_t wall_ms) {
+  BERTH_CHECK(shapes.size() == spec->groups.size());
+  const JobId id{meta_.generation * kJobsPerGeneration + meta_.next_job++};
+  auto job = std::make_unique<JobRow>();
+  job->id = id;
+  job->submitted_by = submitted_by;
+  job->run_as = run_as;
+  job->submitted_unix_ms = wall_ms;
+  job->queued_at_ms = now_ms;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    GroupRow group;
+    group.shape = shapes[i];
+    group.count = spec->groups[i].count();
+    CountOf(job->counts, TaskState::kQueued) += group.count;
+    job->groups.push_back(std::move(group));
+  }
+  if (++blob_users_[spec->blob] == 1) journal_.push_back(BlobChange{spec->blob, std::move(blob)});
+  job->spec = std::move(spec);
+  TouchJob(id, true);
+  return *jobs_.emplace(id, std::move(job)).first->second;
+}
+
+void ClusterState::RemoveJob(JobId id) {
+  JobRow& job = *FindJob(id);
+  BERTH_CHECK(job.ended()) << "job " << id.value << " is removed before its end";
+  for (const GroupRow& group : job.groups) requirements_.Release(group.shape);
+  if (auto it = blob_users_.find(job.spec->blob); --it->second == 0) {
+    journal_.push_back(BlobRemoval{it->first});
+    blob_users_.erase(it);
+  }
+  removed_jobs_.emplace_back(id, job.spec);
+  touched_jobs_.erase(id);
+  std::erase_if(touched_tasks_, [id](const TaskKey& key) { return key.job == id; });
+  jobs_.erase(id);
+}
+
+void ClusterState::Materialise(JobRow& job, uint32_t group_index, uint32_t position) {
+  GroupRow& group = job.groups[group_index];
+  BERTH_CHECK(position < group.count);
+  while (group.rows.size() <= position) {
+    const auto at = static_cast<uint32_t>(group.rows.size());
+    TaskRow& row = group.rows.emplace_back();
+    row.state = group.rest;
+    if (group.rest == TaskState::kQueued) group.queued.insert(at);
+    TouchTask({job.id, group_index, at});
+  }
+}
+
+TaskRow& ClusterState::Row(const TaskKey& key) {
+  return FindJob(key.job)->groups[key.group].rows[key.position];
+}
+
+const TaskRow* ClusterState::FindRow(const TaskKey& key) const {
+  const JobRow* job = FindJob(key.job);
+  if (job == nullptr || key.group >= job->groups.size()) return nullptr;
+  const auto& rows = job->groups[key.group].rows;
+  return key.position < rows.size() ? &rows[key.position] : nullptr;
+}
+
+void ClusterState::Move(JobRow& job, const TaskKey& key, TaskState to) {
+  GroupRow& group = job.groups[key.group];
+  TaskRow& row = group.rows[key.position];
+  BERTH_CHECK(MayMove(row.state, to))
+      << "task " << key.job.value << "." << key.group << "." << key.position << ": "
+      << ToString(row.state) << " may not become " << ToString(to);
+  --CountOf(job.counts, row.state);
+  ++CountOf(job.counts, to);
+  if (row.state == TaskState::kQueued) group.queued.erase(key.position);
+  row.state = to;
+  TouchTask(key);
+}
+
+void ClusterState::MoveRest(JobRow& job, uint32_t group_index, TaskState to) {
+  GroupRow& group = job.groups[group_index];
+  BERTH_CHECK(MayMove(group.rest, to));
+  CountOf(job.counts, group.rest) -= group.rest_count();
+  CountOf(job.counts, to) += group.rest_count();
+  group.rest = to;
+  TouchJob(job.id, true);
+}
+
+void ClusterState::Hold(const JobRow& job, const TaskKey& key) {
+  TaskRow& row = Row(key);
+  nodes_.Allocate(row.slot, requirements_.Get(job.groups[key.group].shape), row.reservation);
+  if (tasks_on_.size() <= row.slot) tasks_on_.resize(row.slot + 1);
+  tasks_on_[row.slot].insert(key);
+}
+
+void ClusterState::LetGo(const JobRow& job, const TaskKey& key) {
+  TaskRow& row = Row(key);
+  nodes_.Release(row.slot, requirements_.Get(job.groups[key.group].shape), row.reservation);
+  tasks_on_[row.slot].erase(key);
+  row.slot = kNoSlot;
+  row.reservation = {};
+  row.decision.reset();
+  TouchTask(key);
+}
+
+void ClusterState::TouchTask(const TaskKey& key) {
+  touched_tasks_.push_back(key);
+  TouchJob(key.job, false);
+}
+
+void ClusterState::TouchJob(JobId id, bool durable) {
+  bool& noted = touched_jobs_[id];
+  noted = noted || durable;
+}
+
+const std::set<TaskKey>& ClusterState::TasksOn(Slot slot) const {
+  static const std::set<TaskKey> kNone;
+  return slot < tasks_on_.size() ? tasks_on_[slot] : kNone;
+}
+
+TaskStatusView ClusterState::ViewTask(const JobRow& job, const TaskKey& key) const {
+  const GroupRow& group = job.groups[key.group];
+  TaskStatusView view;
+  view.job = job.id;
+  view.spec = job.spec;
+  view.group = key.group;
+  view.position = key.position;
+  view.submitted_unix_ms = job.submitted_unix_ms;
+  if (key.position < group.rows.size()) {
+    view.row = group.rows[key.position];
+  } else {
+    view.row.state = group.rest;
+    view.row.epoch = job.epoch;
+  }
+  if (view.row.state == TaskState::kQueued) {
+    if (view.row.not_before_ms != 0) {
+      view.waits_for = Reason::kBackingOff;
+    } else if (IsParked(group.shape)) {
+      view.waits_for = Reason::kNoNodeFitsNow;
+    } else {
+      view.waits_for = Reason::kWaitingForTurn;
+    }
+  }
+  return view;
+}
+
+JobView ClusterState::ViewJob(const JobRow& job) const {
+  JobView view;
+  view.id = job.id;
+  view.spec = job.spec;
+  view.submitted_by = job.submitted_by;
+  view.run_as = job.run_as;
+  view.submitted_unix_ms = job.submitted_unix_ms;
+  view.started_unix_ms = job.started_unix_ms;
+  view.ended_unix_ms = job.ended_unix_ms;
+  view.queued_at_ms = job.queued_at_ms;
+  view.ended_at_ms = job.ended_at_ms;
+  view.epoch = job.epoch;
+  view.exit_code = job.exit_code;
+  view.counts = job.counts;
+  for (const GroupRow& group : job.groups) {
+    view.rest.push_back(group.rest);
+    if (IsParked(group.shape)) {
+      int64_t parked = static_cast<int64_t>(group.queued.size());
+      if (group.rest == TaskState::kQueued) parked += group.rest_count();
+      CountOf(view.counts, TaskState::kQueued) -= parked;
+      CountOf(view.counts, TaskState::kParked) += parked;
+    }
+  }
+  return view;
+}
+
+// ---- nodes ----
+
+const NodeLink* ClusterState::FindLink(Slot slot) const {
+  const auto it = links_.find(slot);
+  return it == links_.end() ? nullptr : &it->second;
+}
+
+absl::StatusOr<Slot> ClusterState::PutNode(const NodeSpec& spec, int64_t wall_ms) {
+  const bool is_new = nodes_.Find(spec.name) == kNoSlot;
+  const auto slot = nodes_.Put(spec);
+  if (!slot.ok()) return slot;
+  if (is_new) {
+    links_[*slot] = NodeLink{};
+    links_[*slot].registered_unix_ms = wall_ms;
+    TouchLink(*slot);
+  }
+  meta_.rank_capacity = nodes_.rank_capacity();
+  touched_nodes_[*slot] = true;
+  return slot;
+}
+
+void ClusterState::SetReady(Slot slot, bool ready) {
+  nodes_.SetReady(slot, ready);
+  touched_nodes_.emplace(slot, false);
+}
+
+void ClusterState::SetCordoned(Slot slot, bool cordoned) {
+  nodes_.SetCordoned(slot, cordoned);
+  touched_nodes_[slot] = true;
+}
+
+NodeView ClusterState::ViewNode(Slot slot) const {
+  NodeView view;
+  view.spec = nodes_.spec_ptr(slot);
+  view.slot = slot;
+  view.generation = nodes_.generation(slot);
+  view.ready = nodes_.ready().Test(slot);
+  view.cordoned = nodes_.cordoned().Test(slot);
+  for (ResourceIndex i = 0; i < kFirstExtended; ++i) {
+    view.allocated.builtin[i] = nodes_.allocated(i)[slot];
+  }
+  for (ResourceIndex i = kFirstExtended; i < nodes_.resource_count(); ++i) {
+    if (nodes_.allocated(i)[slot] != 0) {
+      view.allocated.extended.emplace_back(ResourceName(nodes_.names(), i),
+                                           nodes_.allocated(i)[slot]);
+    }
+  }
+  view.devices.assign(nodes_.devices(slot).begin(), nodes_.devices(slot).end());
+  view.tasks = nodes_.task_count(slot);
+  if (const NodeLink* link = FindLink(slot)) {
+    view.usage = link->usage;
+    view.registered_unix_ms = link->registered_unix_ms;
+    view.epoch = link->epoch;
+  }
+  return view;
+}
+
+// ---- repeats and batches ----
+
+const RequestView* ClusterState::FindRequest(const std::string& principal,
+                                             const std::string& id) const {
+  const auto it = requests_.find({principal, id});
+  return it == requests_.end() ? nullptr : &it->second;
+}
+
+void ClusterState::PutRequest(RequestView request) {
+  journal_.push_back(RequestChange{request});
+  RestoreRequest(std::move(request));
+}
+
+void ClusterState::ExpireRequests(int64_t before_ms, size_t most) {
+  for (; most > 0 && !request_ages_.empty() && request_ages_.begin()->first < before_ms; --most) {
+    const RequestKey key = request_ages_.begin()->second;
+    journal_.push_back(RequestRemoval{key.first, key.second});
+    requests_.erase(key);
+    request_ages_.erase(request_ages_.begin());
+  }
+  for (; most > 0 && !batch_ages_.empty() && batch_ages_.begin()->first < before_ms; --most) {
+    const RequestKey key = batch_ages_.begin()->second;
+    journal_.push_back(BatchRemoval{key.first, key.second});
+    batches_.erase(key);
+    batch_ages_.erase(batch_ages_.begin());
+  }
+}
+
+int64_t ClusterState::BatchOffset(const std::string& principal, const std::string& batch_id) const {
+  const auto it = batches_.find({principal, batch_id});
+  return it == batches_.end() ? 0 : it->second.next_offset;
+}
+
+void ClusterState::PutBatch(BatchView batch) {
+  journal_.push_back(BatchChange{batch});
+  RestoreBatch(std::move(batch));
+}
+
+// ---- epochs ----
+
+std::shared_ptr<const ChangeBatch> ClusterState::TakeChanges(int64_t now_ms) {
+  if (!term_began_ && touched_jobs_.empty() && touched_tasks_.empty() && touched_nodes_.empty() &&
+      touched_links_.empty() && removed_jobs_.empty() && journal_.empty()) {
+    return nullptr;
+  }
+  const uint64_t epoch = ++meta_.epoch;
+  meta_.now_ms = now_ms;
+  SortUnique(touched_tasks_);
+
+  auto batch = std::make_shared<ChangeBatch>();
+  batch->epoch = epoch;
+  batch->term = meta_.term;
+  batch->changes.reserve(touched_tasks_.size() + touched_jobs_.size() + touched_nodes_.size() +
+                         touched_links_.size() + removed_jobs_.size() + journal_.size() + 1);
+  ChangeLogEntry log;
+  log.epoch = epoch;
+
+  batch->changes.push_back(MetaChange{meta_});
+  for (Change& change : journal_) batch->changes.push_back(std::move(change));
+  for (const auto& [slot, durable] : touched_nodes_) {
+    links_[slot].epoch = epoch;
+    batch->changes.push_back(NodeChange{ViewNode(slot), durable});
+    log.nodes.push_back(slot);
+  }
+  for (const Slot slot : touched_links_) {
+    const NodeLink& link = links_[slot];
+    batch->changes.push_back(NodeLinkChange{
+        NodeLinkView{slot, link.incarnation, link.next_sequence, link.fact_sequence}});
+  }
+  for (const auto& [id, durable] : touched_jobs_) {
+    JobRow& job = *FindJob(id);
+    job.epoch = epoch;
+    batch->changes.push_back(JobChange{ViewJob(job), durable});
+    log.jobs.push_back(id);
+  }
+  for (const TaskKey& key : touched_tasks_) {
+    const JobRow& job = *FindJob(key.job);
+    Row(key).epoch = epoch;
+    batch->changes.push_back(TaskChange{ViewTask(job, key)});
+  }
+  log.tasks = std::move(touched_tasks_);
+  for (const auto& [id, spec] : removed_jobs_) batch->changes.push_back(JobRemoval{id, spec});
+  log.removed_jobs = std::move(removed_jobs_);
+
+  change_log_.push_back(std::move(log));
+  while (change_log_.size() > watch_history_epochs_) change_log_.pop_front();
+  term_began_ = false;
+  touched_jobs_.clear();
+  touched_tasks_.clear();
+  touched_nodes_.clear();
+  touched_links_.clear();
+  removed_jobs_.clear();
+  journal_.clear();
+  return batch;
+}
+
+std::optional<ChangeLogEntry> ClusterState::ChangedSince(uint64_t epoch) const {
+  const uint64_t oldest = change_log_.empty() ? meta_.epoch : change_log_.front().epoch - 1;
+  if (epoch < oldest || epoch > meta_.epoch) return std::nullopt;
+  ChangeLogEntry all;
+  all.epoch = meta_.epoch;
+  // Epochs are consecutive, so the place of `epoch` in the log is known.
+  for (size_t i = static_cast<size_t>(epoch - oldest); i < change_log_.size(); ++i) {
+    const ChangeLogEntry& entry = change_log_[i];
+    all.jobs.insert(all.jobs.end(), entry.jobs.begin(), entry.jobs.end());
+    all.tasks.insert(all.tasks.end(), entry.tasks.begin(), entry.tasks.end());
+    all.nodes.insert(all.nodes.end(), entry.nodes.begin(), entry.nodes.end());
+    all.removed_jobs.insert(all.removed_jobs.end(), entry.removed_jobs.begin(),
+                            entry.removed_jobs.end());
+    all.removed_nodes.insert(all.removed_nodes.end(), entry.removed_nodes.begin(),
+                             entry.removed_nodes.end());
+  }
+  for (const auto& [id, durable] : touched_jobs_) all.jobs.push_back(id);
+  all.tasks.insert(all.tasks.end(), touched_tasks_.begin(), touched_tasks_.end());
+  for (const auto& [slot, durable] : touched_nodes_) all.nodes.push_back(slot);
+  all.removed_jobs.insert(all.removed_jobs.end(), removed_jobs_.begin(), removed_jobs_.end());
+  SortUnique(all.jobs);
+  SortUnique(all.tasks);
+  SortUnique(all.nodes);
+  return all;
+}
+
+// ---- recovery ----
+
+absl::Status ClusterState::RestoreNode(const NodeView& node) {
+  if (auto status = nodes_.Restore(node.slot, node.generation, *node.spec); !status.ok()) {
+    return status;
+  }
+  if (node.cordoned) nodes_.SetCordoned(node.slot, true);
+  NodeLink& link = links_[node.slot];
+  link.registered_unix_ms = node.registered_unix_ms;
+  link.epoch = node.epoch;
+  return absl::OkStatus();
+}
+
+void ClusterState::RestoreLink(const NodeLinkView& view) {
+  NodeLink& link = links_[view.slot];
+  link.incarnation = view.incarnation;
+  link.next_sequence = view.next_sequence;
+  link.fact_sequence = view.fact_sequence;
+}
+
+JobRow& ClusterState::RestoreJob(const JobView& view, std::vector<ShapeId> shapes) {
+  auto job = std::make_unique<JobRow>();
+  job->id = view.id;
+  job->spec = view.spec;
+  job->submitted_by = view.submitted_by;
+  job->run_as = view.run_as;
+  job->submitted_unix_ms = view.submitted_unix_ms;
+  job->started_unix_ms = view.started_unix_ms;
+  job->ended_unix_ms = view.ended_unix_ms;
+  job->queued_at_ms = view.queued_at_ms;
+  job->ended_at_ms = view.ended_at_ms;
+  job->epoch = view.epoch;
+  job->exit_code = view.exit_code;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    GroupRow group;
+    group.shape = shapes[i];
+    group.count = view.spec->groups[i].count();
+    group.rest = view.rest[i];
+    job->groups.push_back(std::move(group));
+  }
+  ++blob_users_[view.spec->blob];
+  return *jobs_.emplace(view.id, std::move(job)).first->second;
+}
+
+absl::Status ClusterState::RestoreTask(const TaskStatusView& task) {
+  JobRow* job = FindJob(task.job);
+  const auto wrong = [&task](const std::string& what) {
+    return absl::DataLossError("task " + std::to_string(task.job.value) + "." +
+                               std::to_string(task.group) + " position " +
+                               std::to_string(task.position) + ": " + what);
+  };
+  if (job == nullptr) return wrong("its job is not in the store");
+  if (task.group >= job->groups.size() || task.position >= job->groups[task.group].count) {
+    return wrong("its job has no such task");
+  }
+  GroupRow& group = job->groups[task.group];
+  while (group.rows.size() <= task.position) group.rows.emplace_back().state = group.rest;
+  group.rows[task.position] = task.row;
+  if (HoldsResources(task.row.state)) {
+    if (!nodes_.Holds(task.row.slot) ||
+        nodes_.generation(task.row.slot) != task.row.slot_generation) {
+      return wrong("it runs on slot " + std::to_string(task.row.slot) +
+                   ", where its node is not registered");
+    }
+    Hold(*job, {task.job, task.group, task.position});
+  }
+  return absl::OkStatus();
+}
+
+void ClusterState::RestoreRequest(RequestView request) {
+  RequestKey key{request.principal, request.request_id};
+  request_ages_.emplace(request.answered_ms, key);
+  requests_[std::move(key)] = std::move(request);
+}
+
+void ClusterState::RestoreBatch(BatchView batch) {
+  RequestKey key{batch.principal, batch.batch_id};
+  if (const auto it = batches_.find(key); it != batches_.end()) {
+    batch_ages_.erase({it->second.touched_ms, key});
+  }
+  batch_ages_.emplace(batch.touched_ms, key);
+  batches_[std::move(key)] = std::move(batch);
+}
+
+void ClusterState::RestoreChangeLog(std::deque<ChangeLogEntry> log) {
+  change_log_ = std::move(log);
+}
+
+absl::Status ClusterState::FinishRestore() {
+  for (const auto& [id, job] : jobs_) {
+    job->counts = {};
+    for (GroupRow& group : job->groups) {
+      CountOf(job->counts, group.rest) += group.rest_count();
+      for (uint32_t i = 0; i < group.rows.size(); ++i) {
+        CountOf(job->counts, group.rows[i].state) += 1;
+        if (group.rows[i].state == TaskState::kQueued && group.rows[i].not_before_ms == 0) {
+          group.queued.insert(i);
+        }
+      }
+    }
+    if (id.value / kJobsPerGeneration == meta_.generation &&
+        id.value % kJobsPerGeneration >= meta_.next_job) {
+      return absl::DataLossError("job " + std::to_string(id.value) +
+                                 ": its id is past the store's counter (" +
+                                 std::to_string(meta_.next_job) + ")");
+    }
+  }
+  return absl::OkStatus();
+}
+
+void ClusterState::BeginTerm() {
+  ++meta_.term;
+  term_began_ = true;
+}
+
+}  // namespace berth::state

@@ -1,0 +1,185 @@
+// All state of the cluster, and the note of what a turn changed in it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "berth/ids.h"
+#include "state/changes.h"
+#include "state/job_table.h"
+#include "state/node_table.h"
+#include "state/requirements_table.h"
+
+namespace berth::state {
+
+// The conversation with the agent of one node.
+struct NodeLink {
+  std::string incarnation;
+  uint64_t next_sequence = 1;
+  uint64_t fact_sequence = 0;
+  // This process's part of it; 0: not connected.
+  uint64_t stream = 0;
+  uint64_t session = 0;
+  Usage usage;
+  int64_t registered_unix_ms = 0;
+  uint64_t epoch = 0;  // of the node's last change
+};
+
+// Ids that one epoch changed: what a watch that comes late is told from.
+struct ChangeLogEntry {
+  uint64_t epoch = 0;
+  std::vector<JobId> jobs;
+  std::vector<TaskKey> tasks;
+  std::vector<Slot> nodes;
+  std::vector<std::pair<JobId, std::shared_ptr<const JobSpec>>> removed_jobs;
+  std::vector<std::string> removed_nodes;
+};
+
+// Owned by the loop. Mutators keep the tables consistent with one another (a task that holds
+// resources is allocated on its node and listed there; counts sum up) and note what they touched;
+// TakeChanges turns the notes into one batch of views.
+//
+// Threading: the loop's thread only. Nothing in here reads a clock or iterates a hash container.
+class ClusterState {
+ public:
+  ClusterState(const ClusterMeta& meta, size_t watch_history_epochs);
+
+  const ClusterMeta& meta() const { return meta_; }
+  // Epoch that the running turn's changes will have.
+  uint64_t next_epoch() const { return meta_.epoch + 1; }
+  NodeTable& nodes() { return nodes_; }
+  const NodeTable& nodes() const { return nodes_; }
+  const JobTable& jobs() const { return jobs_; }
+  RequirementsTable& requirements() { return requirements_; }
+  const RequirementsTable& requirements() const { return requirements_; }
+
+  // ---- jobs and tasks ----
+
+  // Null when there is none.
+  JobRow* FindJob(JobId id);
+  const JobRow* FindJob(JobId id) const;
+
+  // Adds a job with every task queued. `shapes` has one for each group; the job takes over their
+  // users. Returns it with its id. `blob` is its content, kept while any job has that address.
+  JobRow& AddJob(std::shared_ptr<const JobSpec> spec, std::shared_ptr<const std::string> blob,
+                 std::vector<ShapeId> shapes, const std::string& submitted_by, const RunAs& run_as,
+                 int64_t now_ms, int64_t wall_ms);
+  // Forgets an ended job and all of it.
+  void RemoveJob(JobId id);
+
+  // Gives the tasks up to `position` rows of their own. Cost: O(tasks that get one).
+  void Materialise(JobRow& job, uint32_t group, uint32_t position);
+  // Row of a task. REQUIRES: it has one.
+  TaskRow& Row(const TaskKey& key);
+  const TaskRow* FindRow(const TaskKey& key) const;
+
+  // Moves a task along the lifecycle. REQUIRES: MayMove(its state, to).
+  void Move(JobRow& job, const TaskKey& key, TaskState to);
+  // Moves all implicit tasks of a group. REQUIRES: rest is kQueued or kHeld.
+  void MoveRest(JobRow& job, uint32_t group, TaskState to);
+  // Takes or gives back what a task holds on its node (row.slot, row.reservation).
+  void Hold(const JobRow& job, const TaskKey& key);
+  void LetGo(const JobRow& job, const TaskKey& key);
+  // Notes that a task's row, or a job's own fields, were changed in place.
+  void TouchTask(const TaskKey& key);
+  void TouchJob(JobId id, bool durable);
+
+  // Tasks that hold resources on a node, in order of key.
+  const std::set<TaskKey>& TasksOn(Slot slot) const;
+
+  // A shape is parked while no node fits it: its queued tasks are shown as parked.
+  void SetParked(ShapeId shape, bool parked) {
+    parked ? void(parked_.insert(shape)) : void(parked_.erase(shape));
+  }
+  bool IsParked(ShapeId shape) const { return parked_.contains(shape); }
+  size_t parked_shapes() const { return parked_.size(); }
+
+  TaskStatusView ViewTask(const JobRow& job, const TaskKey& key) const;
+  JobView ViewJob(const JobRow& job) const;
+
+  // ---- nodes ----
+
+  NodeLink& Link(Slot slot) { return links_[slot]; }
+  const NodeLink* FindLink(Slot slot) const;
+  absl::StatusOr<Slot> PutNode(const NodeSpec& spec, int64_t wall_ms);
+  void SetReady(Slot slot, bool ready);
+  void SetCordoned(Slot slot, bool cordoned);
+  void TouchLink(Slot slot) { touched_links_.insert(slot); }
+  NodeView ViewNode(Slot slot) const;
+
+  // ---- repeats and batches ----
+
+  const RequestView* FindRequest(const std::string& principal, const std::string& id) const;
+  void PutRequest(RequestView request);
+  // Forgets requests and batches not touched since `before_ms` (loop time), at most `most`.
+  void ExpireRequests(int64_t before_ms, size_t most);
+  int64_t BatchOffset(const std::string& principal, const std::string& batch_id) const;
+  void PutBatch(BatchView batch);
+
+  // ---- journals ----
+
+  void Audit(AuditView audit) { journal_.push_back(AuditChange{std::move(audit)}); }
+  void AddHistory(HistoryView history) { journal_.push_back(HistoryChange{std::move(history)}); }
+
+  // ---- epochs ----
+
+  // Everything touched since the last call, as one batch of the next epoch, which becomes
+  // meta().epoch; null when nothing was. `now_ms` is persisted with it.
+  std::shared_ptr<const ChangeBatch> TakeChanges(int64_t now_ms);
+
+  // Ids changed after `epoch`, those of the running turn included; nullopt when the log does not
+  // reach back that far.
+  std::optional<ChangeLogEntry> ChangedSince(uint64_t epoch) const;
+
+  // ---- recovery: each puts back what the store held, notes nothing ----
+
+  absl::Status RestoreNode(const NodeView& node);
+  void RestoreLink(const NodeLinkView& link);
+  // `shapes` as in AddJob.
+  JobRow& RestoreJob(const JobView& job, std::vector<ShapeId> shapes);
+  // In any order; positions without a row are filled in as queued by FinishRestore.
+  absl::Status RestoreTask(const TaskStatusView& task);
+  void RestoreRequest(RequestView request);
+  void RestoreBatch(BatchView batch);
+  void RestoreChangeLog(std::deque<ChangeLogEntry> log);
+  // Derives counts and queues. DATA_LOSS names what does not agree.
+  absl::Status FinishRestore();
+  // A new leader term, made durable by the next batch.
+  void BeginTerm();
+
+ private:
+  using RequestKey = std::pair<std::string, std::string>;
+
+  ClusterMeta meta_;
+  const size_t watch_history_epochs_;
+  NodeTable nodes_;
+  JobTable jobs_;
+  RequirementsTable requirements_;
+  std::set<ShapeId> parked_;
+  std::map<Slot, NodeLink> links_;
+  std::vector<std::set<TaskKey>> tasks_on_;  // by slot
+  std::map<RequestKey, RequestView> requests_;
+  std::map<RequestKey, BatchView> batches_;
+  std::set<std::pair<int64_t, RequestKey>> request_ages_;  // (answered_ms, key)
+  std::set<std::pair<int64_t, RequestKey>> batch_ages_;    // (touched_ms, key)
+  std::map<std::string, int64_t> blob_users_;
+  std::deque<ChangeLogEntry> change_log_;
+
+  // Touched in the running turn.
+  bool term_began_ = false;
+  std::map<JobId, bool> touched_jobs_;  // durable
+  std::vector<TaskKey> touched_tasks_;
+  std::map<Slot, bool> touched_nodes_;  // durable
+  std::set<Slot> touched_links_;
+  std::vector<std::pair<JobId, std::shared_ptr<const JobSpec>>> removed_jobs_;
+  std::vector<Change> journal_;  // audit, history, blobs, requests, batches: in order
+};
+
+}  // namespace berth::state

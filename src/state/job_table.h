@@ -1,0 +1,64 @@
+// Jobs, their groups and their tasks.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "berth/ids.h"
+#include "state/job_spec.h"
+#include "state/requirements_table.h"
+#include "state/task_row.h"
+#include "state/views.h"
+
+namespace berth::state {
+
+// Tasks of one group. Positions [0, rows.size()) have rows; the rest are implicit and all in state
+// `rest`: an array of a million tasks is one small record until its tasks are placed.
+//
+// Invariants: `queued` holds exactly the positions of rows in state kQueued that may be placed now
+// (those that back off are elsewhere); `rest` is kQueued, kHeld or kCancelled.
+struct GroupRow {
+  ShapeId shape = 0;
+  int64_t count = 0;
+  int64_t queue_key = 0;  // of the QueueSort plugin
+  TaskState rest = TaskState::kQueued;
+  std::vector<TaskRow> rows;
+  std::set<uint32_t> queued;
+
+  int64_t rest_count() const { return count - static_cast<int64_t>(rows.size()); }
+  // A task of it could be placed now if a node were found.
+  bool HasPending() const {
+    return !queued.empty() || (rest == TaskState::kQueued && rest_count() > 0);
+  }
+  // The next one to place. REQUIRES: HasPending().
+  uint32_t NextPending() const {
+    return queued.empty() ? static_cast<uint32_t>(rows.size()) : *queued.begin();
+  }
+};
+
+struct JobRow {
+  JobId id;
+  std::shared_ptr<const JobSpec> spec;
+  std::string submitted_by;
+  RunAs run_as;
+  int64_t submitted_unix_ms = 0;
+  int64_t started_unix_ms = 0;
+  int64_t ended_unix_ms = 0;
+  int64_t queued_at_ms = 0;
+  int64_t ended_at_ms = 0;
+  uint64_t epoch = 0;
+  int32_t exit_code = 0;
+  TaskCounts counts{};  // implicit tasks included
+  std::vector<GroupRow> groups;
+
+  bool ended() const { return ended_at_ms != 0; }
+};
+
+// Every job that is kept, in order of id. Threading: owned by the loop's thread.
+using JobTable = std::map<JobId, std::unique_ptr<JobRow>>;
+
+}  // namespace berth::state

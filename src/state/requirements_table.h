@@ -1,0 +1,48 @@
+// From a task's needs in words to requirements on interned ids, each distinct one once.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "berth/task_view.h"
+#include "state/job_spec.h"
+#include "state/node_table.h"
+
+namespace berth::state {
+
+// Number of a distinct TaskRequirements. Tasks of one shape get equal answers from every plugin.
+// Numbers are reused after the last user is gone.
+using ShapeId = uint32_t;
+
+// Interns requirements and counts their users.
+//
+// Threading: owned by the loop's thread.
+class RequirementsTable {
+ public:
+  // The shape of these needs under a profile, with one user more.
+  // FAILED_PRECONDITION names an extended resource that no node ever declared, unless
+  // `intern_unknown` (recovery); RESOURCE_EXHAUSTED when there is no column left for it.
+  absl::StatusOr<ShapeId> Acquire(const NeedsSpec& needs, uint32_t profile, NodeTable& nodes,
+                                  bool intern_unknown);
+  void Release(ShapeId shape);
+
+  // REQUIRES: the shape has a user. The reference holds while it has.
+  const TaskRequirements& Get(ShapeId shape) const { return *shapes_[shape].requirements; }
+  size_t size() const { return shapes_.size(); }
+
+ private:
+  struct Entry {
+    std::unique_ptr<const TaskRequirements> requirements;  // null: free
+    uint64_t hash = 0;
+    int64_t users = 0;
+  };
+
+  std::vector<Entry> shapes_;
+  std::vector<ShapeId> free_;
+  std::multimap<uint64_t, ShapeId> by_hash_;
+};
+
+}  // namespace berth::state
