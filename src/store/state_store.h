@@ -70,6 +70,8 @@ struct StoreStats {
 // during commits too.
 class StateStore : public StoreReader {
  public:
+  // Where the state is, for messages: "/var/lib/berth".
+  virtual const std::string& place() const = 0;
   // The cluster that this state is of, drawn when the store was made: a uuid.
   virtual const std::string& cluster_id() const = 0;
 
