@@ -58,6 +58,9 @@ class Value {
   // The entry of `key`, or null. REQUIRES: is_map(). O(entries).
   const Value* Find(std::string_view key) const;
 
+  // Adds an entry at the end; null becomes a map first. REQUIRES: a map or null, without `key`.
+  void Set(std::string key, Value value);
+
   // A scalar exactly as it was written, without quotes: "1.10" where as_double() is 1.1. Empty for
   // lists and maps.
   const std::string& text() const { return text_; }
@@ -70,7 +73,7 @@ class Value {
   void set_position(Position position) { position_ = position; }
 
   // Compares contents; places and spelling do not count.
-  friend bool operator==(const Value& a, const Value& b);
+  friend bool operator==(const Value& a, const Value& b) { return a.data_ == b.data_; }
 
  private:
   std::variant<std::monostate, bool, int64_t, double, std::string, List, Map> data_;
@@ -82,6 +85,10 @@ struct Value::Entry {
   std::string key;
   Value value;
   Position key_position;
+
+  friend bool operator==(const Entry& a, const Entry& b) {
+    return a.key == b.key && a.value == b.value;
+  }
 };
 
 }  // namespace berth::yaml
