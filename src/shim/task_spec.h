@@ -1,0 +1,49 @@
+// What a shim is to run, as the agent builds it, and its encoding as the bytes of a spec file.
+//
+// Threading: plain data.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shim/shim_protocol.h"
+
+namespace berth::shim {
+
+struct TaskUser {
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  std::vector<uint32_t> groups;  // supplementary, at most kMaxGroups
+};
+
+struct TaskSpec {
+  // The program first. With a slash it is a path (relative to working_directory), without one it is
+  // looked up in the PATH of `environment`. At least one.
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;  // NAME=value
+  std::string working_directory;         // absolute
+  std::string output_path;               // opened to append, made if missing
+  std::string error_path;
+  std::optional<TaskUser> user;  // absent: the shim's own
+  // cgroup.procs files that the task joins before it is executed; at most kMaxCgroups.
+  std::vector<std::string> cgroup_procs;
+  KillMethod kill_method = KillMethod::kDescendants;
+  std::string kill_directory;
+  MemoryAccounting memory_accounting = MemoryAccounting::kRusage;
+  std::string memory_directory;
+  uint64_t oom_kills_before = 0;
+  uint32_t umask = 022;
+  int32_t nice = 0;
+  int64_t grace_ms = 30000;
+  int64_t time_limit_ms = 0;     // 0: none
+  uint64_t open_files_soft = 0;  // 0: as the shim has it
+};
+
+// The bytes of the spec file. Returns an empty string when a string has a NUL inside, or there are
+// more cgroups or groups than a shim takes: such a spec cannot be written.
+// Cost: O(bytes).
+std::string EncodeSpec(const TaskSpec& spec);
+
+}  // namespace berth::shim
