@@ -1,34 +1,43 @@
 # How tests are declared. Each reports its cases, as JUnit XML, to build/<preset>/test-results/<name>.xml;
 # tools/count_tests.py adds them up.
 #
-#   berth_test(NAME n SRCS ... [DEPS ...] [LABELS asan tsan long] [TIMEOUT seconds] [ARGS ...])
+#   berth_test(NAME n SRCS ... [DEPS ...] [LABELS asan tsan long] [TIMEOUT seconds] [SERIAL]
+#              [TARGETS ...] [ARGS ...])
 #       One GoogleTest binary in build/<preset>/tests; by custom one per room. It has gmock's main().
 #       Tests include what they share from the root: "tests/support/fake_clock.h".
 #   berth_test_library(NAME n SRCS ... [DEPS ...])
 #       What tests share: fakes and builders. Linked as berth_test_<n>.
-#   berth_python_test(NAME n SRCS file.py [LABELS ...] [TIMEOUT seconds])
+#   berth_python_test(NAME n SRCS file.py [LABELS ...] [TIMEOUT seconds] [SERIAL] [TARGETS ...])
 #       A file of unittest cases.
 #
 # Tests run in the root of the repository (tests/data/... is a valid path) and see where this build lies
 # in BERTH_BUILD_DIR. Labels: asan and tsan choose what `.ci/run` builds and runs with a sanitizer
-# (targets berth_asan_tests and berth_tsan_tests build just those); long runs only with --long.
+# (targets berth_asan_tests and berth_tsan_tests build just those); long runs only with --long. SERIAL: runs alone.
+# TARGETS are programs that the test runs, so that they are built with it.
 
 set(BERTH_TEST_RESULTS ${CMAKE_BINARY_DIR}/test-results)
 file(MAKE_DIRECTORY ${BERTH_TEST_RESULTS})
 add_custom_target(berth_asan_tests)
 add_custom_target(berth_tsan_tests)
 
-function(berth_test_properties name labels timeout)
-  if(NOT timeout)
-    set(timeout 120)
+# What a test has in common with every other. Reads A_LABELS, A_TIMEOUT, A_SERIAL of its caller; `targets` must be
+# built before it runs.
+function(berth_register_test name targets)
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 120)
   endif()
   set_tests_properties(${name} PROPERTIES
-      LABELS "${labels}" TIMEOUT ${timeout} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
-      ENVIRONMENT "BERTH_BUILD_DIR=${CMAKE_BINARY_DIR}")
+      LABELS "${A_LABELS}" TIMEOUT ${A_TIMEOUT} RUN_SERIAL ${A_SERIAL}
+      WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} ENVIRONMENT "BERTH_BUILD_DIR=${CMAKE_BINARY_DIR}")
+  foreach(sanitizer IN ITEMS asan tsan)
+    if(targets AND sanitizer IN_LIST A_LABELS)
+      add_dependencies(berth_${sanitizer}_tests ${targets})
+    endif()
+  endforeach()
 endfunction()
 
 function(berth_test)
-  cmake_parse_arguments(A "" "NAME;TIMEOUT" "SRCS;DEPS;LABELS;ARGS" ${ARGN})
+  cmake_parse_arguments(A "SERIAL" "NAME;TIMEOUT" "SRCS;DEPS;LABELS;TARGETS;ARGS" ${ARGN})
   if(A_UNPARSED_ARGUMENTS OR NOT A_NAME OR NOT A_SRCS)
     message(FATAL_ERROR "berth_test(NAME n SRCS ... [DEPS ...] [LABELS ...]): got ${ARGN}")
   endif()
@@ -39,12 +48,10 @@ function(berth_test)
   target_link_libraries(${A_NAME} PRIVATE ${A_DEPS} GTest::gmock GTest::gmock_main Threads::Threads)
   add_test(NAME ${A_NAME}
            COMMAND ${A_NAME} --gtest_output=xml:${BERTH_TEST_RESULTS}/${A_NAME}.xml ${A_ARGS})
-  berth_test_properties(${A_NAME} "${A_LABELS}" "${A_TIMEOUT}")
-  foreach(sanitizer IN ITEMS asan tsan)
-    if(sanitizer IN_LIST A_LABELS)
-      add_dependencies(berth_${sanitizer}_tests ${A_NAME})
-    endif()
-  endforeach()
+  if(A_TARGETS)
+    add_dependencies(${A_NAME} ${A_TARGETS})
+  endif()
+  berth_register_test(${A_NAME} ${A_NAME})
 endfunction()
 
 function(berth_test_library)
@@ -59,7 +66,7 @@ function(berth_test_library)
 endfunction()
 
 function(berth_python_test)
-  cmake_parse_arguments(A "" "NAME;TIMEOUT" "SRCS;LABELS" ${ARGN})
+  cmake_parse_arguments(A "SERIAL" "NAME;TIMEOUT" "SRCS;LABELS;TARGETS" ${ARGN})
   list(LENGTH A_SRCS count)
   if(A_UNPARSED_ARGUMENTS OR NOT A_NAME OR NOT count EQUAL 1)
     message(FATAL_ERROR "berth_python_test(NAME n SRCS file.py [LABELS ...]): got ${ARGN}")
@@ -68,5 +75,5 @@ function(berth_python_test)
   add_test(NAME ${A_NAME}
            COMMAND ${BERTH_PYTHON} ${CMAKE_SOURCE_DIR}/tests/support/run_unittest.py
                    ${A_SRCS} ${BERTH_TEST_RESULTS}/${A_NAME}.xml)
-  berth_test_properties(${A_NAME} "${A_LABELS}" "${A_TIMEOUT}")
+  berth_register_test(${A_NAME} "${A_TARGETS}")
 endfunction()

@@ -15,12 +15,8 @@ std::int64_t ReadMs(clockid_t clock) {
 
 }  // namespace
 
-std::int64_t SystemClock::MonotonicMs() const {
-  return ReadMs(CLOCK_BOOTTIME);
-}
+std::int64_t SystemClock::MonotonicMs() const { return ReadMs(CLOCK_BOOTTIME); }
 
-std::int64_t SystemClock::WallMs() const {
-  return ReadMs(CLOCK_REALTIME);
-}
+std::int64_t SystemClock::WallMs() const { return ReadMs(CLOCK_REALTIME); }
 
 }  // namespace berth::base

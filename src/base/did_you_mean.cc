@@ -11,9 +11,7 @@ namespace {
 // input.
 constexpr std::size_t kLongestName = 64;
 
-char Lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 // Edits between the two, a swap of neighbours being one (optimal string alignment).
 std::size_t EditDistance(std::string_view a, std::string_view b) {

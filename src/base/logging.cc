@@ -100,17 +100,11 @@ void InitLogging(const LogOptions& options) {
   SetLogLevel(options.level);
 }
 
-void SetLogLevel(LogLevel level) {
-  CurrentLevel().store(level, std::memory_order_relaxed);
-}
+void SetLogLevel(LogLevel level) { CurrentLevel().store(level, std::memory_order_relaxed); }
 
-LogLevel GetLogLevel() {
-  return CurrentLevel().load(std::memory_order_relaxed);
-}
+LogLevel GetLogLevel() { return CurrentLevel().load(std::memory_order_relaxed); }
 
-bool LogEnabled(LogLevel level) {
-  return level != LogLevel::kOff && level >= GetLogLevel();
-}
+bool LogEnabled(LogLevel level) { return level != LogLevel::kOff && level >= GetLogLevel(); }
 
 absl::StatusOr<LogLevel> ParseLogLevel(std::string_view name) {
   for (const LogLevel level :

@@ -53,8 +53,6 @@ std::uint64_t Rng::Uniform(std::uint64_t bound) {
   return static_cast<std::uint64_t>(product >> 64);
 }
 
-double Rng::UniformDouble() {
-  return static_cast<double>(Next() >> 11) * 0x1.0p-53;
-}
+double Rng::UniformDouble() { return static_cast<double>(Next() >> 11) * 0x1.0p-53; }
 
 }  // namespace berth::base

@@ -12,19 +12,13 @@
 namespace berth::base {
 
 // For passing a std::string_view to an absl function: absl::SimpleAtoi(A(text), &value).
-inline absl::string_view A(std::string_view text) {
-  return {text.data(), text.size()};
-}
+inline absl::string_view A(std::string_view text) { return {text.data(), text.size()}; }
 
 // A view of the same bytes, which must outlive it.
-inline std::string_view V(absl::string_view text) {
-  return {text.data(), text.size()};
-}
+inline std::string_view V(absl::string_view text) { return {text.data(), text.size()}; }
 
 // A copy: S(status.message()).
-inline std::string S(absl::string_view text) {
-  return {text.data(), text.size()};
-}
+inline std::string S(absl::string_view text) { return {text.data(), text.size()}; }
 
 // Hash and equality for containers keyed by std::string and asked with a std::string_view, without
 // a copy:

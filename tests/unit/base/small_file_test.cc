@@ -84,9 +84,7 @@ TEST(SmallFileTest, ReadsKernelFilesThatHaveNoSize) {
   EXPECT_THAT(ReadSmallFile("/proc/self/status").value(), HasSubstr("Pid:"));
 }
 
-bool IsOpen(int fd) {
-  return ::fcntl(fd, F_GETFD) != -1;
-}
+bool IsOpen(int fd) { return ::fcntl(fd, F_GETFD) != -1; }
 
 TEST(UniqueFdTest, ClosesWhatItOwnsOnce) {
   int raw = -1;

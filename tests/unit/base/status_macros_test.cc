@@ -54,9 +54,7 @@ absl::StatusOr<int> WithCommas() {
   return map.at(1);
 }
 
-TEST(AssignOrReturnTest, AcceptsExpressionsWithCommas) {
-  EXPECT_EQ(WithCommas().value(), 2);
-}
+TEST(AssignOrReturnTest, AcceptsExpressionsWithCommas) { EXPECT_EQ(WithCommas().value(), 2); }
 
 TEST(AnnotateTest, PutsTheContextFirstAndKeepsCodeAndPayloads) {
   absl::Status status = absl::InvalidArgumentError("weight is -1");
@@ -67,9 +65,7 @@ TEST(AnnotateTest, PutsTheContextFirstAndKeepsCodeAndPayloads) {
   EXPECT_EQ(annotated.GetPayload("type.googleapis.com/test"), absl::Cord("detail"));
 }
 
-TEST(AnnotateTest, LeavesOkAlone) {
-  EXPECT_TRUE(Annotate(absl::OkStatus(), "x").ok());
-}
+TEST(AnnotateTest, LeavesOkAlone) { EXPECT_TRUE(Annotate(absl::OkStatus(), "x").ok()); }
 
 }  // namespace
 }  // namespace berth::base
