@@ -25,9 +25,7 @@ struct Decimal {
   std::string_view unit;
 };
 
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // Text from a user for an error message: bounded, and without bytes that a terminal acts on.
 std::string Quote(std::string_view text) {
@@ -129,9 +127,7 @@ constexpr char kCpuAccepted[] = "write cores, as 2, 0.5 or 500m";
 constexpr char kBitsAccepted[] = "write bits per second, as 100Mbit or 10Gbit";
 constexpr char kDurationAccepted[] = "write a duration, as 30s, 5m, 1h30m, 7d or HH:MM:SS";
 
-std::string StripSign(std::string_view text) {
-  return std::string(text.substr(1));
-}
+std::string StripSign(std::string_view text) { return std::string(text.substr(1)); }
 
 bool IsNegative(std::string_view text) {
   return text.size() > 1 && text[0] == '-' && IsDigit(text[1]);

@@ -14,9 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string Message(const absl::Status& status) {
-  return S(status.message());
-}
+std::string Message(const absl::Status& status) { return S(status.message()); }
 
 TEST(QuantitiesTest, ReadsCores) {
   const std::vector<std::pair<std::string, int64_t>> cases = {
