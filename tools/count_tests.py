@@ -74,7 +74,8 @@ def count(ctest_file, results, skips_file):
         if not ended_well and not any(outcome == "failed" for _, outcome, _ in cases):
             failure = test.find("failure")
             said = (failure.get("message") if failure is not None else "") or status
-            rows.append((name, "failed", f"{said}; {len(cases)} cases had ended"))
+            after = f", after {len(cases)} cases that passed" if cases else ""
+            rows.append((name, "failed", f"the test as a whole: {said}{after}"))
         elif ended_well and not cases:
             if (results / f"{name}.xml").is_file():
                 rows.append((name, "failed", "ran no case"))

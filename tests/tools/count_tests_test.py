@@ -51,7 +51,7 @@ class CountTestsTest(unittest.TestCase):
     def test_a_binary_that_fails_although_its_cases_pass_is_a_failure(self):
         status, lines = self.count(suite(case("base_test", '<failure message="leak"/>', 'status="fail"')),
                                    {"base_test": suite(case("A"))})
-        self.assertEqual((status, lines), (1, ["failed: base_test: leak; 1 cases had ended",
+        self.assertEqual((status, lines), (1, ["failed: base_test: the test as a whole: leak, after 1 cases that passed",
                                                "1 passed, 1 failed, 0 skipped"]))
 
     def test_a_binary_that_crashed_before_its_report_is_a_failure(self):
