@@ -8,10 +8,12 @@
 // process through `on_fatal`, with nothing of that epoch released.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "agents/agent_link.h"
@@ -30,6 +32,7 @@ struct LoopOptions {
   std::array<size_t, state::kCommandClasses> inbox_capacity = {65536, 4096, 8192};
   int64_t work_units_per_turn = 4'000'000;
   size_t commands_per_turn = 4096;
+  int64_t watch_history_epochs = 10'000;
 };
 
 // Threading: Post, snapshot and watches from any thread; Start and Stop once, by the owner.
@@ -56,6 +59,10 @@ class Loop final : public agents::AgentCommandSink {
 
   // AgentCommandSink: as above, in the agents' class.
   absl::Status Post(state::Command command, std::function<void()> applied) override;
+
+  // Puts changed profiles in force, on the loop's thread; waits for that. On any error the old ones
+  // stay: see Turn::ReplaceProfiles. UNAVAILABLE: shutting down.
+  absl::Status ReplaceProfiles(std::vector<pipeline::ProfileOptions> profiles);
 
   WatchHub& watches();
 

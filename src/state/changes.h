@@ -87,7 +87,8 @@ struct TaskChange {
 // A job, its tasks, their past and its requests are forgotten.
 struct JobRemoval {
   JobId job;
-  std::shared_ptr<const JobSpec> spec;
+  std::shared_ptr<const JobSpec> spec;  // null when the removal is known from the change log alone
+  std::string ns;                       // decides who may know
 };
 struct NodeChange {
   NodeView node;

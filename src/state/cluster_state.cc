@@ -15,9 +15,7 @@ void SortUnique(std::vector<T>& items) {
   items.erase(std::unique(items.begin(), items.end()), items.end());
 }
 
-int64_t& CountOf(TaskCounts& counts, TaskState state) {
-  return counts[static_cast<size_t>(state)];
-}
+int64_t& CountOf(TaskCounts& counts, TaskState state) { return counts[static_cast<size_t>(state)]; }
 
 }  // namespace
 
@@ -53,6 +51,7 @@ JobRow& ClusterState::AddJob(std::shared_ptr<const JobSpec> spec,
     group.shape = shapes[i];
     group.count = spec->groups[i].count();
     CountOf(job->counts, TaskState::kQueued) += group.count;
+    CountOf(task_counts_, TaskState::kQueued) += group.count;
     job->groups.push_back(std::move(group));
   }
   if (++blob_users_[spec->blob] == 1) journal_.push_back(BlobChange{spec->blob, std::move(blob)});
@@ -69,6 +68,7 @@ void ClusterState::RemoveJob(JobId id) {
     journal_.push_back(BlobRemoval{it->first});
     blob_users_.erase(it);
   }
+  for (size_t i = 0; i < job.counts.size(); ++i) task_counts_[i] -= job.counts[i];
   removed_jobs_.emplace_back(id, job.spec);
   touched_jobs_.erase(id);
   std::erase_if(touched_tasks_, [id](const TaskKey& key) { return key.job == id; });
@@ -104,8 +104,10 @@ void ClusterState::Move(JobRow& job, const TaskKey& key, TaskState to) {
   BERTH_CHECK(MayMove(row.state, to))
       << "task " << key.job.value << "." << key.group << "." << key.position << ": "
       << ToString(row.state) << " may not become " << ToString(to);
-  --CountOf(job.counts, row.state);
-  ++CountOf(job.counts, to);
+  for (TaskCounts* counts : {&job.counts, &task_counts_}) {
+    --CountOf(*counts, row.state);
+    ++CountOf(*counts, to);
+  }
   if (row.state == TaskState::kQueued) group.queued.erase(key.position);
   row.state = to;
   TouchTask(key);
@@ -114,8 +116,10 @@ void ClusterState::Move(JobRow& job, const TaskKey& key, TaskState to) {
 void ClusterState::MoveRest(JobRow& job, uint32_t group_index, TaskState to) {
   GroupRow& group = job.groups[group_index];
   BERTH_CHECK(MayMove(group.rest, to));
-  CountOf(job.counts, group.rest) -= group.rest_count();
-  CountOf(job.counts, to) += group.rest_count();
+  for (TaskCounts* counts : {&job.counts, &task_counts_}) {
+    CountOf(*counts, group.rest) -= group.rest_count();
+    CountOf(*counts, to) += group.rest_count();
+  }
   group.rest = to;
   TouchJob(job.id, true);
 }
@@ -170,6 +174,7 @@ TaskStatusView ClusterState::ViewTask(const JobRow& job, const TaskKey& key) con
     if (view.row.not_before_ms != 0) {
       view.waits_for = Reason::kBackingOff;
     } else if (IsParked(group.shape)) {
+      view.row.state = TaskState::kParked;
       view.waits_for = Reason::kNoNodeFitsNow;
     } else {
       view.waits_for = Reason::kWaitingForTurn;
@@ -342,8 +347,10 @@ std::shared_ptr<const ChangeBatch> ClusterState::TakeChanges(int64_t now_ms) {
     batch->changes.push_back(TaskChange{ViewTask(job, key)});
   }
   log.tasks = std::move(touched_tasks_);
-  for (const auto& [id, spec] : removed_jobs_) batch->changes.push_back(JobRemoval{id, spec});
-  log.removed_jobs = std::move(removed_jobs_);
+  for (const auto& [id, spec] : removed_jobs_) {
+    batch->changes.push_back(JobRemoval{id, spec, spec->ns});
+    log.removed_jobs.emplace_back(id, spec->ns);
+  }
 
   change_log_.push_back(std::move(log));
   while (change_log_.size() > watch_history_epochs_) change_log_.pop_front();
@@ -376,7 +383,7 @@ std::optional<ChangeLogEntry> ClusterState::ChangedSince(uint64_t epoch) const {
   for (const auto& [id, durable] : touched_jobs_) all.jobs.push_back(id);
   all.tasks.insert(all.tasks.end(), touched_tasks_.begin(), touched_tasks_.end());
   for (const auto& [slot, durable] : touched_nodes_) all.nodes.push_back(slot);
-  all.removed_jobs.insert(all.removed_jobs.end(), removed_jobs_.begin(), removed_jobs_.end());
+  for (const auto& [id, spec] : removed_jobs_) all.removed_jobs.emplace_back(id, spec->ns);
   SortUnique(all.jobs);
   SortUnique(all.tasks);
   SortUnique(all.nodes);
@@ -440,7 +447,9 @@ absl::Status ClusterState::RestoreTask(const TaskStatusView& task) {
   }
   GroupRow& group = job->groups[task.group];
   while (group.rows.size() <= task.position) group.rows.emplace_back().state = group.rest;
-  group.rows[task.position] = task.row;
+  TaskRow& row = group.rows[task.position] = task.row;
+  // Being parked is of the shape and of this process: after a restart everything gets a new try.
+  if (row.state == TaskState::kParked) row.state = TaskState::kQueued;
   if (HoldsResources(task.row.state)) {
     if (!nodes_.Holds(task.row.slot) ||
         nodes_.generation(task.row.slot) != task.row.slot_generation) {
@@ -483,6 +492,7 @@ absl::Status ClusterState::FinishRestore() {
         }
       }
     }
+    for (size_t i = 0; i < job->counts.size(); ++i) task_counts_[i] += job->counts[i];
     if (id.value / kJobsPerGeneration == meta_.generation &&
         id.value % kJobsPerGeneration >= meta_.next_job) {
       return absl::DataLossError("job " + std::to_string(id.value) +

@@ -38,7 +38,7 @@ struct ChangeLogEntry {
   std::vector<JobId> jobs;
   std::vector<TaskKey> tasks;
   std::vector<Slot> nodes;
-  std::vector<std::pair<JobId, std::shared_ptr<const JobSpec>>> removed_jobs;
+  std::vector<std::pair<JobId, std::string>> removed_jobs;  // with their namespaces
   std::vector<std::string> removed_nodes;
 };
 
@@ -73,6 +73,9 @@ class ClusterState {
                  int64_t now_ms, int64_t wall_ms);
   // Forgets an ended job and all of it.
   void RemoveJob(JobId id);
+
+  // Tasks of every job that is kept, by state.
+  const TaskCounts& task_counts() const { return task_counts_; }
 
   // Gives the tasks up to `position` rows of their own. Cost: O(tasks that get one).
   void Materialise(JobRow& job, uint32_t group, uint32_t position);
@@ -161,6 +164,7 @@ class ClusterState {
   const size_t watch_history_epochs_;
   NodeTable nodes_;
   JobTable jobs_;
+  TaskCounts task_counts_{};
   RequirementsTable requirements_;
   std::set<ShapeId> parked_;
   std::map<Slot, NodeLink> links_;

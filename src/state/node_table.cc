@@ -269,9 +269,7 @@ bool NodeTable::integer_value(LabelId label, int64_t& value) const {
   return integer.has_value();
 }
 
-TaintEffect NodeTable::effect(TaintId taint) const {
-  return taints_[taint.value].effect;
-}
+TaintEffect NodeTable::effect(TaintId taint) const { return taints_[taint.value].effect; }
 
 bool NodeTable::Tolerates(std::span<const Toleration> tolerations, TaintId taint) const {
   return std::any_of(tolerations.begin(), tolerations.end(), [&](const Toleration& toleration) {
@@ -281,9 +279,7 @@ bool NodeTable::Tolerates(std::span<const Toleration> tolerations, TaintId taint
   });
 }
 
-std::span<const DeviceRow> NodeTable::devices(Slot slot) const {
-  return devices_[slot];
-}
+std::span<const DeviceRow> NodeTable::devices(Slot slot) const { return devices_[slot]; }
 
 // ---- interning ----
 

@@ -3,9 +3,7 @@
 namespace berth::state {
 namespace {
 
-constexpr uint32_t Bit(TaskState state) {
-  return 1u << static_cast<unsigned>(state);
-}
+constexpr uint32_t Bit(TaskState state) { return 1u << static_cast<unsigned>(state); }
 
 constexpr uint32_t kEnds =
     Bit(TaskState::kSucceeded) | Bit(TaskState::kFailed) | Bit(TaskState::kCancelled);
@@ -47,9 +45,7 @@ constexpr uint32_t Arrows(TaskState from) {
 
 }  // namespace
 
-bool MayMove(TaskState from, TaskState to) {
-  return (Arrows(from) & Bit(to)) != 0;
-}
+bool MayMove(TaskState from, TaskState to) { return (Arrows(from) & Bit(to)) != 0; }
 
 std::string_view ToString(TaskState state) {
   switch (state) {

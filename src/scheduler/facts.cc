@@ -1,0 +1,201 @@
+// What agents report of attempts, and what becomes of the tasks.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "scheduler/turn.h"
+
+namespace berth::scheduler {
+
+using state::AttemptEnd;
+using state::JobRow;
+using state::Principal;
+using state::TaskRow;
+using state::TaskState;
+
+namespace {
+
+constexpr int64_t kFirstBackoffMs = 1'000;
+constexpr int64_t kLongestBackoffMs = 5 * 60 * int64_t{1000};
+constexpr int kMostLosses = 10;
+
+// 1 s, 2 s, 4 s, ... up to 5 min.
+int64_t BackoffMs(int retries_used) {
+  return std::min(kFirstBackoffMs << std::min(retries_used, 20), kLongestBackoffMs);
+}
+
+// What `berth run` exits with: the task's own code, 128 + n for a signal, and the shell's codes for
+// what could not be started.
+int32_t ExitCodeOf(const state::AttemptRow& attempt) {
+  if (attempt.exit_code >= 0) return attempt.exit_code;
+  if (attempt.signal != 0) return 128 + attempt.signal;
+  if (attempt.reason == Reason::kProgramNotFound) return 127;
+  if (attempt.reason == Reason::kProgramNotExecutable) return 126;
+  return 125;
+}
+
+// A failure of the task's own, which its retries are for. A time limit would only pass again.
+bool MayRetry(AttemptEnd end) {
+  return end == AttemptEnd::kExited || end == AttemptEnd::kOutOfMemory ||
+         end == AttemptEnd::kCouldNotStart;
+}
+
+}  // namespace
+
+std::optional<TaskKey> Turn::FindAttempt(const state::AgentAttempt& attempt) const {
+  const JobRow* job = state_->FindJob(attempt.job);
+  if (job == nullptr || attempt.group >= job->groups.size()) return std::nullopt;
+  const auto position = job->spec->groups[attempt.group].PositionOf(attempt.index);
+  if (!position) return std::nullopt;
+  const TaskKey key{attempt.job, attempt.group, *position};
+  const TaskRow* row = state_->FindRow(key);
+  if (row == nullptr || row->attempt.number != attempt.attempt) return std::nullopt;
+  return key;
+}
+
+state::AgentAttempt Turn::NameOf(const JobRow& job, const TaskKey& key) const {
+  return {.job = key.job,
+          .group = key.group,
+          .index = job.spec->groups[key.group].IndexAt(key.position),
+          .attempt = job.groups[key.group].rows[key.position].attempt.number};
+}
+
+Reply Turn::Do(const Principal&, const state::AgentFacts& command) {
+  const auto stream = streams_.find(command.stream);
+  // The stream has ended meanwhile: the agent keeps what was not acknowledged and sends it again.
+  if (stream == streams_.end()) return Answer({});
+  const Slot slot = stream->second;
+  state::NodeLink& link = state_->Link(slot);
+  for (const state::AgentFact& fact : command.facts) {
+    if (fact.sequence <= link.fact_sequence) continue;
+    link.fact_sequence = fact.sequence;
+    state_->TouchLink(slot);
+    const auto key = FindAttempt(fact.attempt);
+    const bool is_here = key && state_->Row(*key).slot == slot;
+    if (fact.ended) {
+      if (is_here) AttemptFinished(*key, *fact.ended);
+      // Durable here with this turn, or of no interest any more: the agent may drop its record.
+      Direct(slot, state::ForgetAttempt{TakeSequence(slot), fact.attempt});
+    } else if (!is_here) {
+      continue;
+    } else if (fact.started) {
+      AttemptStarted(*key, *fact.started);
+    } else if (TaskRow& row = state_->Row(*key); row.state == TaskState::kBound) {
+      state_->Move(*state_->FindJob(key->job), *key, TaskState::kStarting);
+    }
+  }
+  effects_.push_back(state::AckFacts{command.stream, link.fact_sequence});
+  return Answer({});
+}
+
+void Turn::AttemptStarted(const TaskKey& key, const state::AttemptStart& start) {
+  JobRow& job = *state_->FindJob(key.job);
+  TaskRow& row = state_->Row(key);
+  row.attempt.started_unix_ms = start.unix_ms;
+  row.attempt.isolation = start.isolation;
+  if (job.started_unix_ms == 0) {
+    job.started_unix_ms = wall_ms_;
+    state_->TouchJob(job.id, true);
+  }
+  if (row.state == TaskState::kBound || row.state == TaskState::kStarting) {
+    state_->Move(job, key, TaskState::kRunning);
+  } else {
+    state_->TouchTask(key);
+  }
+}
+
+void Turn::AttemptFinished(const TaskKey& key, const state::AttemptFinish& finish) {
+  JobRow& job = *state_->FindJob(key.job);
+  TaskRow& row = state_->Row(key);
+  if (!state::HoldsResources(row.state)) return;  // reported twice
+
+  state::AttemptRow& attempt = row.attempt;
+  attempt.end = finish.end;
+  attempt.reason = finish.reason;
+  if (!finish.message.empty()) attempt.message = finish.message;
+  attempt.exit_code = finish.exit_code;
+  attempt.signal = finish.signal;
+  attempt.usage.cpu_time_ms = std::max(attempt.usage.cpu_time_ms, finish.usage.cpu_time_ms);
+  attempt.usage.memory_peak_bytes =
+      std::max(attempt.usage.memory_peak_bytes, finish.usage.memory_peak_bytes);
+  attempt.usage.memory_bytes = 0;
+  if (finish.started_unix_ms != 0) attempt.started_unix_ms = finish.started_unix_ms;
+  attempt.ended_unix_ms = finish.ended_unix_ms != 0 ? finish.ended_unix_ms : wall_ms_;
+  state_->AddHistory({.job = job.id,
+                      .spec = job.spec,
+                      .user = job.submitted_by,
+                      .group = key.group,
+                      .position = key.position,
+                      .attempt = attempt,
+                      .submitted_unix_ms = job.submitted_unix_ms});
+
+  const bool unwanted = row.wish == AttemptEnd::kCancelled;
+  state_->LetGo(job, key);
+  if (finish.end == AttemptEnd::kExited && finish.exit_code == 0) {
+    ++counters_.succeeded;
+    state_->Move(job, key, TaskState::kSucceeded);
+  } else if (unwanted || finish.end == AttemptEnd::kCancelled) {
+    ++counters_.cancelled;
+    attempt.reason = Reason::kCancelledByUser;
+    state_->Move(job, key, TaskState::kCancelled);
+  } else if (finish.end == AttemptEnd::kLost && row.losses < kMostLosses) {
+    ++row.losses;
+    Requeue(job, key, 0);
+  } else if (finish.end == AttemptEnd::kPreempted || finish.end == AttemptEnd::kDrained) {
+    Requeue(job, key, 0);
+  } else if (MayRetry(finish.end) && row.retries_used < job.spec->groups[key.group].retries) {
+    Requeue(job, key, now_ms_ + BackoffMs(row.retries_used++));
+  } else {
+    ++counters_.failed;
+    job.exit_code = std::max(job.exit_code, ExitCodeOf(attempt));
+    state_->TouchJob(job.id, true);
+    state_->Move(job, key, TaskState::kFailed);
+  }
+  FinishJobIfDone(job);
+}
+
+void Turn::Requeue(JobRow& job, const TaskKey& key, int64_t not_before_ms) {
+  state_->Move(job, key, TaskState::kQueued);
+  TaskRow& row = state_->Row(key);
+  row.wish = AttemptEnd::kNone;
+  row.not_before_ms = not_before_ms;
+  if (not_before_ms != 0) {
+    backing_off_.emplace(not_before_ms, key);
+  } else {
+    job.groups[key.group].queued.insert(key.position);
+  }
+  SyncQueue(job, key.group);
+}
+
+void Turn::FinishJobIfDone(JobRow& job) {
+  if (job.ended()) return;
+  int64_t ended = 0;
+  for (const TaskState state : {TaskState::kSucceeded, TaskState::kFailed, TaskState::kCancelled}) {
+    ended += job.counts[static_cast<size_t>(state)];
+  }
+  if (ended != job.spec->task_count()) return;
+  job.ended_at_ms = std::max<int64_t>(now_ms_, 1);
+  job.ended_unix_ms = wall_ms_;
+  finished_.emplace(job.ended_at_ms, job.id);
+  state_->TouchJob(job.id, true);
+}
+
+Reply Turn::Do(const Principal&, const state::AgentHeartbeat& command) {
+  const auto stream = streams_.find(command.stream);
+  if (stream == streams_.end()) return Answer({});
+  ++counters_.heartbeats;
+  state_->Link(stream->second).usage = command.node;
+  for (const auto& [attempt, usage] : command.attempts) {
+    const auto key = FindAttempt(attempt);
+    if (!key || state_->Row(*key).slot != stream->second) continue;
+    state::Usage& known = state_->Row(*key).attempt.usage;
+    known.cpu_time_ms = usage.cpu_time_ms;
+    known.memory_bytes = usage.memory_bytes;
+    known.memory_peak_bytes = std::max(known.memory_peak_bytes, usage.memory_peak_bytes);
+  }
+  effects_.push_back(state::AckHeartbeat{command.stream, command.sequence});
+  return Answer({});
+}
+
+}  // namespace berth::scheduler

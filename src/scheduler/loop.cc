@@ -1,0 +1,372 @@
+#include "scheduler/loop.h"
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <future>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "base/check.h"
+#include "base/logging.h"
+#include "base/mutex.h"
+#include "store/batch_encoder.h"
+
+namespace berth::scheduler {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr size_t kMostOutstanding = 2;
+constexpr auto kSnapshotAge = std::chrono::milliseconds(100);
+// How far ahead a wait for a deadline looks; a later one is looked at again then.
+constexpr int64_t kLongestWaitMs = 60'000;
+
+double SecondsSince(SteadyClock::time_point start) {
+  return std::chrono::duration<double>(SteadyClock::now() - start).count();
+}
+
+}  // namespace
+
+struct Loop::Impl {
+  struct Posted {
+    state::Command command;
+    ReplyCallback reply;
+  };
+
+  // A turn's outcome on its way to the disk and then out.
+  struct Outcome {
+    TurnOutput output;
+    std::vector<ReplyCallback> callbacks;  // callbacks[token - 1]
+  };
+
+  struct ProfileChange {
+    std::vector<pipeline::ProfileOptions> profiles;
+    std::promise<absl::Status> done;
+  };
+
+  struct CommitStats {
+    uint64_t commits = 0;
+    uint64_t bytes = 0;
+    uint64_t records = 0;
+    uint64_t durable_epoch = 0;
+    LatencyHistogram latency;
+  };
+
+  Impl(const LoopOptions& loop_options, std::unique_ptr<Turn> loop_turn,
+       store::StateStore& state_store, const base::Clock& system_clock,
+       std::function<void(absl::Status)> fatal)
+      : options(loop_options),
+        turn(std::move(loop_turn)),
+        store(state_store),
+        clock(system_clock),
+        on_fatal(std::move(fatal)),
+        encoder({.watch_history_epochs = loop_options.watch_history_epochs}) {
+    stats.durable_epoch = store.head().epoch;
+  }
+
+  const LoopOptions options;
+  const std::unique_ptr<Turn> turn;  // the loop thread's
+  store::StateStore& store;          // the store thread's, for commits
+  const base::Clock& clock;
+  const std::function<void(absl::Status)> on_fatal;
+  store::BatchEncoder encoder;  // the store thread's
+  agents::AgentLink* link = nullptr;
+  WatchHub hub;
+  std::thread loop_thread;
+  std::thread store_thread;
+
+  base::Mutex mutex;
+  base::CondVar loop_wakes;
+  base::CondVar store_wakes;
+  std::array<std::deque<Posted>, state::kCommandClasses> inbox BERTH_GUARDED_BY(mutex);
+  std::array<uint64_t, state::kCommandClasses> refused BERTH_GUARDED_BY(mutex) = {};
+  std::array<uint64_t, state::kCommandClasses> taken BERTH_GUARDED_BY(mutex) = {};
+  std::deque<std::unique_ptr<ProfileChange>> profile_changes BERTH_GUARDED_BY(mutex);
+  std::deque<Outcome> to_commit BERTH_GUARDED_BY(mutex);
+  size_t outstanding BERTH_GUARDED_BY(mutex) = 0;
+  bool stopping BERTH_GUARDED_BY(mutex) = false;
+  bool loop_done BERTH_GUARDED_BY(mutex) = false;
+  bool failed BERTH_GUARDED_BY(mutex) = false;
+  CommitStats stats BERTH_GUARDED_BY(mutex);
+
+  mutable base::Mutex snapshot_mutex;
+  std::shared_ptr<const LoopSnapshot> snapshot BERTH_GUARDED_BY(snapshot_mutex) =
+      std::make_shared<const LoopSnapshot>();
+
+  // The loop thread's own.
+  uint64_t turns = 0;
+  LatencyHistogram turn_latency;
+  SteadyClock::time_point published;
+
+  void RunLoop();
+  void RunStore();
+  bool InboxEmpty() const BERTH_REQUIRES(mutex) {
+    return std::all_of(inbox.begin(), inbox.end(), [](const auto& q) { return q.empty(); });
+  }
+  void TakeCommands(TurnInput& input, std::vector<ReplyCallback>& callbacks) BERTH_REQUIRES(mutex);
+  void Release(Outcome& outcome);
+  void Publish();
+};
+
+Loop::Loop(const LoopOptions& options, std::unique_ptr<Turn> turn, store::StateStore& store,
+           const base::Clock& clock, std::function<void(absl::Status)> on_fatal)
+    : impl_(std::make_unique<Impl>(options, std::move(turn), store, clock, std::move(on_fatal))) {
+  impl_->Publish();
+}
+
+Loop::~Loop() { Stop(); }
+
+void Loop::set_agent_link(agents::AgentLink* link) { impl_->link = link; }
+
+void Loop::Start() {
+  BERTH_CHECK(impl_->link != nullptr) << "the loop needs an agent link before it starts";
+  impl_->loop_thread = std::thread([this] { impl_->RunLoop(); });
+  impl_->store_thread = std::thread([this] { impl_->RunStore(); });
+}
+
+void Loop::Stop() {
+  {
+    base::MutexLock lock(impl_->mutex);
+    impl_->stopping = true;
+    impl_->loop_wakes.NotifyAll();
+    impl_->store_wakes.NotifyAll();
+  }
+  if (impl_->loop_thread.joinable()) impl_->loop_thread.join();
+  if (impl_->store_thread.joinable()) impl_->store_thread.join();
+}
+
+absl::Status Loop::Post(state::CommandClass command_class, state::Command command,
+                        ReplyCallback reply) {
+  const auto index = static_cast<size_t>(command_class);
+  base::MutexLock lock(impl_->mutex);
+  if (impl_->stopping || impl_->failed) {
+    return absl::UnavailableError("berthd is shutting down; try again in a moment");
+  }
+  auto& queue = impl_->inbox[index];
+  if (queue.size() >= impl_->options.inbox_capacity[index]) {
+    ++impl_->refused[index];
+    return absl::ResourceExhaustedError("berthd has " + std::to_string(queue.size()) +
+                                        " commands of this kind waiting; try again in a moment");
+  }
+  queue.push_back({std::move(command), std::move(reply)});
+  impl_->loop_wakes.NotifyOne();
+  return absl::OkStatus();
+}
+
+absl::Status Loop::Post(state::Command command, std::function<void()> applied) {
+  return Post(state::CommandClass::kAgents, std::move(command),
+              [applied = std::move(applied)](const Reply&) { applied(); });
+}
+
+absl::Status Loop::ReplaceProfiles(std::vector<pipeline::ProfileOptions> profiles) {
+  auto change = std::make_unique<Impl::ProfileChange>();
+  change->profiles = std::move(profiles);
+  std::future<absl::Status> done = change->done.get_future();
+  {
+    base::MutexLock lock(impl_->mutex);
+    if (impl_->stopping || impl_->failed) {
+      return absl::UnavailableError("berthd is shutting down");
+    }
+    impl_->profile_changes.push_back(std::move(change));
+    impl_->loop_wakes.NotifyOne();
+  }
+  return done.get();
+}
+
+WatchHub& Loop::watches() { return impl_->hub; }
+
+std::shared_ptr<const LoopSnapshot> Loop::snapshot() const {
+  base::MutexLock lock(impl_->snapshot_mutex);
+  return impl_->snapshot;
+}
+
+// ---- the loop thread ----
+
+void Loop::Impl::TakeCommands(TurnInput& input, std::vector<ReplyCallback>& callbacks) {
+  // Agents' facts first: they end what holds resources. Then operators, then submissions.
+  for (size_t i = 0; i < inbox.size(); ++i) {
+    while (!inbox[i].empty() && input.commands.size() < options.commands_per_turn) {
+      Posted& posted = inbox[i].front();
+      callbacks.push_back(std::move(posted.reply));
+      posted.command.token = callbacks.size();
+      input.commands.push_back(std::move(posted.command));
+      inbox[i].pop_front();
+      ++taken[i];
+    }
+  }
+}
+
+void Loop::Impl::RunLoop() {
+  const int64_t started_ms = clock.MonotonicMs();
+  const int64_t persisted_ms = turn->state().meta().now_ms;
+  // The first turn runs at once: it makes the new term durable.
+  bool more_work = true;
+  bool snapshot_due = false;
+  std::optional<int64_t> deadline_ms;
+  for (;;) {
+    TurnInput input;
+    Outcome outcome;
+    std::deque<std::unique_ptr<ProfileChange>> changes;
+    {
+      base::MutexLock lock(mutex);
+      for (;;) {
+        if (failed) break;
+        if (outstanding < kMostOutstanding) {
+          if (more_work || !InboxEmpty() || !profile_changes.empty()) break;
+          if (stopping) break;
+          const int64_t now = persisted_ms + clock.MonotonicMs() - started_ms;
+          if (deadline_ms && *deadline_ms <= now) break;
+          const int64_t wait_ms =
+              std::min(deadline_ms.value_or(now + kLongestWaitMs) - now, kLongestWaitMs);
+          auto until = SteadyClock::now() + std::chrono::milliseconds(wait_ms);
+          if (snapshot_due) until = std::min(until, published + kSnapshotAge);
+          const bool notified = loop_wakes.WaitUntil(mutex, until);
+          if (!notified && snapshot_due) {
+            snapshot_due = false;
+            mutex.Unlock();
+            Publish();
+            mutex.Lock();
+          }
+        } else {
+          loop_wakes.Wait(mutex);
+        }
+      }
+      changes.swap(profile_changes);
+      const bool idle = !more_work && InboxEmpty();
+      if (failed || (stopping && idle)) {
+        for (auto& change : changes) {
+          change->done.set_value(absl::UnavailableError("berthd is shutting down"));
+        }
+        loop_done = true;
+        store_wakes.NotifyAll();
+        return;
+      }
+      TakeCommands(input, outcome.callbacks);
+    }
+    for (auto& change : changes) change->done.set_value(turn->ReplaceProfiles(change->profiles));
+
+    const auto start = SteadyClock::now();
+    input.now_ms = persisted_ms + clock.MonotonicMs() - started_ms;
+    input.wall_ms = clock.WallMs();
+    input.work_units = options.work_units_per_turn;
+    outcome.output = turn->Run(std::move(input));
+    more_work = outcome.output.more_work;
+    deadline_ms = outcome.output.next_deadline_ms;
+    ++turns;
+    turn_latency.Observe(SecondsSince(start));
+
+    {
+      base::MutexLock lock(mutex);
+      ++outstanding;
+      to_commit.push_back(std::move(outcome));
+      store_wakes.NotifyOne();
+    }
+    snapshot_due = true;
+    if (SteadyClock::now() - published >= kSnapshotAge) {
+      Publish();
+      snapshot_due = false;
+    }
+  }
+}
+
+void Loop::Impl::Publish() {
+  auto made = std::make_shared<LoopSnapshot>();
+  LoopSnapshot& s = *made;
+  const state::ClusterState& cluster = turn->state();
+  const TurnCounters& counters = turn->counters();
+  s.epoch = cluster.meta().epoch;
+  s.term = cluster.meta().term;
+  s.generation = cluster.meta().generation;
+  s.published_monotonic_ms = clock.MonotonicMs();
+  s.recovered = true;
+  s.turns_total = turns;
+  s.turn_latency = turn_latency;
+  s.schedule_attempts_total[0] = counters.scheduled;
+  s.schedule_attempts_total[1] = counters.unschedulable;
+  s.schedule_attempts_total[2] = counters.scheduling_errors;
+  s.jobs = cluster.jobs().size();
+  s.tasks = cluster.task_counts();
+  s.tasks_ended_total[0] = counters.succeeded;
+  s.tasks_ended_total[1] = counters.failed;
+  s.tasks_ended_total[2] = counters.cancelled;
+  s.parked_shapes = cluster.parked_shapes();
+  s.nodes = static_cast<uint64_t>(cluster.nodes().live().Count());
+  s.nodes_ready = static_cast<uint64_t>(cluster.nodes().ready().Count());
+  s.nodes_cordoned = static_cast<uint64_t>(cluster.nodes().cordoned().Count());
+  s.sessions = turn->sessions();
+  s.heartbeats_total = counters.heartbeats;
+  for (ResourceIndex i = 0; i < cluster.nodes().resource_count(); ++i) {
+    LoopSnapshot::ResourceTotals totals;
+    totals.resource = state::ResourceName(cluster.nodes().names(), i);
+    for (const int32_t amount : cluster.nodes().capacity(i)) totals.capacity += amount;
+    for (const int32_t amount : cluster.nodes().allocated(i)) totals.allocated += amount;
+    s.resources.push_back(std::move(totals));
+  }
+  s.watchers = hub.size();
+  {
+    base::MutexLock lock(mutex);
+    s.durable_epoch = stats.durable_epoch;
+    s.commits_total = stats.commits;
+    s.commit_bytes_total = stats.bytes;
+    s.commit_records_total = stats.records;
+    s.commit_latency = stats.latency;
+    s.inbox_refused_total = refused;
+    s.commands_total = taken;
+    for (size_t i = 0; i < inbox.size(); ++i) s.inbox_depth[i] = inbox[i].size();
+  }
+  published = SteadyClock::now();
+  base::MutexLock lock(snapshot_mutex);
+  snapshot = std::move(made);
+}
+
+// ---- the store thread ----
+
+void Loop::Impl::RunStore() {
+  for (;;) {
+    Outcome outcome;
+    {
+      base::MutexLock lock(mutex);
+      while (to_commit.empty() && !loop_done) store_wakes.Wait(mutex);
+      if (to_commit.empty()) return;
+      outcome = std::move(to_commit.front());
+      to_commit.pop_front();
+    }
+    if (const auto& batch = outcome.output.batch; batch != nullptr) {
+      const auto start = SteadyClock::now();
+      const store::WriteBatch writes = encoder.Encode(*batch);
+      if (auto status = store.Commit(writes, batch->epoch, batch->term); !status.ok()) {
+        {
+          base::MutexLock lock(mutex);
+          failed = true;
+          loop_wakes.NotifyAll();
+        }
+        on_fatal(status);
+        return;
+      }
+      base::MutexLock lock(mutex);
+      ++stats.commits;
+      stats.bytes += writes.bytes();
+      stats.records += writes.size();
+      stats.durable_epoch = batch->epoch;
+      stats.latency.Observe(SecondsSince(start));
+    }
+    Release(outcome);
+    base::MutexLock lock(mutex);
+    --outstanding;
+    loop_wakes.NotifyOne();
+  }
+}
+
+void Loop::Impl::Release(Outcome& outcome) {
+  for (auto& [token, reply] : outcome.output.replies) {
+    outcome.callbacks[token - 1](std::move(reply));
+  }
+  if (!outcome.output.agent_effects.empty()) {
+    link->Deliver(std::move(outcome.output.agent_effects));
+  }
+  if (outcome.output.batch != nullptr) hub.Publish(outcome.output.batch);
+}
+
+}  // namespace berth::scheduler

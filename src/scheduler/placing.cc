@@ -1,0 +1,109 @@
+// Scheduling: what is queued gets its turn, is placed and bound, or parked.
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "scheduler/turn.h"
+
+namespace berth::scheduler {
+
+using state::JobRow;
+using state::TaskRow;
+using state::TaskState;
+
+queue::QueuedEntry Turn::EntryOf(const JobRow& job, uint32_t group) const {
+  return {.key = job.groups[group].queue_key, .job = job.id, .group = group};
+}
+
+void Turn::SyncQueue(const JobRow& job, uint32_t group) {
+  const state::ShapeId shape = job.groups[group].shape;
+  if (job.groups[group].HasPending()) {
+    queue_.Add(shape, EntryOf(job, group));
+  } else {
+    queue_.Remove(shape, EntryOf(job, group));
+    // A shape that nobody waits for is not parked; its number may soon mean something else.
+    if (!queue_.IsParked(shape)) state_->SetParked(shape, false);
+  }
+}
+
+void Turn::WakeParked() {
+  const uint64_t improvements = state_->nodes().improvements();
+  if (improvements == seen_improvements_) return;
+  seen_improvements_ = improvements;
+  for (const state::ShapeId shape : queue_.WakeAll()) state_->SetParked(shape, false);
+}
+
+void Turn::Schedule(int64_t work_units) {
+  while (work_units > 0) {
+    const auto head = queue_.Front();
+    if (!head) return;
+    JobRow& job = *state_->FindJob(head->entry.job);
+    const uint32_t group = head->entry.group;
+    const TaskKey key{job.id, group, job.groups[group].NextPending()};
+    const LoadedProfile& profile = ProfileOf(head->shape);
+    const TaskView view{state_->requirements().Get(head->shape), key};
+
+    work_units -= pipeline::WorkUnits(profile.profile, state_->nodes());
+    const auto placement = pipeline::Place(profile.profile, view, state_->nodes(), scratch_);
+    if (!placement.ok()) {
+      // A plugin that cannot work: the shape rests until the retry timer, or until nodes change.
+      ++counters_.scheduling_errors;
+      Park(head->shape, job);
+      retry_parked_at_ms_ = now_ms_ + kRetryAfterErrorMs;
+    } else if (placement->slot == kNoSlot) {
+      ++counters_.unschedulable;
+      Park(head->shape, job);
+    } else {
+      ++counters_.scheduled;
+      Bind(job, key, *placement);
+    }
+  }
+}
+
+void Turn::Park(state::ShapeId shape, JobRow& job) {
+  queue_.Park(shape);
+  state_->SetParked(shape, true);
+  // Tells those who watch this job; the others of its shape are told when they are asked for.
+  state_->TouchJob(job.id, false);
+}
+
+void Turn::Bind(JobRow& job, const TaskKey& key, const pipeline::Placement& placement) {
+  state_->Materialise(job, key.group, key.position);
+  TaskRow& row = state_->Row(key);
+  const LoadedProfile& profile = ProfileOf(job.groups[key.group].shape);
+
+  auto decision = std::make_shared<state::Decision>();
+  decision->epoch = state_->next_epoch();
+  decision->total = placement.total;
+  decision->rank = state_->nodes().rank()[placement.slot];
+  if (placement.runner_up != kNoSlot) {
+    decision->runner_up = state_->nodes().name(placement.runner_up);
+    decision->runner_up_total = placement.runner_up_total;
+  }
+  decision->nodes_feasible = placement.nodes_feasible;
+  decision->scores.assign(
+      placement.plugin_scores.begin(),
+      placement.plugin_scores.begin() + static_cast<int64_t>(profile.sheet->plugins.size()));
+  decision->sheet = profile.sheet;
+
+  const uint32_t number = row.attempt.number + 1;
+  if (row.attempt.number != 0) row.past.push_back(std::move(row.attempt));
+  row.attempt = {};
+  row.attempt.number = number;
+  row.attempt.node = state_->nodes().name(placement.slot);
+  row.attempt.bound_unix_ms = wall_ms_;
+  row.attempt.device_ids = state_->nodes().DeviceIds(placement.slot, placement.reservation);
+  row.wish = state::AttemptEnd::kNone;
+  row.slot = placement.slot;
+  row.slot_generation = state_->nodes().generation(placement.slot);
+  row.reservation = placement.reservation;
+  row.decision = std::move(decision);
+  row.start_sequence = TakeSequence(placement.slot);
+  row.stop_sequence = 0;
+  state_->Move(job, key, TaskState::kBound);
+  state_->Hold(job, key);
+  SyncQueue(job, key.group);
+  SendStart(job, key);
+}
+
+}  // namespace berth::scheduler

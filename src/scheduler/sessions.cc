@@ -1,0 +1,229 @@
+// Sessions of agents: who is connected, and what each side is told after a break.
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "scheduler/turn.h"
+
+namespace berth::scheduler {
+
+using state::AttemptEnd;
+using state::JobRow;
+using state::Principal;
+using state::TaskRow;
+using state::TaskState;
+
+namespace {
+
+state::SessionHeader HeaderOf(const state::ClusterMeta& meta, const state::NodeLink& link) {
+  return {.cluster_id = meta.cluster_id,
+          .generation = meta.generation,
+          .term = meta.term,
+          .session = link.session,
+          .incarnation = link.incarnation};
+}
+
+}  // namespace
+
+Reply Turn::Do(const Principal& who, state::OpenSession& hello) {
+  const std::string node = "node \"" + hello.node.name + "\"";
+  const auto refuse = [&](Reason reason, std::string message) {
+    effects_.push_back(state::RefuseAgent{hello.stream, reason, message});
+    return Refuse(absl::FailedPreconditionError(message), reason);
+  };
+  const state::ClusterMeta& meta = state_->meta();
+  if (!hello.cluster_id.empty() && hello.cluster_id != meta.cluster_id) {
+    return refuse(Reason::kWrongCluster,
+                  node + ": its agent belongs to cluster " + hello.cluster_id + ", this is " +
+                      meta.cluster_id +
+                      "; point it at its own cluster, or give it an empty state directory");
+  }
+  if (hello.generation > meta.generation) {
+    return refuse(Reason::kOldGeneration,
+                  node + ": its agent has followed restore generation " +
+                      std::to_string(hello.generation) + ", this daemon is of " +
+                      std::to_string(meta.generation) + ": it runs on outdated data");
+  }
+  const Slot known = state_->nodes().Find(hello.node.name);
+  if (known != kNoSlot) {
+    const state::NodeLink& link = state_->Link(known);
+    if (link.stream != 0 && link.incarnation != hello.incarnation) {
+      return refuse(Reason::kNodeNameTaken,
+                    node +
+                        ": another agent of that name is connected; give this one a name of "
+                        "its own (node_name in agent.yaml)");
+    }
+  }
+  auto put = state_->PutNode(hello.node, wall_ms_);
+  if (!put.ok())
+    return refuse(Reason::kInvalidField, node + ": " + std::string(put.status().message()));
+  const Slot slot = *put;
+  state::NodeLink& link = state_->Link(slot);
+  if (link.stream != 0) {
+    // The same agent has dialled again before the end of its old stream was seen.
+    effects_.push_back(
+        state::RefuseAgent{link.stream, Reason::kNone, node + ": a newer session took over"});
+    EndStream(slot);
+  }
+  if (known == kNoSlot || link.incarnation != hello.incarnation) {
+    Audit(who, "register_node", "node " + hello.node.name, "ok",
+          "incarnation " + hello.incarnation);
+  }
+  if (link.incarnation != hello.incarnation) {
+    link.incarnation = hello.incarnation;
+    link.next_sequence = 1;
+    link.fact_sequence = 0;
+  }
+  link.stream = hello.stream;
+  link.session = next_session_++;
+  state_->TouchLink(slot);
+  streams_[hello.stream] = slot;
+  state_->SetReady(slot, true);
+
+  effects_.push_back(state::WelcomeAgent{.stream = hello.stream,
+                                         .header = HeaderOf(meta, link),
+                                         .heartbeat_interval_ms = options_.heartbeat_interval_ms,
+                                         .lease_ms = options_.lease_ms,
+                                         .fact_sequence = link.fact_sequence});
+  Reconcile(slot, hello);
+  return Answer({});
+}
+
+// After a break, both sides' knowledge is put together. What is on disk here wins over what the
+// agent remembers; what the agent has wins over what was only said to it.
+void Turn::Reconcile(Slot slot, const state::OpenSession& hello) {
+  state::NodeLink& link = state_->Link(slot);
+  // The agent's high-water counts directives of one restore generation.
+  const uint64_t heard =
+      hello.generation == state_->meta().generation ? hello.directive_sequence : 0;
+  if (link.next_sequence <= heard) link.next_sequence = heard + 1;
+
+  std::map<state::AgentAttempt, const state::AttemptReport*> reports;
+  for (const state::AttemptReport& report : hello.attempts) reports[report.attempt] = &report;
+
+  const std::set<TaskKey> ours = state_->TasksOn(slot);
+  // Sent again in order of sequence, under the numbers that they had.
+  std::map<uint64_t, std::pair<TaskKey, bool>> again;  // sequence → (task, is a stop)
+  for (const TaskKey& key : ours) {
+    JobRow& job = *state_->FindJob(key.job);
+    TaskRow& row = state_->Row(key);
+    const auto found = reports.find(NameOf(job, key));
+    if (found != reports.end()) {
+      const state::AttemptReport& report = *found->second;
+      if (report.started && row.attempt.started_unix_ms == 0) AttemptStarted(key, *report.started);
+      if (report.ended) {
+        AttemptFinished(key, *report.ended);
+      } else if (row.state == TaskState::kBound) {
+        state_->Move(job, key, TaskState::kStarting);
+      }
+      if (!report.ended && row.state == TaskState::kStopping && row.stop_sequence > heard) {
+        again[row.stop_sequence] = {key, true};
+      }
+    } else if (row.start_sequence > heard && row.state == TaskState::kStopping) {
+      // It was never told to start, and will not be: a directive of an old session is refused.
+      state::AttemptFinish finish;
+      finish.end = AttemptEnd::kCancelled;
+      finish.reason = Reason::kCancelledByUser;
+      AttemptFinished(key, finish);
+    } else if (row.start_sequence > heard) {
+      again[row.start_sequence] = {key, false};
+    } else {
+      state::AttemptFinish finish;
+      finish.end = AttemptEnd::kLost;
+      finish.reason = Reason::kAttemptUnknownToNode;
+      finish.message = "node " + hello.node.name + " was told to start it and has no trace of it";
+      AttemptFinished(key, finish);
+    }
+  }
+  for (const auto& [sequence, what] : again) {
+    const auto& [key, is_stop] = what;
+    const JobRow& job = *state_->FindJob(key.job);
+    is_stop ? SendStop(job, key) : SendStart(job, key);
+  }
+
+  for (const auto& [attempt, report] : reports) {
+    const auto key = FindAttempt(attempt);
+    if (key && state_->Row(*key).slot == slot) continue;  // one of ours, dealt with
+    if (report->ended) {
+      Direct(slot, state::ForgetAttempt{TakeSequence(slot), attempt});
+    } else if (state_->FindJob(attempt.job) != nullptr) {
+      // The job is known, and this attempt has been given up: another took its place, or the task
+      // has ended. It must not go on beside that.
+      Direct(slot, state::StopTask{TakeSequence(slot), attempt, AttemptEnd::kLost});
+    } else {
+      ++counters_.quarantined;  // nothing unknown is killed
+    }
+  }
+}
+
+void Turn::EndStream(Slot slot) {
+  state::NodeLink& link = state_->Link(slot);
+  streams_.erase(link.stream);
+  directives_of_.erase(link.stream);
+  link.stream = 0;
+  link.session = 0;
+  state_->SetReady(slot, false);
+}
+
+Reply Turn::Do(const Principal&, const state::CloseSession& command) {
+  const auto stream = streams_.find(command.stream);
+  if (stream != streams_.end()) EndStream(stream->second);
+  return Answer({});
+}
+
+Reply Turn::Do(const Principal&, state::InventoryChanged& command) {
+  const auto stream = streams_.find(command.stream);
+  if (stream == streams_.end()) return Answer({});
+  const Slot slot = stream->second;
+  if (command.node.name != state_->nodes().name(slot)) {
+    effects_.push_back(state::RefuseAgent{
+        command.stream, Reason::kInvalidField,
+        "node \"" + state_->nodes().name(slot) + "\": a session cannot change its node's name"});
+    EndStream(slot);
+  } else if (auto put = state_->PutNode(command.node, wall_ms_); !put.ok()) {
+    effects_.push_back(state::RefuseAgent{
+        command.stream, Reason::kInvalidField,
+        "node \"" + command.node.name + "\": " + std::string(put.status().message())});
+    EndStream(slot);
+  }
+  return Answer({});
+}
+
+uint64_t Turn::TakeSequence(Slot slot) {
+  state_->TouchLink(slot);
+  return state_->Link(slot).next_sequence++;
+}
+
+void Turn::Direct(Slot slot, state::Directive directive) {
+  const state::NodeLink& link = state_->Link(slot);
+  if (link.stream == 0) return;  // the next session makes up for it
+  const auto [it, is_new] = directives_of_.emplace(link.stream, effects_.size());
+  if (is_new) {
+    effects_.push_back(state::SendDirectives{link.stream, HeaderOf(state_->meta(), link), {}});
+  }
+  std::get<state::SendDirectives>(effects_[it->second]).directives.push_back(std::move(directive));
+}
+
+void Turn::SendStart(const JobRow& job, const TaskKey& key) {
+  const TaskRow& row = state_->Row(key);
+  const auto& devices = row.reservation.devices;
+  const bool shared = devices.size() == 1 && devices[0].share_milli < 1000;
+  Direct(row.slot, state::StartTask{.sequence = row.start_sequence,
+                                    .attempt = NameOf(job, key),
+                                    .job = job.id,
+                                    .spec = job.spec,
+                                    .group = key.group,
+                                    .position = key.position,
+                                    .run_as = job.run_as,
+                                    .device_ids = row.attempt.device_ids,
+                                    .device_share_milli = shared ? devices[0].share_milli : 0});
+}
+
+void Turn::SendStop(const JobRow& job, const TaskKey& key) {
+  const TaskRow& row = state_->Row(key);
+  Direct(row.slot, state::StopTask{row.stop_sequence, NameOf(job, key), row.wish});
+}
+
+}  // namespace berth::scheduler

@@ -1,0 +1,139 @@
+// Submissions: jobs come into being.
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "scheduler/turn.h"
+
+namespace berth::scheduler {
+
+using state::JobRow;
+using state::Principal;
+
+Reply Turn::Do(const Principal& who, state::SubmitJob& command) {
+  if (!command.batch_id.empty()) {
+    const int64_t next = state_->BatchOffset(who.name, command.batch_id);
+    if (command.batch_offset != next) {
+      return Refuse(absl::FailedPreconditionError(
+                        "batch \"" + command.batch_id + "\": item " +
+                        std::to_string(command.batch_offset) + " came, item " +
+                        std::to_string(next) + " is next; open the stream again and go on there"),
+                    Reason::kInvalidField, "offset");
+    }
+  }
+  if (!command.request_id.empty()) {
+    if (const auto* first = state_->FindRequest(who.name, command.request_id)) {
+      if (first->body_hash != command.body_hash) {
+        return Refuse(absl::AlreadyExistsError("request_id \"" + command.request_id +
+                                               "\": it was used for another request before; give "
+                                               "each request its own"),
+                      Reason::kRequestIdReused, "request_id");
+      }
+      SubmitReply reply;
+      reply.job = first->job;
+      if (const JobRow* job = state_->FindJob(first->job)) {
+        reply.tasks = job->spec->task_count();
+        Judge(*job, reply);
+      }
+      return Answer(std::move(reply));
+    }
+  }
+  Reply reply = Admit(who, command);
+  if (!command.batch_id.empty()) {
+    // Refused or admitted, the item has its durable answer.
+    state_->PutBatch({who.name, command.batch_id, command.batch_offset + 1, now_ms_});
+  }
+  return reply;
+}
+
+Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
+  const state::JobSpec& spec = *command.spec;
+  const auto refuse = [&](absl::Status status, Reason reason, std::string field) {
+    Audit(who, "submit_job", "namespace " + spec.ns, "refused", std::string(status.message()));
+    return Refuse(std::move(status), reason, std::move(field));
+  };
+  if (!who.MaySee(spec.ns)) {
+    return refuse(
+        absl::PermissionDeniedError("namespace \"" + spec.ns + "\": " + who.name +
+                                    " may not submit there; leave it out for \"default\""),
+        Reason::kNotAllowed, "job.namespace");
+  }
+  if (spec.queue != "default") {
+    return refuse(absl::NotFoundError("queue \"" + spec.queue +
+                                      "\": there is none of that name; there is \"default\""),
+                  Reason::kUnknownQueue, "job.queue");
+  }
+  const auto profile = profile_index_.find(spec.profile);
+  if (profile == profile_index_.end()) {
+    std::string known;
+    for (const auto& [name, index] : profile_index_) known += (known.empty() ? "" : ", ") + name;
+    return refuse(absl::NotFoundError("profile \"" + spec.profile +
+                                      "\": there is none of that name; there is: " + known),
+                  Reason::kUnknownProfile, "job.profile");
+  }
+  std::vector<state::ShapeId> shapes;
+  for (size_t i = 0; i < spec.groups.size(); ++i) {
+    auto shape = state_->requirements().Acquire(spec.groups[i].needs, profile->second,
+                                                state_->nodes(), false);
+    if (!shape.ok()) {
+      for (const state::ShapeId acquired : shapes) state_->requirements().Release(acquired);
+      return refuse(shape.status(), Reason::kInvalidField,
+                    "job.groups[" + std::to_string(i) + "].template.resources.extended");
+    }
+    shapes.push_back(*shape);
+  }
+
+  JobRow& job = state_->AddJob(command.spec, std::move(command.blob), std::move(shapes), who.name,
+                               command.run_as, now_ms_, wall_ms_);
+  for (uint32_t g = 0; g < job.groups.size(); ++g) {
+    job.groups[g].queue_key =
+        ProfileOf(job.groups[g].shape)
+            .profile.queue_sort()
+            .Key({.job = job.id, .group = g, .priority = spec.priority, .queued_at_ms = now_ms_});
+    SyncQueue(job, g);
+  }
+  if (!command.request_id.empty()) {
+    state_->PutRequest({who.name, command.request_id, command.body_hash, job.id, now_ms_});
+  }
+  Audit(who, "submit_job", "job " + std::to_string(job.id.value), "ok",
+        std::to_string(spec.task_count()) + " tasks in namespace " + spec.ns);
+
+  SubmitReply reply;
+  reply.job = job.id;
+  reply.tasks = spec.task_count();
+  Judge(job, reply);
+  return Answer(std::move(reply));
+}
+
+void Turn::Judge(const JobRow& job, SubmitReply& reply) {
+  using pipeline::Placeability;
+  reply.placeability = Placeability::kFitsNow;
+  for (uint32_t g = 0; g < job.groups.size(); ++g) {
+    const state::ShapeId shape = job.groups[g].shape;
+    const TaskView view{state_->requirements().Get(shape), {job.id, g, 0}};
+    // What is parked was found not to fit; whether it ever will is asked below.
+    const auto& profile = ProfileOf(shape).profile;
+    const auto verdict = pipeline::JudgePlaceability(profile, view, state_->nodes());
+    if (!verdict.ok()) continue;  // a plugin that cannot work shows when it is its turn
+    if (*verdict > reply.placeability) reply.placeability = *verdict;
+    if (*verdict != Placeability::kNeverFits) continue;
+    const auto why = pipeline::Explain(profile, view, state_->nodes());
+    if (!why.ok()) continue;
+    const std::string& name = job.spec->groups[g].name;
+    reply.warnings.push_back(name.empty() ? why->text : "group " + name + ": " + why->text);
+  }
+}
+
+Reply Turn::Do(const Principal& who, const state::NoteBatchRefusal& command) {
+  const int64_t next = state_->BatchOffset(who.name, command.batch_id);
+  if (command.batch_offset == next) {
+    state_->PutBatch({who.name, command.batch_id, next + 1, now_ms_});
+  }
+  return Answer(BatchReply{state_->BatchOffset(who.name, command.batch_id)});
+}
+
+Reply Turn::Do(const Principal& who, const state::GetBatch& command) {
+  return Answer(BatchReply{state_->BatchOffset(who.name, command.batch_id)});
+}
+
+}  // namespace berth::scheduler

@@ -1,0 +1,50 @@
+// What happens because time has passed.
+#include <algorithm>
+
+#include "scheduler/turn.h"
+
+namespace berth::scheduler {
+namespace {
+
+// Most jobs and requests that one turn forgets: forgetting is never urgent.
+constexpr size_t kForgetPerTurn = 256;
+
+}  // namespace
+
+void Turn::RunTimers() {
+  while (!backing_off_.empty() && backing_off_.begin()->first <= now_ms_) {
+    const TaskKey key = backing_off_.begin()->second;
+    backing_off_.erase(backing_off_.begin());
+    state::JobRow& job = *state_->FindJob(key.job);
+    state_->Row(key).not_before_ms = 0;
+    job.groups[key.group].queued.insert(key.position);
+    state_->TouchTask(key);
+    SyncQueue(job, key.group);
+  }
+  if (retry_parked_at_ms_ && *retry_parked_at_ms_ <= now_ms_) {
+    retry_parked_at_ms_.reset();
+    for (const state::ShapeId shape : queue_.WakeAll()) state_->SetParked(shape, false);
+  }
+  for (size_t n = 0; n < kForgetPerTurn && !finished_.empty(); ++n) {
+    const auto [ended_at_ms, job] = *finished_.begin();
+    const bool too_old = ended_at_ms + options_.finished_jobs_age_ms <= now_ms_;
+    if (!too_old && finished_.size() <= options_.finished_jobs_count) break;
+    finished_.erase(finished_.begin());
+    state_->RemoveJob(job);
+  }
+  state_->ExpireRequests(now_ms_ - options_.request_memory_ms, kForgetPerTurn);
+}
+
+std::optional<int64_t> Turn::NextDeadline() const {
+  std::optional<int64_t> deadline = retry_parked_at_ms_;
+  const auto at = [&deadline](int64_t ms) { deadline = std::min(deadline.value_or(ms), ms); };
+  if (!backing_off_.empty()) at(backing_off_.begin()->first);
+  if (!finished_.empty()) {
+    at(finished_.size() > options_.finished_jobs_count
+           ? now_ms_
+           : finished_.begin()->first + options_.finished_jobs_age_ms);
+  }
+  return deadline;
+}
+
+}  // namespace berth::scheduler

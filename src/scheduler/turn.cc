@@ -1,0 +1,157 @@
+#include "scheduler/turn.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "pipeline/table_context.h"
+
+namespace berth::scheduler {
+
+using pipeline::Profile;
+using state::Command;
+using state::Principal;
+
+Turn::Turn(const TurnOptions& options, std::unique_ptr<state::ClusterState> state,
+           const PluginRegistry& registry)
+    : options_(options), state_(std::move(state)), registry_(registry) {}
+
+absl::StatusOr<std::unique_ptr<Turn>> Turn::Create(
+    const TurnOptions& options, std::unique_ptr<state::ClusterState> state,
+    const PluginRegistry& registry, const std::vector<pipeline::ProfileOptions>& profiles) {
+  std::unique_ptr<Turn> turn(new Turn(options, std::move(state), registry));
+  // Recovered shapes carry profile numbers by the order in which their names were given to
+  // ClusterState; that order is the configuration's.
+  if (auto status = turn->LoadProfiles(profiles); !status.ok()) return status;
+  turn->RebuildQueue();
+  return turn;
+}
+
+absl::Status Turn::LoadProfiles(const std::vector<pipeline::ProfileOptions>& options) {
+  pipeline::TableContext context(state_->nodes().names());
+  auto compiled = pipeline::CompileProfiles(options, registry_, context);
+  if (!compiled.ok()) return compiled.status();
+  for (Profile& profile : *compiled) {
+    state::ScoreSheet sheet;
+    sheet.profile = profile.name();
+    for (const pipeline::WeightedScore& score : profile.scores()) {
+      sheet.plugins.emplace_back(score.plugin->name());
+      sheet.weights.push_back(score.weight);
+    }
+    LoadedProfile loaded{std::move(profile),
+                         std::make_shared<const state::ScoreSheet>(std::move(sheet))};
+    const std::string name = loaded.profile.name();
+    // A number stays with its name, since the requirements of live jobs hold it.
+    const auto [it, is_new] = profile_index_.emplace(name, static_cast<uint32_t>(profiles_.size()));
+    if (is_new) {
+      profiles_.push_back(std::move(loaded));
+    } else {
+      profiles_[it->second] = std::move(loaded);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Turn::ReplaceProfiles(const std::vector<pipeline::ProfileOptions>& options) {
+  for (const auto& [id, job] : state_->jobs()) {
+    const bool known = std::any_of(options.begin(), options.end(), [&](const auto& profile) {
+      return profile.name == job->spec->profile;
+    });
+    if (!known && !job->ended()) {
+      return absl::FailedPreconditionError("profile \"" + job->spec->profile + "\": job " +
+                                           std::to_string(id.value) +
+                                           " uses it; keep it until that job has ended");
+    }
+  }
+  if (auto status = LoadProfiles(options); !status.ok()) return status;
+  for (auto it = profile_index_.begin(); it != profile_index_.end();) {
+    const bool kept = std::any_of(options.begin(), options.end(),
+                                  [&](const auto& profile) { return profile.name == it->first; });
+    it = kept ? std::next(it) : profile_index_.erase(it);
+  }
+  RebuildQueue();
+  return absl::OkStatus();
+}
+
+void Turn::RebuildQueue() {
+  for (const state::ShapeId shape : queue_.WakeAll()) state_->SetParked(shape, false);
+  queue_ = {};
+  backing_off_.clear();
+  finished_.clear();
+  for (const auto& [id, const_job] : state_->jobs()) {
+    state::JobRow& job = *state_->FindJob(id);
+    if (job.ended()) {
+      finished_.emplace(job.ended_at_ms, id);
+      continue;
+    }
+    for (uint32_t g = 0; g < job.groups.size(); ++g) {
+      state::GroupRow& group = job.groups[g];
+      const LoadedProfile& profile = ProfileOf(group.shape);
+      group.queue_key = profile.profile.queue_sort().Key({.job = id,
+                                                          .group = g,
+                                                          .priority = job.spec->priority,
+                                                          .queued_at_ms = job.queued_at_ms});
+      for (uint32_t p = 0; p < group.rows.size(); ++p) {
+        if (group.rows[p].state == state::TaskState::kQueued && group.rows[p].not_before_ms != 0) {
+          backing_off_.emplace(group.rows[p].not_before_ms, TaskKey{id, g, p});
+        }
+      }
+      SyncQueue(job, g);
+    }
+  }
+}
+
+TurnOutput Turn::Run(TurnInput input) {
+  now_ms_ = std::max(input.now_ms, state_->meta().now_ms);
+  wall_ms_ = input.wall_ms;
+  effects_.clear();
+  directives_of_.clear();
+
+  TurnOutput output;
+  RunTimers();
+  for (Command& command : input.commands) {
+    Reply reply = std::visit([&](auto& body) { return Do(command.principal, body); }, command.body);
+    if (command.token != 0) output.replies.emplace_back(command.token, std::move(reply));
+  }
+  WakeParked();
+  Schedule(input.work_units);
+
+  output.batch = state_->TakeChanges(now_ms_);
+  output.agent_effects = std::move(effects_);
+  output.more_work = queue_.Front().has_value();
+  output.next_deadline_ms = NextDeadline();
+  return output;
+}
+
+Reply Turn::Answer(ReplyBody body) {
+  Reply reply;
+  // The last whole epoch, not the running one: a watch from here sees again what this turn does
+  // after the answer was made.
+  reply.epoch = state_->meta().epoch;
+  reply.body = std::move(body);
+  return reply;
+}
+
+Reply Turn::Refuse(absl::Status status, Reason reason, std::string field) {
+  Reply reply;
+  reply.status = std::move(status);
+  reply.reason = reason;
+  reply.field = std::move(field);
+  reply.epoch = state_->meta().epoch;
+  return reply;
+}
+
+void Turn::Audit(const Principal& who, std::string action, std::string object, std::string outcome,
+                 std::string detail) {
+  state_->Audit({.unix_ms = wall_ms_,
+                 .principal = who.name,
+                 .action = std::move(action),
+                 .object = std::move(object),
+                 .outcome = std::move(outcome),
+                 .detail = std::move(detail)});
+}
+
+const Turn::LoadedProfile& Turn::ProfileOf(state::ShapeId shape) const {
+  return profiles_[state_->requirements().Get(shape).profile];
+}
+
+}  // namespace berth::scheduler

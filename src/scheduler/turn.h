@@ -1,0 +1,202 @@
+// One pass of the scheduling loop, as a function: (state, commands, now, work budget) → (changes,
+// effects).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "berth/plugin_registry.h"
+#include "pipeline/placement.h"
+#include "pipeline/profile.h"
+#include "queue/scheduling_queue.h"
+#include "scheduler/reply.h"
+#include "state/cluster_state.h"
+#include "state/commands.h"
+#include "state/effects.h"
+
+namespace berth::scheduler {
+
+struct TurnOptions {
+  int64_t heartbeat_interval_ms = 10'000;
+  int64_t lease_ms = 40'000;
+  int64_t finished_jobs_age_ms = 7 * 24 * 3600 * int64_t{1000};
+  size_t finished_jobs_count = 1'000'000;
+  int64_t request_memory_ms = 3600 * int64_t{1000};
+  size_t watch_history_epochs = 10'000;
+};
+
+struct TurnInput {
+  int64_t now_ms = 0;   // loop time: monotonic over the life of the cluster
+  int64_t wall_ms = 0;  // only decorates records
+  std::vector<state::Command> commands;
+  int64_t work_units = 0;  // most columns' entries that scheduling may touch, plus one placement
+};
+
+struct TurnOutput {
+  // Null when nothing changed; else what the store must hold before anything below is released.
+  std::shared_ptr<const state::ChangeBatch> batch;
+  std::vector<std::pair<uint64_t, Reply>> replies;  // by Command::token
+  std::vector<state::AgentEffect> agent_effects;
+  bool more_work = false;                   // the budget ran out: call again
+  std::optional<int64_t> next_deadline_ms;  // loop time at which there is something to do
+};
+
+// What the loop counts of itself; from the start of the process.
+struct TurnCounters {
+  uint64_t scheduled = 0;
+  uint64_t unschedulable = 0;
+  uint64_t scheduling_errors = 0;
+  uint64_t succeeded = 0;
+  uint64_t failed = 0;
+  uint64_t cancelled = 0;
+  uint64_t heartbeats = 0;
+  uint64_t quarantined = 0;  // attempts that agents reported and nobody knows
+};
+
+// The loop's state and its one operation. Deterministic: it reads no clock, randomness, file or
+// socket, and everything that it iterates has an order of its own.
+//
+// Threading: one thread. Errors: a command that cannot be carried out is answered, never fatal; a
+// broken invariant is (BERTH_CHECK).
+class Turn {
+ public:
+  // `state` is recovered and its term has begun. The profiles are compiled here, against the
+  // state's names; INVALID_ARGUMENT says which is wrong and where.
+  static absl::StatusOr<std::unique_ptr<Turn>> Create(
+      const TurnOptions& options, std::unique_ptr<state::ClusterState> state,
+      const PluginRegistry& registry, const std::vector<pipeline::ProfileOptions>& profiles);
+
+  TurnOutput Run(TurnInput input);
+
+  // Takes over a changed configuration. On any error nothing is changed. FAILED_PRECONDITION names
+  // a profile that is gone while jobs use it.
+  absl::Status ReplaceProfiles(const std::vector<pipeline::ProfileOptions>& profiles);
+
+  const state::ClusterState& state() const { return *state_; }
+  const queue::SchedulingQueue& queue() const { return queue_; }
+  const TurnCounters& counters() const { return counters_; }
+  size_t sessions() const { return streams_.size(); }
+
+ private:
+  Turn(const TurnOptions& options, std::unique_ptr<state::ClusterState> state,
+       const PluginRegistry& registry);
+
+  // A profile with what bindings note of it.
+  struct LoadedProfile {
+    pipeline::Profile profile;
+    std::shared_ptr<const state::ScoreSheet> sheet;
+  };
+
+  absl::Status LoadProfiles(const std::vector<pipeline::ProfileOptions>& profiles);
+  void RebuildQueue();
+
+  Reply Answer(ReplyBody body);
+  Reply Refuse(absl::Status status, Reason reason, std::string field = "");
+  void Audit(const state::Principal& who, std::string action, std::string object,
+             std::string outcome, std::string detail = "");
+
+  // ---- submissions (submissions.cc) ----
+  Reply Do(const state::Principal& who, state::SubmitJob& command);
+  Reply Do(const state::Principal& who, const state::NoteBatchRefusal& command);
+  Reply Do(const state::Principal& who, const state::GetBatch& command);
+  Reply Admit(const state::Principal& who, state::SubmitJob& command);
+  // Says how a new job stands: fits now, later, never.
+  void Judge(const state::JobRow& job, SubmitReply& reply);
+
+  // ---- operators (operations.cc) ----
+  Reply Do(const state::Principal& who, const state::Cancel& command);
+  Reply Do(const state::Principal& who, const state::SetCordon& command);
+  CancelReply::Result CancelOne(const state::Principal& who, const state::ObjectRef& object,
+                                const std::string& message);
+  // Asks one task to end; true when it is on its way out or cancelled now.
+  bool CancelTask(state::JobRow& job, const TaskKey& key, const std::string& message);
+
+  // ---- reads (reads.cc) ----
+  Reply Do(const state::Principal& who, const state::GetJob& command);
+  Reply Do(const state::Principal& who, const state::ListJobs& command);
+  Reply Do(const state::Principal& who, const state::GetTask& command);
+  Reply Do(const state::Principal& who, const state::ListTasks& command);
+  Reply Do(const state::Principal& who, const state::GetNode& command);
+  Reply Do(const state::Principal& who, const state::ListNodes& command);
+  Reply Do(const state::Principal& who, const state::Explain& command);
+  Reply Do(const state::Principal& who, const state::CatchUp& command);
+  Reply Do(const state::Principal& who, const state::LocateOutput& command);
+
+  // A job that the principal may see, else null.
+  const state::JobRow* VisibleJob(const state::Principal& who, JobId id) const;
+  // The task that `object` names in `job`; for a job of several tasks without a name of one,
+  // nullopt. `why` says what is wrong.
+  std::optional<TaskKey> ResolveTask(const state::JobRow& job, const state::ObjectRef& object,
+                                     std::string& why) const;
+  // Tasks that stand before this one in policy order.
+  std::optional<int64_t> QueuePosition(const state::JobRow& job, const TaskKey& key) const;
+
+  // ---- agents (sessions.cc, facts.cc) ----
+  Reply Do(const state::Principal& who, state::OpenSession& command);
+  Reply Do(const state::Principal& who, const state::CloseSession& command);
+  Reply Do(const state::Principal& who, const state::AgentFacts& command);
+  Reply Do(const state::Principal& who, const state::AgentHeartbeat& command);
+  Reply Do(const state::Principal& who, state::InventoryChanged& command);
+  void Reconcile(Slot slot, const state::OpenSession& hello);
+  void EndStream(Slot slot);
+  // Task whose current attempt this is, if there is one.
+  std::optional<TaskKey> FindAttempt(const state::AgentAttempt& attempt) const;
+  state::AgentAttempt NameOf(const state::JobRow& job, const TaskKey& key) const;
+  void AttemptStarted(const TaskKey& key, const state::AttemptStart& start);
+  void AttemptFinished(const TaskKey& key, const state::AttemptFinish& finish);
+  // A task that was placed waits for a new attempt, from `not_before_ms` on (0: at once).
+  void Requeue(state::JobRow& job, const TaskKey& key, int64_t not_before_ms);
+  void FinishJobIfDone(state::JobRow& job);
+  void Direct(Slot slot, state::Directive directive);
+  uint64_t TakeSequence(Slot slot);
+  void SendStart(const state::JobRow& job, const TaskKey& key);
+  void SendStop(const state::JobRow& job, const TaskKey& key);
+
+  // ---- scheduling (placing.cc) ----
+  void Schedule(int64_t work_units);
+  // After anything that changes whether a group has something to place.
+  void SyncQueue(const state::JobRow& job, uint32_t group);
+  void Park(state::ShapeId shape, state::JobRow& job);
+  void WakeParked();
+  void Bind(state::JobRow& job, const TaskKey& key, const pipeline::Placement& placement);
+  queue::QueuedEntry EntryOf(const state::JobRow& job, uint32_t group) const;
+  const LoadedProfile& ProfileOf(state::ShapeId shape) const;
+
+  // ---- time (timers.cc) ----
+  void RunTimers();
+  std::optional<int64_t> NextDeadline() const;
+
+  const TurnOptions options_;
+  std::unique_ptr<state::ClusterState> state_;
+  const PluginRegistry& registry_;
+  std::vector<LoadedProfile> profiles_;
+  std::map<std::string, uint32_t, std::less<>> profile_index_;
+  queue::SchedulingQueue queue_;
+  pipeline::PlacementScratch scratch_;
+  static constexpr int64_t kRetryAfterErrorMs = 1000;
+
+  uint64_t seen_improvements_ = 0;
+  std::optional<int64_t> retry_parked_at_ms_;
+  uint64_t next_session_ = 1;
+  std::map<uint64_t, Slot> streams_;
+  std::set<std::pair<int64_t, TaskKey>> backing_off_;  // (loop time, task)
+  std::set<std::pair<int64_t, JobId>> finished_;       // (ended_at_ms, job)
+  TurnCounters counters_;
+
+  // Of the running turn.
+  int64_t now_ms_ = 0;
+  int64_t wall_ms_ = 0;
+  std::vector<state::AgentEffect> effects_;
+  std::map<uint64_t, size_t> directives_of_;  // stream → place of its SendDirectives in effects_
+};
+
+}  // namespace berth::scheduler
