@@ -11,6 +11,7 @@
 #include "berth/reason.h"
 #include "berth/task_view.h"
 #include "pipeline/profile.h"
+#include "pipeline/suggestions.h"
 #include "state/node_table.h"
 
 namespace berth::pipeline {
@@ -60,17 +61,6 @@ struct NodeScore {
   std::vector<PluginScore> plugins;  // in profile order
 
   bool operator==(const NodeScore&) const = default;
-};
-
-// One field that, changed alone, would let the task fit.
-struct Suggestion {
-  std::string field;   // "cpu", "memory", "gpu", an extended resource's name, ...
-  std::string value;   // as a job file writes it: "12Gi"
-  std::string option;  // as a command line writes it: "--memory 12Gi"
-  std::string node;    // that would then hold it
-  std::string text;
-
-  bool operator==(const Suggestion&) const = default;
 };
 
 // One answer, of one state. `text` is made from the rest.

@@ -47,20 +47,24 @@ class PlacementScratch {
   std::vector<int64_t> totals;
 };
 
+// Clears from `feasible` every node that one filter removes.
+// REQUIRES: feasible.size() == columns.size(). Errors: the plugin could not work; names it.
+absl::Status RunFilter(const FilterPlugin& filter, const TaskView& task, const NodeColumns& columns,
+                       NodeMask& feasible);
+
 // Clears from `feasible` every node that a filter of the profile removes, in profile order, and
-// stops when none is left. REQUIRES: feasible.size() == columns.size().
-// Errors: a plugin that could not work, named.
+// stops when none is left. REQUIRES, errors: as RunFilter.
 absl::Status RunFilters(const Profile& profile, const TaskView& task, const NodeColumns& columns,
                         NodeMask& feasible);
 
 // Writes to scratch.totals, for every slot, the sum of score x weight; scratch.scores is
-// overwritten. REQUIRES: scratch has columns.size() slots. Errors: as RunFilters.
+// overwritten. REQUIRES: scratch has columns.size() slots. Errors: as RunFilter.
 absl::Status RunScores(const Profile& profile, const TaskView& task, const NodeColumns& columns,
                        PlacementScratch& scratch);
 
 // Writes the score of each of the profile's score plugins for one node, before weights; 0 where the
 // plugin skips the task. REQUIRES: slot < columns.size(); scratch has columns.size() slots;
-// scores.size() >= profile.scores().size(). Errors: as RunFilters.
+// scores.size() >= profile.scores().size(). Errors: as RunFilter.
 absl::Status ScoreSlot(const Profile& profile, const TaskView& task, const NodeColumns& columns,
                        Slot slot, PlacementScratch& scratch, std::span<int32_t> scores);
 

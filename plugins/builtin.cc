@@ -1,0 +1,25 @@
+#include "builtin.h"
+
+#include "balanced_allocation/balanced_allocation.h"
+#include "device_fit/device_fit.h"
+#include "node_affinity/node_affinity.h"
+#include "node_readiness/node_readiness.h"
+#include "node_resources_fit/node_resources_fit.h"
+#include "priority_sort/priority_sort.h"
+#include "taint_toleration/taint_toleration.h"
+
+namespace berth::plugins {
+namespace {
+
+constexpr BuiltinPlugin kBuiltinPlugins[] = {
+    {kNodeReadiness, MakeNodeReadiness}, {kTaintToleration, MakeTaintToleration},
+    {kNodeAffinity, MakeNodeAffinity},   {kNodeResourcesFit, MakeNodeResourcesFit},
+    {kDeviceFit, MakeDeviceFit},         {kBalancedAllocation, MakeBalancedAllocation},
+    {kPrioritySort, MakePrioritySort},
+};
+
+}  // namespace
+
+std::span<const BuiltinPlugin> BuiltinPlugins() { return kBuiltinPlugins; }
+
+}  // namespace berth::plugins

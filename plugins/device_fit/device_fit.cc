@@ -1,0 +1,170 @@
+#include "device_fit/device_fit.h"
+
+#include <algorithm>
+#include <string>
+
+#include "berth/filter.h"
+#include "berth/reserve.h"
+#include "berth/score.h"
+#include "common/args_reader.h"
+#include "common/device_packing.h"
+#include "device_fit/device_choice.h"
+
+namespace berth::plugins {
+namespace {
+
+bool Satisfies(const DeviceNeed& need, std::span<const DeviceRow> devices) {
+  int32_t with_room = 0;
+  for (const DeviceRow& device : devices) {
+    if (HasRoom(need, device) && ++with_room == need.count) return true;
+  }
+  return false;
+}
+
+bool SatisfiesAll(const TaskRequirements& needs, std::span<const DeviceRow> devices) {
+  return std::all_of(needs.devices.begin(), needs.devices.end(),
+                     [&](const DeviceNeed& need) { return Satisfies(need, devices); });
+}
+
+// Why a node cannot give what one need asks; reason kNone when it can.
+struct Shortage {
+  Reason reason = Reason::kNone;
+  int64_t requested = 0;
+  int64_t free = 0;
+  int64_t capacity = 0;
+  bool permanent = false;
+};
+
+// What a node has of what one need asks for.
+struct Inventory {
+  int32_t of_kind = 0;
+  int32_t of_model = 0;                 // and of an accepted model
+  int32_t accepted = 0;                 // and with enough memory in all
+  int32_t with_room = 0;                // and free, now
+  int32_t largest_memory_mib = 0;       // in all, of those of the model
+  int32_t largest_free_milli = 0;       // of healthy accepted ones
+  int32_t largest_free_memory_mib = 0;  // of healthy accepted ones with enough of the device free
+  bool share_has_room = false;          // on some device, but for memory
+};
+
+Inventory Count(const DeviceNeed& need, std::span<const DeviceRow> devices) {
+  DeviceNeed any_memory = need;
+  any_memory.memory_mib = 0;
+  Inventory found;
+  for (const DeviceRow& device : devices) {
+    if (device.kind != need.kind) continue;
+    ++found.of_kind;
+    if (!Accepts(any_memory, device)) continue;
+    ++found.of_model;
+    found.largest_memory_mib = std::max(found.largest_memory_mib, device.memory_mib);
+    if (!Accepts(need, device)) continue;
+    ++found.accepted;
+    if (!device.healthy) continue;
+    found.with_room += HasRoom(need, device);
+    const int32_t free_milli = 1000 - device.allocated_milli;
+    found.largest_free_milli = std::max(found.largest_free_milli, free_milli);
+    if (free_milli < need.share_milli) continue;
+    found.share_has_room = true;
+    found.largest_free_memory_mib =
+        std::max(found.largest_free_memory_mib, device.memory_mib - device.allocated_memory_mib);
+  }
+  return found;
+}
+
+// What is sick may get well, so it counts wherever the question is what could ever be.
+Shortage FindShortage(const DeviceNeed& need, std::span<const DeviceRow> devices) {
+  const Inventory found = Count(need, devices);
+  if (found.of_kind == 0) return {Reason::kNoSuchDevice, need.count, 0, 0, true};
+  if (found.of_model == 0) return {Reason::kDeviceModelMismatch, need.count, 0, 0, true};
+  if (found.accepted == 0) {
+    return {Reason::kDeviceMemoryTooSmall, need.memory_mib, found.largest_memory_mib,
+            found.largest_memory_mib, true};
+  }
+  if (found.accepted < need.count) {
+    return {Reason::kInsufficientDevices, need.count, found.with_room, found.accepted, true};
+  }
+  if (found.with_room >= need.count) return {};
+  if (need.share_milli == 1000) {
+    return {Reason::kInsufficientDevices, need.count, found.with_room, found.accepted, false};
+  }
+  if (found.share_has_room) {
+    return {Reason::kDeviceMemoryTooSmall, need.memory_mib, found.largest_free_memory_mib,
+            found.largest_memory_mib, false};
+  }
+  return {Reason::kInsufficientDevices, need.share_milli, found.largest_free_milli, 1000, false};
+}
+
+class DeviceFit final : public FilterPlugin, public ScorePlugin, public ReservePlugin {
+ public:
+  std::string_view name() const override { return kDeviceFit; }
+  Scope scope() const override { return Scope::kNode; }
+  Reads reads() const override { return kReadsDevices; }
+
+  absl::Status Filter(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
+                      NodeMask& feasible) const override {
+    const TaskRequirements& needs = task.needs;
+    if (needs.devices.empty()) return absl::OkStatus();
+    if (slots.is_all()) {
+      for (const DeviceNeed& need : needs.devices) {
+        feasible.And(columns.with_device_kind(need.kind));
+      }
+      feasible.ForEach([&](Slot slot) {
+        if (!SatisfiesAll(needs, columns.devices(slot))) feasible.Clear(slot);
+      });
+    }
+    for (Slot slot : slots.list()) {
+      if (!SatisfiesAll(needs, columns.devices(slot))) feasible.Clear(slot);
+    }
+    return absl::OkStatus();
+  }
+
+  // Of several needs that a node cannot give, one is named that no release can mend, if there is
+  // one, else the first.
+  void Diagnose(const TaskView& task, const NodeColumns& columns, const NodeMask& removed,
+                RejectionSink& sink) const override {
+    removed.ForEach([&](Slot slot) {
+      Shortage named;
+      KindId kind;
+      for (const DeviceNeed& need : task.needs.devices) {
+        const Shortage shortage = FindShortage(need, columns.devices(slot));
+        if (shortage.reason == Reason::kNone) continue;
+        if (named.reason != Reason::kNone && !shortage.permanent) continue;
+        named = shortage;
+        kind = need.kind;
+        if (shortage.permanent) break;
+      }
+      if (named.reason == Reason::kNone) return;
+      sink.Reject(slot, named.reason, kind.value, named.requested, named.free, named.capacity,
+                  named.permanent);
+    });
+  }
+
+  bool Skips(const TaskRequirements& needs) const override { return needs.devices.empty(); }
+
+  absl::Status Score(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
+                     std::span<int32_t> scores) const override {
+    slots.ForEach([&](Slot slot) { scores[slot] = DevicesInUse(task.needs, columns, slot); });
+    return absl::OkStatus();
+  }
+
+  absl::Status Reserve(const TaskView& task, const NodeColumns& columns, Slot slot,
+                       Reservation& reservation) const override {
+    for (const DeviceNeed& need : task.needs.devices) {
+      if (ChooseDevices(need, columns.devices(slot), reservation.devices)) continue;
+      return absl::FailedPreconditionError("slot " + std::to_string(slot) +
+                                           " has no longer the devices that the task asks for");
+    }
+    return absl::OkStatus();
+  }
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Plugin>> MakeDeviceFit(const PluginArgs& args,
+                                                      PluginContext& context) {
+  (void)context;
+  if (absl::Status status = AcceptNoArguments(args); !status.ok()) return status;
+  return std::make_unique<DeviceFit>();
+}
+
+}  // namespace berth::plugins

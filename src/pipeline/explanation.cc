@@ -1,0 +1,190 @@
+#include "pipeline/explanation.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+#include "base/status_macros.h"
+#include "pipeline/placement.h"
+#include "pipeline/possible_nodes.h"
+#include "pipeline/reason_text.h"
+#include "pipeline/rejections.h"
+
+namespace berth::pipeline {
+namespace {
+
+FilterOutcome ToOutcome(RejectionGroup group, const TaskRequirements& needs,
+                        const state::NodeTable& table) {
+  FilterOutcome outcome;
+  outcome.plugin = std::string(group.filter->name());
+  outcome.reason = group.reason;
+  outcome.nodes = group.nodes;
+  outcome.subject = SubjectText(group, table);
+  outcome.requested = WireAmount(group, group.requested);
+  outcome.largest_free = WireAmount(group, group.largest_free);
+  outcome.largest_capacity = WireAmount(group, group.largest_capacity);
+  outcome.text = GroupText(group, needs, table, Compare::kFree);
+  outcome.examples = std::move(group.examples);
+  return outcome;
+}
+
+// Runs the filters in profile order and counts each node for the first that removes it. `feasible`
+// starts with every node and ends with those that fit.
+absl::StatusOr<std::vector<RejectionGroup>> FilterAndCount(const Profile& profile,
+                                                           const TaskView& task,
+                                                           const state::NodeTable& table,
+                                                           NodeMask& feasible) {
+  RejectionTally tally(table);
+  for (const FilterPlugin* filter : profile.filters()) {
+    NodeMask removed = feasible;
+    BERTH_RETURN_IF_ERROR(RunFilter(*filter, task, table, feasible));
+    removed.AndNot(feasible);
+    tally.StartFilter(*filter);
+    if (removed.Any()) filter->Diagnose(task, table, removed, tally);
+  }
+  return tally.TakeGroups();
+}
+
+absl::StatusOr<NodeScore> ScoreOf(const Profile& profile, const TaskView& task,
+                                  const state::NodeTable& table, Slot slot,
+                                  PlacementScratch& scratch) {
+  std::array<int32_t, kMaxScorePlugins> scores{};
+  BERTH_RETURN_IF_ERROR(ScoreSlot(profile, task, table, slot, scratch, scores));
+  NodeScore node;
+  node.node = table.name(slot);
+  node.slot = slot;
+  node.rank = table.rank()[slot];
+  for (size_t i = 0; i < profile.scores().size(); ++i) {
+    const WeightedScore& score = profile.scores()[i];
+    node.plugins.push_back({std::string(score.plugin->name()), scores[i], score.weight});
+    node.total += int64_t{scores[i]} * score.weight;
+  }
+  return node;
+}
+
+// The best nodes of a set, best first.
+absl::StatusOr<std::vector<NodeScore>> TopScores(const Profile& profile, const TaskView& task,
+                                                 const state::NodeTable& table,
+                                                 const NodeMask& feasible, size_t top) {
+  PlacementScratch scratch;
+  scratch.Resize(table.size());
+  BERTH_RETURN_IF_ERROR(RunScores(profile, task, table, scratch));
+  std::vector<Slot> slots;
+  feasible.ForEach([&](Slot slot) { slots.push_back(slot); });
+  const size_t kept = std::min(top, slots.size());
+  const auto better = [&](Slot a, Slot b) {
+    return std::make_pair(-scratch.totals[a], table.rank()[a]) <
+           std::make_pair(-scratch.totals[b], table.rank()[b]);
+  };
+  std::partial_sort(slots.begin(), slots.begin() + static_cast<std::ptrdiff_t>(kept), slots.end(),
+                    better);
+  std::vector<NodeScore> scores;
+  for (size_t i = 0; i < kept; ++i) {
+    BERTH_ASSIGN_OR_RETURN(NodeScore score, ScoreOf(profile, task, table, slots[i], scratch));
+    scores.push_back(std::move(score));
+  }
+  return scores;
+}
+
+std::string NodesText(int64_t nodes) {
+  return std::to_string(nodes) + (nodes == 1 ? " node" : " nodes");
+}
+
+// "try --cpu 8 or --memory 12Gi".
+std::string TryText(const std::vector<Suggestion>& suggestions) {
+  std::string text;
+  for (const Suggestion& suggestion : suggestions) {
+    text += text.empty() ? "try " : " or ";
+    text +=
+        suggestion.option.empty() ? suggestion.field + " " + suggestion.value : suggestion.option;
+  }
+  return text;
+}
+
+// "12Gi" says itself that it is memory; 8 does not say that it is cpu.
+std::string LargestText(const Suggestion& suggestion) {
+  return suggestion.field == "memory" ? suggestion.value
+                                      : suggestion.value + " " + suggestion.field;
+}
+
+std::string NeverText(const Explanation& explanation, const std::vector<RejectionGroup>& never,
+                      const TaskRequirements& needs, const state::NodeTable& table) {
+  const std::string text = "cannot ever fit: " + NodesText(explanation.nodes_total);
+  if (explanation.suggestions.empty()) {
+    return text + ": " + GroupsText(never, needs, table, Compare::kCapacity);
+  }
+  const std::string largest = explanation.suggestions.size() == 1
+                                  ? ", largest " + LargestText(explanation.suggestions.front())
+                                  : "";
+  return text + largest + "; " + TryText(explanation.suggestions);
+}
+
+}  // namespace
+
+absl::StatusOr<Explanation> Explain(const Profile& profile, const TaskView& task,
+                                    const state::NodeTable& table, const ExplainOptions& options) {
+  Explanation explanation;
+  NodeMask feasible = table.live();
+  explanation.nodes_total = feasible.Count();
+  BERTH_ASSIGN_OR_RETURN(std::vector<RejectionGroup> groups,
+                         FilterAndCount(profile, task, table, feasible));
+  explanation.nodes_feasible = feasible.Count();
+  explanation.text = std::to_string(explanation.nodes_feasible) + "/" +
+                     std::to_string(explanation.nodes_total) + " nodes fit";
+  if (!groups.empty()) {
+    explanation.text += ": " + GroupsText(groups, task.needs, table, Compare::kFree);
+  }
+  for (RejectionGroup& group : groups) {
+    explanation.filters.push_back(ToOutcome(std::move(group), task.needs, table));
+  }
+
+  if (explanation.nodes_total == 0) {
+    explanation.placeability = Placeability::kFitsLater;
+    explanation.reason = Reason::kNoNodes;
+    explanation.text += ": the cluster has no nodes yet";
+    return explanation;
+  }
+  if (explanation.nodes_feasible > 0) {
+    explanation.placeability = Placeability::kFitsNow;
+    BERTH_ASSIGN_OR_RETURN(explanation.scores,
+                           TopScores(profile, task, table, feasible, options.top));
+    return explanation;
+  }
+  BERTH_ASSIGN_OR_RETURN(const PossibleNodes possible,
+                         FindPossibleNodes(profile, task, table, /*why_never=*/true));
+  if (possible.nodes.Any()) {
+    explanation.placeability = Placeability::kFitsLater;
+    explanation.reason = Reason::kNoNodeFitsNow;
+    BERTH_ASSIGN_OR_RETURN(explanation.suggestions,
+                           FindSuggestions(profile, task, table, Goal::kFitsNow));
+    return explanation;
+  }
+  explanation.placeability = Placeability::kNeverFits;
+  explanation.reason = Reason::kNeverFits;
+  BERTH_ASSIGN_OR_RETURN(explanation.suggestions,
+                         FindSuggestions(profile, task, table, Goal::kFitsEver));
+  explanation.text = NeverText(explanation, possible.never, task.needs, table);
+  return explanation;
+}
+
+absl::StatusOr<Placeability> JudgePlaceability(const Profile& profile, const TaskView& task,
+                                               const state::NodeTable& table) {
+  NodeMask feasible = table.live();
+  if (!feasible.Any()) return Placeability::kFitsLater;
+  BERTH_RETURN_IF_ERROR(RunFilters(profile, task, table, feasible));
+  if (feasible.Any()) return Placeability::kFitsNow;
+  BERTH_ASSIGN_OR_RETURN(const PossibleNodes possible,
+                         FindPossibleNodes(profile, task, table, /*why_never=*/false));
+  return possible.nodes.Any() ? Placeability::kFitsLater : Placeability::kNeverFits;
+}
+
+absl::StatusOr<NodeScore> ScoreNode(const Profile& profile, const TaskView& task,
+                                    const state::NodeTable& table, Slot slot) {
+  BERTH_CHECK(table.Holds(slot)) << "slot " << slot;
+  PlacementScratch scratch;
+  scratch.Resize(table.size());
+  return ScoreOf(profile, task, table, slot, scratch);
+}
+
+}  // namespace berth::pipeline

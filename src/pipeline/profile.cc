@@ -1,0 +1,270 @@
+#include "pipeline/profile.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+
+#include "base/did_you_mean.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+
+namespace berth::pipeline {
+namespace {
+
+absl::Status Wrong(const std::string& path, const std::string& what) {
+  return absl::InvalidArgumentError(path + ": " + what);
+}
+
+std::string Quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
+
+std::string Item(const std::string& path, size_t index) {
+  return path + "[" + std::to_string(index) + "]";
+}
+
+// Makes each plugin of a profile once, with its arguments.
+class PluginMaker {
+ public:
+  PluginMaker(const ProfileOptions& options, std::string path, const PluginRegistry& registry,
+              PluginContext& context)
+      : options_(options),
+        path_(std::move(path)),
+        registry_(registry),
+        names_(registry.Names()),
+        context_(context) {}
+
+  bool Knows(std::string_view name) const {
+    return std::find(names_.begin(), names_.end(), name) != names_.end();
+  }
+  absl::Status Unknown(const std::string& path, std::string_view name) const {
+    const std::vector<std::string_view> known(names_.begin(), names_.end());
+    return Wrong(path, "no plugin is named " + Quoted(name) + base::DidYouMean(name, known));
+  }
+
+  // Makes every plugin that has arguments, so that a wrong one is found whether or not the plugin
+  // is enabled.
+  absl::Status MakeConfigured() {
+    for (size_t i = 0; i < options_.plugin_config.size(); ++i) {
+      const auto& [name, args] = options_.plugin_config[i];
+      const std::string path = Item(path_ + ".pluginConfig", i);
+      if (!Knows(name)) return Unknown(path + ".name", name);
+      if (made_.contains(name)) {
+        return Wrong(path + ".name", Quoted(name) + " has its arguments above already");
+      }
+      if (!args.is_null() && args.as_map() == nullptr) {
+        return Wrong(path + ".args", "must be a map of the plugin's arguments");
+      }
+      auto plugin = registry_.Make(name, args, context_);
+      if (!plugin.ok()) {
+        return absl::Status(plugin.status().code(),
+                            path + ".args." + base::S(plugin.status().message()));
+      }
+      made_[name] = *std::move(plugin);
+    }
+    return absl::OkStatus();
+  }
+
+  // `path`: where the name stands. The plugin stays here until TakeAll.
+  absl::StatusOr<Plugin*> Get(const std::string& path, const std::string& name) {
+    if (const auto it = made_.find(name); it != made_.end()) return it->second.get();
+    if (!Knows(name)) return Unknown(path, name);
+    auto plugin = registry_.Make(name, PluginArgs{}, context_);
+    if (!plugin.ok()) return Wrong(path, base::S(plugin.status().message()));
+    return (made_[name] = *std::move(plugin)).get();
+  }
+
+  std::vector<std::unique_ptr<Plugin>> TakeAll() {
+    std::vector<std::unique_ptr<Plugin>> all;
+    for (auto& [name, plugin] : made_) all.push_back(std::move(plugin));
+    return all;
+  }
+
+ private:
+  const ProfileOptions& options_;
+  const std::string path_;
+  const PluginRegistry& registry_;
+  const std::vector<std::string> names_;
+  PluginContext& context_;
+  std::map<std::string, std::unique_ptr<Plugin>> made_;
+};
+
+// A plugin at an extension point, and where its name stands.
+struct Enabled {
+  std::string name;
+  int64_t weight = 1;
+  std::string path;
+};
+
+// Lays what the file says at one extension point over the defaults; see ProfileOptions.
+absl::StatusOr<std::vector<Enabled>> Merge(const std::vector<WeightedName>& defaults,
+                                           const std::vector<WeightedName>& enabled,
+                                           const std::vector<std::string>& disabled,
+                                           const std::string& path, const PluginMaker& maker) {
+  for (size_t i = 0; i < disabled.size(); ++i) {
+    if (disabled[i] == "*" || maker.Knows(disabled[i])) continue;
+    return maker.Unknown(Item(path + ".disabled", i), disabled[i]);
+  }
+  const auto is_disabled = [&](const std::string& name) {
+    return std::any_of(disabled.begin(), disabled.end(),
+                       [&](const std::string& entry) { return entry == "*" || entry == name; });
+  };
+  std::vector<Enabled> merged;
+  for (const WeightedName& entry : defaults) {
+    if (!is_disabled(entry.name)) merged.push_back({entry.name, entry.weight, path});
+  }
+  const size_t from_defaults = merged.size();
+  for (size_t i = 0; i < enabled.size(); ++i) {
+    const WeightedName& entry = enabled[i];
+    const std::string item = Item(path + ".enabled", i);
+    if (std::any_of(enabled.begin(), enabled.begin() + static_cast<std::ptrdiff_t>(i),
+                    [&](const WeightedName& other) { return other.name == entry.name; })) {
+      return Wrong(item, Quoted(entry.name) + " is enabled above already");
+    }
+    const auto end = merged.begin() + static_cast<std::ptrdiff_t>(from_defaults);
+    const auto at = std::find_if(merged.begin(), end,
+                                 [&](const Enabled& other) { return other.name == entry.name; });
+    if (at != end) {
+      *at = {entry.name, entry.weight, item};
+    } else {
+      merged.push_back({entry.name, entry.weight, item});
+    }
+  }
+  return merged;
+}
+
+std::vector<WeightedName> Unweighted(const std::vector<std::string>& names) {
+  std::vector<WeightedName> entries;
+  for (const std::string& name : names) entries.push_back({name, kMinWeight});
+  return entries;
+}
+
+// The plugin as one that has this extension point.
+template <typename Point>
+absl::StatusOr<const Point*> As(Plugin* plugin, const Enabled& entry, const char* point) {
+  const auto* as_point = dynamic_cast<const Point*>(plugin);
+  if (as_point == nullptr) {
+    return Wrong(entry.path, Quoted(entry.name) + " has no " + point + "; " +
+                                 (dynamic_cast<FilterPlugin*>(plugin) != nullptr
+                                      ? "it can be enabled at plugins.filter"
+                                  : dynamic_cast<ScorePlugin*>(plugin) != nullptr
+                                      ? "it can be enabled at plugins.score"
+                                      : "it can be enabled at neither filter nor score"));
+  }
+  return as_point;
+}
+
+absl::Status CheckRequired(const std::vector<Enabled>& filters, const ProfileDefaults& defaults,
+                           const std::string& path) {
+  for (const std::string& name : defaults.required_filters) {
+    if (std::any_of(filters.begin(), filters.end(),
+                    [&](const Enabled& entry) { return entry.name == name; })) {
+      continue;
+    }
+    return Wrong(path + ".disabled",
+                 Quoted(name) +
+                     " cannot be left out: without it the same resources would be given "
+                     "to several tasks; put it in " +
+                     path + ".enabled");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTie(const std::string& tie, const std::string& path) {
+  if (tie == "fixed") return absl::OkStatus();
+  if (tie == "rotate") {
+    return Wrong(path + ".tie", "\"rotate\" is not honoured yet; leave it out, or write fixed");
+  }
+  return Wrong(path + ".tie", "must be fixed, is " + Quoted(tie));
+}
+
+}  // namespace
+
+const ProfileDefaults& DefaultPlugins() {
+  // Filters that look at whole masks come first: what they remove costs the others nothing.
+  static const auto* const kDefaults = new ProfileDefaults{
+      .filters = {"NodeReadiness", "TaintToleration", "NodeAffinity", "NodeResourcesFit",
+                  "DeviceFit"},
+      .scores = {{"NodeResourcesFit", 2},
+                 {"BalancedAllocation", 1},
+                 {"NodeAffinity", 2},
+                 {"TaintToleration", 3}},
+      .required_filters = {"NodeResourcesFit", "DeviceFit"},
+  };
+  return *kDefaults;
+}
+
+absl::StatusOr<Profile> CompileProfile(const ProfileOptions& options, std::string_view path,
+                                       const PluginRegistry& registry, PluginContext& context,
+                                       const ProfileDefaults& defaults) {
+  const std::string at(path);
+  if (options.name.empty()) return Wrong(at + ".name", "must not be empty");
+  BERTH_RETURN_IF_ERROR(CheckTie(options.tie, at));
+  PluginMaker maker(options, at, registry, context);
+  BERTH_RETURN_IF_ERROR(maker.MakeConfigured());
+
+  Profile profile;
+  profile.name_ = options.name;
+  const std::string filter_path = at + ".plugins.filter";
+  BERTH_ASSIGN_OR_RETURN(const std::vector<Enabled> filters,
+                         Merge(Unweighted(defaults.filters), Unweighted(options.filters.enabled),
+                               options.filters.disabled, filter_path, maker));
+  for (const Enabled& entry : filters) {
+    BERTH_ASSIGN_OR_RETURN(Plugin * plugin, maker.Get(entry.path, entry.name));
+    BERTH_ASSIGN_OR_RETURN(const FilterPlugin* filter, As<FilterPlugin>(plugin, entry, "filter"));
+    profile.filters_.push_back(filter);
+    if (const auto* reserve = dynamic_cast<const ReservePlugin*>(plugin)) {
+      profile.reserves_.push_back(reserve);
+    }
+  }
+  BERTH_RETURN_IF_ERROR(CheckRequired(filters, defaults, filter_path));
+
+  const std::string score_path = at + ".plugins.score";
+  BERTH_ASSIGN_OR_RETURN(
+      const std::vector<Enabled> scores,
+      Merge(defaults.scores, options.scores.enabled, options.scores.disabled, score_path, maker));
+  for (const Enabled& entry : scores) {
+    BERTH_ASSIGN_OR_RETURN(Plugin * plugin, maker.Get(entry.path, entry.name));
+    BERTH_ASSIGN_OR_RETURN(const ScorePlugin* score, As<ScorePlugin>(plugin, entry, "score"));
+    if (entry.weight < kMinWeight || entry.weight > kMaxWeight) {
+      return Wrong(entry.path + ".weight",
+                   "must be from " + std::to_string(kMinWeight) + " to " +
+                       std::to_string(kMaxWeight) + ", is " + std::to_string(entry.weight) +
+                       "; to switch a score off, put it in " + score_path + ".disabled");
+    }
+    profile.scores_.push_back({score, static_cast<int32_t>(entry.weight)});
+  }
+  if (profile.scores_.size() > kMaxScorePlugins) {
+    return Wrong(score_path, "at most " + std::to_string(kMaxScorePlugins) +
+                                 " plugins can score, here are " +
+                                 std::to_string(profile.scores_.size()));
+  }
+
+  BERTH_ASSIGN_OR_RETURN(Plugin * sort, maker.Get(at + ".plugins.queueSort", options.queue_sort));
+  profile.queue_sort_ = dynamic_cast<const QueueSortPlugin*>(sort);
+  if (profile.queue_sort_ == nullptr) {
+    return Wrong(at + ".plugins.queueSort", Quoted(options.queue_sort) + " is no queue order");
+  }
+  profile.plugins_ = maker.TakeAll();
+  return profile;
+}
+
+absl::StatusOr<std::vector<Profile>> CompileProfiles(std::span<const ProfileOptions> options,
+                                                     const PluginRegistry& registry,
+                                                     PluginContext& context,
+                                                     const ProfileDefaults& defaults) {
+  if (options.empty()) return Wrong("profiles", "there must be at least one");
+  std::vector<Profile> profiles;
+  for (size_t i = 0; i < options.size(); ++i) {
+    const std::string path = Item("profiles", i);
+    for (const Profile& other : profiles) {
+      if (other.name() == options[i].name) {
+        return Wrong(path + ".name", Quoted(options[i].name) + " is the name of another profile");
+      }
+    }
+    BERTH_ASSIGN_OR_RETURN(Profile profile,
+                           CompileProfile(options[i], path, registry, context, defaults));
+    profiles.push_back(std::move(profile));
+  }
+  return profiles;
+}
+
+}  // namespace berth::pipeline
