@@ -1,27 +1,28 @@
-# How tests are declared. Each reports its cases, as JUnit XML, to build/<preset>/test-results/<name>.xml;
-# tools/count_tests.py adds them up.
+# How tests are declared. Each reports its cases, as JUnit XML, to
+# build/<preset>/test-results/<name>.xml; tools/count_tests.py adds them up.
 #
 #   berth_test(NAME n SRCS ... [DEPS ...] [LABELS asan tsan long] [TIMEOUT seconds] [SERIAL]
 #              [TARGETS ...] [ARGS ...])
-#       One GoogleTest binary in build/<preset>/tests; by custom one per room. It has gmock's main().
-#       Tests include what they share from the root: "tests/support/fake_clock.h".
+#       One GoogleTest binary in build/<preset>/tests; by custom one per room. It has
+#       gmock's main(). Tests include what they share from the root: "tests/support/fake_clock.h".
 #   berth_test_library(NAME n SRCS ... [DEPS ...])
 #       What tests share: fakes and builders. Linked as berth_test_<n>.
 #   berth_python_test(NAME n SRCS file.py [LABELS ...] [TIMEOUT seconds] [SERIAL] [TARGETS ...])
 #       A file of unittest cases.
 #
-# Tests run in the root of the repository (tests/data/... is a valid path) and see where this build lies
-# in BERTH_BUILD_DIR. Labels: asan and tsan choose what `.ci/run` builds and runs with a sanitizer
-# (targets berth_asan_tests and berth_tsan_tests build just those); long runs only with --long. SERIAL: runs alone.
-# TARGETS are programs that the test runs, so that they are built with it.
+# Tests run in the root of the repository (tests/data/... is a valid path) and see where this build
+# lies in BERTH_BUILD_DIR. Labels: asan and tsan choose what `.ci/run` builds and runs with a
+# sanitizer (targets berth_asan_tests and berth_tsan_tests build just those); long runs only with
+# --long. SERIAL: runs alone. TARGETS are programs that the test runs, so that they are built with
+# it.
 
 set(BERTH_TEST_RESULTS ${CMAKE_BINARY_DIR}/test-results)
 file(MAKE_DIRECTORY ${BERTH_TEST_RESULTS})
 add_custom_target(berth_asan_tests)
 add_custom_target(berth_tsan_tests)
 
-# What a test has in common with every other. Reads A_LABELS, A_TIMEOUT, A_SERIAL of its caller; `targets` must be
-# built before it runs.
+# What a test has in common with every other. Reads A_LABELS, A_TIMEOUT, A_SERIAL of its caller;
+# `targets` must be built before it runs.
 function(berth_register_test name targets)
   if(NOT A_TIMEOUT)
     set(A_TIMEOUT 120)

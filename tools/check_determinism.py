@@ -1,23 +1,26 @@
 #!/usr/bin/env python3
 """Refuses, in the loop's rooms, what would make two runs on the same inputs differ.
 
-The loop is a deterministic state machine: (state, commands, now, work budget, seed) -> (changes, effects). The daemon, the
-simulator, the tests and the replay of an incident all run it, and must get the same bits. So, in the paths that
-docs/determinism.txt lists, no file may
+The loop is a deterministic state machine: (state, commands, now, work budget, seed) -> (changes,
+effects). The daemon, the simulator, the tests and the replay of an incident all run it, and must
+get the same bits. So, in the paths that docs/determinism.txt lists, no file may
 
     clock           read a clock: `now` is an input of the turn
     random          draw random numbers from anything but base::Rng, whose algorithm is fixed
     input           read the environment, files, sockets, or ids of processes and threads
     hash-order      iterate a hash container: its order differs from run to run
-    hash-value      use a hash of std or absl as a value: it differs from run to run; base/fixed_hash.h does not
+    hash-value      use a hash of std or absl as a value: it differs from run to run, and that of
+                    base/fixed_hash.h does not
     pointer-order   order by address: std::map<T*, ...>, std::set<T*>, pointers as integers
 
-It reads text, not types: names declared with a hash container's type (aliases, members, functions that return one, and
-what is bound to those by auto) are followed through a file, its header, and as members through the headers it includes.
+It reads text, not types: names declared with a hash container's type (aliases, members, functions
+that return one, and what is bound to those by auto) are followed through a file, its header, and,
+as members, through the headers that it includes.
 
-Prints FILE:LINE: reason, and exits 1; a one-line count and 0 when all is well; 2 when the list cannot be used.
+Prints FILE:LINE: reason, and exits 1; a one-line count and 0 when all is well; 2 when the list
+cannot be used.
 
-Usage: check_determinism.py LIST [ROOT]    (paths of the list are below ROOT, by default the current folder)
+Usage: check_determinism.py LIST [ROOT]    (LIST's paths are below ROOT, by default this folder)
 """
 import pathlib
 import re
@@ -25,56 +28,63 @@ import sys
 
 REASONS = {
     "clock": "no wall clock in {room}: replay must be exact; `now` comes in with the turn",
-    "random": "no randomness but base::Rng in {room}: replay must be exact, and the standard's generators and "
-              "distributions differ from library to library",
-    "input": "no input from outside in {room}: replay must be exact; what is read comes in as a command",
-    "hash-order": "no iteration of a hash container in {room}: its order differs from run to run and replay must be "
-                  "exact; use an ordered container, or collect the keys and sort them",
-    "hash-value": "no std or absl hash as a value in {room}: it differs from run to run and replay must be exact; "
-                  "use base/fixed_hash.h",
-    "pointer-order": "no order by address in {room}: it differs from run to run and replay must be exact; "
-                     "order by id",
+    "random": "no randomness but base::Rng in {room}: replay must be exact, and the standard's "
+              "generators and distributions differ from library to library",
+    "input": "no input from outside in {room}: replay must be exact; what is read comes in as a "
+             "command",
+    "hash-order": "no iteration of a hash container in {room}: replay must be exact, and its order "
+                  "differs from run to run; use an ordered container, or sort the keys",
+    "hash-value": "no std or absl hash as a value in {room}: replay must be exact, and it differs "
+                  "from run to run; use base/fixed_hash.h",
+    "pointer-order": "no order by address in {room}: replay must be exact, and it differs from run "
+                     "to run; order by id",
 }
 
-# (rule, pattern) for what can be seen in one place. A leading (?<![\w.>]) keeps members of the same name out.
+# (rule, pattern) for what can be seen in one place. A leading (?<![\w.>]) keeps members of the same
+# name out.
 PATTERNS = [(rule, re.compile(pattern)) for rule, pattern in [
     ("clock", r"\b(?:system|steady|high_resolution|utc|tai|file)_clock\s*::\s*now\b"),
     ("clock", r"\babsl\s*::\s*(?:Now|GetCurrentTimeNanos)\s*\("),
     ("clock", r"(?<![\w.>])(?:std\s*::|::)\s*(?:time|clock)\s*\("),
     ("clock", r"(?<![\w.>:])time\s*\(\s*(?:nullptr|NULL|0|&\s*\w+)\s*\)"),
     ("clock", r"(?<![\w.>])clock\s*\(\s*\)"),
-    ("clock", r"(?<![\w.>])(?:gettimeofday|clock_gettime|timespec_get|ftime|localtime|localtime_r)\s*\("),
+    ("clock", r"(?<![\w.>])(?:gettimeofday|clock_gettime|timespec_get|ftime|localtime(?:_r)?)\s*\("),
     ("clock", r"\b(?:__rdtscp?|_rdtsc|__builtin_ia32_rdtscp?)\b"),
     ("clock", r"#\s*include\s*\"base/clock\.h\""),
-    ("random", r"(?<![\w.>])(?:s?rand|random|srandom|rand_r|random_r|[delmnj]rand48|arc4random\w*)\s*\("),
+    ("random", r"(?<![\w.>])(?:s?rand|s?random|rand_r|random_r|[delmnj]rand48|arc4random\w*)\s*\("),
     ("random", r"\b(?:getrandom|getentropy)\s*\("),
     ("random", r"\bstd\s*::\s*(?:random_device|mt19937(?:_64)?|minstd_rand0?|default_random_engine|"
                r"ranlux\w+|knuth_b|\w+_distribution|generate_canonical)\b"),
-    ("random", r"\babsl\s*::\s*(?:BitGen\w*|InsecureBitGen|SharedBitGen|Uniform|Bernoulli|Zipf|Poisson|"
-               r"Gaussian|Exponential|LogUniform|Beta)\b"),
+    ("random", r"\babsl\s*::\s*(?:BitGen\w*|InsecureBitGen|SharedBitGen|Uniform|Bernoulli|"
+               r"Zipf|Poisson|Gaussian|Exponential|LogUniform|Beta)\b"),
     ("random", r"\bstd\s*::\s*(?:ranges\s*::\s*)?(?:shuffle|random_shuffle|sample)\s*\("),
     ("random", r"#\s*include\s*[<\"](?:random|absl/random/[^>\"]*|openssl/rand\.h)[>\"]"),
     ("input", r"(?<![\w.>])(?:secure_)?getenv\s*\("),
     ("input", r"(?<![\w.>])(?:getpid|getppid|gettid|pthread_self|gethostname|uname)\s*\("),
     ("input", r"\bthis_thread\s*::\s*get_id\b"),
-    ("input", r"#\s*include\s*<(?:fstream|filesystem|sys/socket\.h|netdb\.h|fcntl\.h|cstdio|stdio\.h)>"),
+    ("input", r"#\s*include\s*<(?:fstream|filesystem|sys/socket\.h|netdb\.h|fcntl\.h|cstdio|"
+              r"stdio\.h)>"),
     ("input", r"#\s*include\s*\"base/small_file\.h\""),
     ("hash-value", r"\babsl\s*::\s*HashOf\s*\("),
-    ("pointer-order", r"\breinterpret_cast\s*<\s*(?:std\s*::\s*)?(?:u?intptr_t|size_t|u?int64_t)\s*>"),
+    ("pointer-order", r"\breinterpret_cast\s*<\s*(?:std\s*::\s*)?"
+                      r"(?:u?intptr_t|size_t|u?int64_t)\s*>"),
     ("pointer-order", r"\bstd\s*::\s*(?:less|greater|owner_less)\s*<[^<>;]*\*\s*>"),
 ]]
 
 HASH_CONTAINER = re.compile(
     r"\b(?:unordered_(?:multi)?(?:map|set)|(?:flat|node)_hash_(?:map|set))\s*(?=<)")
 ORDERED_CONTAINER = re.compile(
-    r"\b(?P<name>(?:std\s*::\s*)(?:multi)?(?:map|set)|btree_(?:multi)?(?:map|set)|priority_queue)\s*(?=<)")
+    r"\b(?P<name>(?:std\s*::\s*)(?:multi)?(?:map|set)|btree_(?:multi)?(?:map|set)|priority_queue)"
+    r"\s*(?=<)")
 # The position of a comparator among the template arguments of each.
 COMPARATOR_AT = {"map": 2, "set": 1, "priority_queue": 2}
 HASH_CALL = re.compile(r"\b(?:std\s*::\s*hash|absl\s*::\s*Hash)\s*(?=<)")
-DECLARATOR = re.compile(r"\s*(?:const\b\s*)?(?:[&*]+\s*)?(?:const\b\s*)?((?:\w+\s*::\s*)*\w+)\s*(?=[;={(,)\[:]|BERTH_)")
+DECLARATOR = re.compile(
+    r"\s*(?:const\b\s*)?(?:[&*]+\s*)?(?:const\b\s*)?((?:\w+\s*::\s*)*\w+)\s*"
+    r"(?=[;={(,)\[:]|BERTH_)")
 LOOP = re.compile(r"\bfor\s*\(")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.MULTILINE)
-NOT_NAMES = {"const", "return", "operator", "if", "for", "while", "using", "typename", "auto", "override"}
+NOT_NAMES = {"const", "return", "operator", "if", "for", "while", "using", "typename", "auto"}
 # What may follow a hash container's name without walking through it.
 STEP_INTO = re.compile(r"\s*(?:\[|(?:\.|->)\s*(?!(?:c?begin|c?rbegin)\b)\w+)")
 WALKERS = re.compile(
@@ -87,15 +97,17 @@ class ListError(Exception):
 
 
 def blank_comments(text, strings=True):
-    """`text` with comments, and unless told otherwise the insides of literals, as spaces; lines stay lines."""
+    """`text` with comments, and literals unless told otherwise, as spaces; lines stay lines."""
     out = []
-    token = re.compile(r'//[^\n]*|/\*.*?\*/|R"(?P<tag>[^()\s\\]{0,16})\(.*?\)(?P=tag)"|"(?:\\.|[^"\\\n])*"'
+    token = re.compile(r'//[^\n]*|/\*.*?\*/|R"(?P<tag>[^()\s\\]{0,16})\(.*?\)(?P=tag)"'
+                       r'|"(?:\\.|[^"\\\n])*"'
                        r"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])*'", re.DOTALL)
     at = 0
     for match in token.finditer(text):
         out.append(text[at:match.start()])
         piece = match.group()
-        on_include = re.search(r"#\s*include\s*$", text[text.rfind("\n", 0, match.start()) + 1:match.start()])
+        line_start = text.rfind("\n", 0, match.start()) + 1
+        on_include = re.search(r"#\s*include\s*$", text[line_start:match.start()])
         if piece.startswith("/") or (strings and not on_include):
             piece = re.sub(r"[^\n]", " ", piece)
         out.append(piece)
@@ -136,30 +148,32 @@ def split_arguments(text):
 
 
 class Source:
-    """One file: its text without comments, and the names in it whose type is, or holds, a hash container."""
+    """A file: its text without comments, and the names whose type is, or holds, a hash container."""
 
     def __init__(self, path):
         raw = path.read_text(errors="replace")
         self.path = path
         self.text = blank_comments(raw)
         self.includes = INCLUDE.findall(blank_comments(raw, strings=False))
-        self.aliases = {}   # name -> True when it is a hash container, False when it only holds some
-        self.names = {}     # the same for variables, members and functions
+        # Name -> True when it is a hash container, False when it only holds some.
+        self.aliases = {}  # of types
+        self.names = {}    # of variables, members and functions
         self.collect_aliases()
 
     def line_of(self, at):
         return self.text.count("\n", 0, at) + 1
 
     def collect_aliases(self):
-        for match in re.finditer(r"\busing\s+(\w+)\s*=\s*([^;]*);|\btypedef\s+([^;]*?)\s*\b(\w+)\s*;", self.text):
+        for match in re.finditer(r"\busing\s+(\w+)\s*=\s*([^;]*);|"
+                                 r"\btypedef\s+([^;]*?)\s*\b(\w+)\s*;", self.text):
             name, type_text = (match.group(1), match.group(2)) if match.group(1) else (
                 match.group(4), match.group(3))
             if HASH_CONTAINER.search(type_text):
-                outer = re.match(r"\s*(?:\w+\s*::\s*)*(?:unordered_|(?:flat|node)_hash_)", type_text)
-                self.aliases[name] = bool(outer)
+                self.aliases[name] = bool(
+                    re.match(r"\s*(?:\w+\s*::\s*)*(?:unordered_|(?:flat|node)_hash_)", type_text))
 
     def type_ends(self, aliases):
-        """(end, outer) for each mention of a hash container's type: where it ends, with all it is nested in."""
+        """(end, is_hash) for each mention of a hash container's type, with all it is nested in."""
         places = []
         for match in HASH_CONTAINER.finditer(self.text):
             end = after_brackets(self.text, match.end())
@@ -206,12 +220,12 @@ class Source:
                     self.names[name] = self.names.get(name, False) or is_hash
 
     def declares(self, name):
-        """Whether the file itself has a variable of this name, which then is not the header's member."""
+        """Whether the file has a variable of this name, which then is not the header's member."""
         return re.search(r"[\w>](?<!return)(?<!throw)(?<!case)(?<!else)(?:\s+|\s*[&*]+\s*)" + name +
                          r"\s*(?:[;={,)\[]|:(?!:))", self.text)
 
     def bind_autos(self, visible):
-        """Names bound by auto to a hash container: `auto& m = slots_;`, `auto& m = by_node_[i];` of a holder."""
+        """Follows auto: `auto& m = slots_;`, `auto& m = by_node_[i];`, `for (auto& m : by_node_)`."""
         pattern = r"\bauto\b\s*(?:const\b\s*)?[&*]*\s*(\w+)\s*=\s*([^;]*);"
         for match in re.finditer(pattern, self.text):
             end = match.group(2).strip()
@@ -256,9 +270,11 @@ class Checker:
                 raise ListError(f"{list_path}:{number}: expected 'except path: rule, rule'")
             for rule in names:
                 if rule not in REASONS:
-                    raise ListError(f"{list_path}:{number}: '{rule}' is no rule; there are {', '.join(REASONS)}")
+                    raise ListError(f"{list_path}:{number}: '{rule}' is no rule; there are "
+                                    f"{', '.join(REASONS)}")
             if not (self.root / path.strip()).is_file():
-                raise ListError(f"{list_path}:{number}: {path.strip()} is excepted, and does not exist")
+                raise ListError(f"{list_path}:{number}: {path.strip()} is excepted, and does not "
+                                "exist")
             for rule in names:
                 exceptions[(path.strip(), rule)] = number
         if not paths:
@@ -293,7 +309,7 @@ class Checker:
         return seen
 
     def visible_names(self, source):
-        """(own, foreign): names that hold anywhere in the file, and those that hold as members only."""
+        """(own, foreign): names that hold anywhere in the file, and those that do as members."""
         headers = self.included(source)
         aliases = dict(source.aliases)
         for header in headers.values():
@@ -363,11 +379,12 @@ class Checker:
             if not end:
                 continue
             arguments = split_arguments(source.text[match.end() + 1:end - 1])
-            kind = "priority_queue" if match.group("name") == "priority_queue" else match.group("name")[-3:]
+            name = match.group("name")
+            kind = name if name in COMPARATOR_AT else name[-3:]
             has_comparator = len(arguments) > COMPARATOR_AT[kind]
             key = arguments[0]
-            by_address = key.endswith("*") or re.match(r"(?:std\s*::\s*)?(?:shared|unique)_ptr\s*<", key)
-            if by_address and not has_comparator:
+            owner = re.match(r"(?:std\s*::\s*)?(?:shared|unique)_ptr\s*<", key)
+            if (key.endswith("*") or owner) and not has_comparator:
                 self.refuse(source, match.start(), "pointer-order")
 
     def check_hash_values(self, source):
@@ -400,8 +417,8 @@ class Checker:
         lines = [f"{name}:{line}: {reason}" for name, line, reason in self.problems]
         for (path, rule), number in sorted(self.exceptions.items()):
             if (path, rule) not in self.used:
-                lines.append(f"{self.list_path}:{number}: {path} no longer needs its exception from '{rule}': "
-                             "take it off the list")
+                lines.append(f"{self.list_path}:{number}: {path} no longer needs its exception from "
+                             f"'{rule}': take it off the list")
         if checked == 0 and not lines:
             lines.append(f"{self.list_path}: none of its paths exists: nothing was checked")
         if lines:

@@ -5,11 +5,11 @@ Reads a plain-text table (docs/layers.txt), one folder a line:
     folder: allowed folder, allowed folder, ...   | third-party doors it may open
 A folder may always include itself; a plugin, its own folder and common/.
 
-Includes are written from an include root: "state/node_table.h" for src/state/node_table.h, "berth/ids.h" for
-include/berth/ids.h, "taint_toleration/filter.h" for plugins/taint_toleration/filter.h.
+Includes are written from an include root: "state/node_table.h" for src/state/node_table.h,
+"berth/ids.h" for include/berth/ids.h, "common/slots.h" for plugins/common/slots.h.
 
-Prints FILE:LINE for each include that the table does not allow, then exits 1; prints a one-line count and exits 0
-when all is well; exits 2 when the table itself cannot be used.
+Prints FILE:LINE for each include that the table does not allow, then exits 1; prints a one-line
+count and exits 0 when all is well; exits 2 when the table itself cannot be used.
 
 Usage: check_layers.py TABLE ROOT [ROOT...]   (roots are the include roots: src include plugins)
 """
@@ -137,12 +137,13 @@ class Checker:
         target = self.target_of(include)
         if target is None:
             if quote == '"' and first != "absl":
-                refuse(f"{include}: not found under {' '.join(map(str, self.roots))}; write it from "
-                       "an include root, and foreign headers with <>")
+                roots = " ".join(map(str, self.roots))
+                refuse(f"{include}: not found under {roots}; write it from an include root, and "
+                       "foreign headers with <>")
         elif target == folder == "plugins":
             if len(parts) > 1 and first not in (parts[0], "common"):
-                refuse(f"plugin {parts[0]} may not include {include}: a plugin sees berth/, its own folder "
-                       "and common/")
+                refuse(f"plugin {parts[0]} may not include {include}: a plugin sees berth/, its "
+                       "own folder and common/")
         elif target != folder and target not in self.allowed[folder]:
             refuse(f"{folder} may not include {include}: data flows one way, see {self.table}")
 

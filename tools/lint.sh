@@ -2,10 +2,10 @@
 # Checks what a compiler does not: format, who includes whom, determinism, scripts that parse.
 #
 # Usage: tools/lint.sh [--staged] [--fix] [--tidy [BASE]]
-#   --staged   format is checked in the files about to be committed only (the checkers see the whole tree)
+#   --staged   format and scripts are checked in the files about to be committed only
 #   --fix      formats instead of complaining
-#   --tidy     also runs clang-tidy, with thread-safety analysis, on C++ files changed since BASE (default HEAD);
-#              needs the package clang-tidy and a configured build/release
+#   --tidy     also runs clang-tidy, with thread-safety analysis, on C++ files changed since BASE
+#              (default HEAD); needs the package clang-tidy and a configured build/release
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +18,7 @@ while [ $# -gt 0 ]; do
       tidy=true
       if [ $# -gt 1 ] && [ "${2#--}" = "$2" ]; then base=$2; shift; fi
       ;;
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; exit 0 ;;
     *) printf 'lint: unknown argument %s; see tools/lint.sh --help\n' "$1" >&2; exit 2 ;;
   esac
   shift
@@ -29,9 +29,10 @@ files() {
   if $staged; then
     git diff --cached --name-only --diff-filter=ACMR -- "$@"
   elif git rev-parse --git-dir >/dev/null 2>&1; then
-    git ls-files --cached --others --exclude-standard --deduplicate -- "$@" | while IFS= read -r file; do
-      if [ -f "$file" ]; then printf '%s\n' "$file"; fi  # not those deleted and not yet committed so
-    done
+    git ls-files --cached --others --exclude-standard --deduplicate -- "$@" |
+      while IFS= read -r file; do
+        if [ -f "$file" ]; then printf '%s\n' "$file"; fi  # a deleted file may be listed still
+      done
   else  # an unpacked release
     local names=() pattern
     for pattern in "$@"; do names+=(-o -name "$pattern"); done
@@ -49,7 +50,10 @@ check() {
 check_format() {
   local format=clang-format sources
   if command -v clang-format-14 >/dev/null; then format=clang-format-14; fi
-  command -v "$format" >/dev/null || { echo 'lint: clang-format is missing: run tools/setup.sh'; return 1; }
+  command -v "$format" >/dev/null || {
+    echo 'lint: clang-format is missing: run tools/setup.sh'
+    return 1
+  }
   case $("$format" --version) in
     *'version 14.'*) ;;
     *) echo "lint: the format is clang-format 14's, and this is $("$format" --version)"; return 1 ;;
@@ -85,7 +89,10 @@ for path in sys.argv[1:]:
 
 check_tidy() {
   local changed
-  command -v clang-tidy >/dev/null || { echo 'lint: --tidy needs the package clang-tidy'; return 1; }
+  command -v clang-tidy >/dev/null || {
+    echo 'lint: --tidy needs the package clang-tidy'
+    return 1
+  }
   [ -f build/release/compile_commands.json ] || {
     echo 'lint: --tidy needs build/release/compile_commands.json: run cmake --preset release'
     return 1

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian 12 packages that Berth is built and tested with. Does nothing, quickly, when all are there.
+# Installs the Debian 12 packages that Berth is built and tested with. Does nothing, quickly, when
+# all are there.
 #
 # Usage: tools/setup.sh [--no-tests]
 #   --no-tests   only what building and running the programs takes
@@ -27,16 +28,18 @@ packages=("${build_packages[@]}" "${test_packages[@]}")
 case "${1-}" in
   '') ;;
   --no-tests) packages=("${build_packages[@]}") ;;
-  -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  -h | --help) awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; exit 0 ;;
   *) fail "unknown argument $1; see tools/setup.sh --help" ;;
 esac
 
-command -v dpkg-query >/dev/null || fail "this is not Debian: dpkg-query is missing. Berth is built on Debian 12;
-  elsewhere install the equivalents of: ${packages[*]}"
+command -v dpkg-query >/dev/null || fail "this is not Debian: dpkg-query is missing.
+  Berth is built on Debian 12; elsewhere install the equivalents of: ${packages[*]}"
 
-# dpkg-query fails as a whole when it has never heard of one of the packages; what it prints is right even so.
+# dpkg-query fails as a whole when it has never heard of one of the packages; what it prints is
+# right even so.
 missing=()
-installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true)
+format='${db:Status-Status} ${Package}\n'
+installed=$(dpkg-query -W -f "$format" "${packages[@]}" 2>/dev/null || true)
 for package in "${packages[@]}"; do
   grep -qxF "installed $package" <<<"$installed" || missing+=("$package")
 done
@@ -48,7 +51,8 @@ version=$(. /etc/os-release && echo "${ID-unknown} ${VERSION_ID-unknown}")
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null || fail "installing packages needs root, and there is no sudo. As root, run:
+  command -v sudo >/dev/null || fail "installing packages needs root, and there is no sudo.
+  As root, run:
   apt-get install --no-install-recommends ${missing[*]}"
   as_root=(sudo)
 fi
@@ -57,9 +61,11 @@ apt() {
 }
 
 printf 'setup: installing %d packages: %s\n' ${#missing[@]} "${missing[*]}"
-apt update || fail "apt-get update failed (its message is above): check the network and /etc/apt/sources.list"
+apt update || fail "apt-get update failed (its message is above): check the network and the sources
+  in /etc/apt, and run tools/setup.sh again"
 
-# Of prometheus only promtool is wanted. Where systemd runs, installing it would start a server on port 9090.
+# Of prometheus only promtool is wanted. Where systemd runs, installing it would start a server on
+# port 9090.
 keep_down=false
 if [ -d /run/systemd/system ] && grep -qw prometheus <<<"${missing[*]}"; then
   keep_down=true
@@ -71,6 +77,6 @@ if $keep_down; then
   "${as_root[@]}" systemctl unmask --runtime prometheus.service
   [ $status -ne 0 ] || "${as_root[@]}" systemctl disable prometheus.service
 fi
-[ $status -eq 0 ] || fail "apt-get install failed (its message is above); nothing was built yet. Mend that, and run
-  tools/setup.sh again"
+[ $status -eq 0 ] || fail "apt-get install failed (its message is above): mend what it names,
+  and run tools/setup.sh again"
 printf 'setup: done\n'

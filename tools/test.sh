@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs lint and every test. Ends with "N passed, N failed, N skipped".
+# Installs what is missing, builds, and runs lint and every test.
+# The last line is "N passed, N failed, N skipped".
 #
 # Usage: tools/test.sh [--preset release|debug|asan|tsan] [--long]
-#   --preset P   what to build; asan and tsan build and run the tests that carry their label (default release)
+#   --preset P   what to build; asan and tsan build and run the tests that carry their label
+#                (default release)
 #   --long       also the tests labelled long
 # Each test is reported in build/P/test-results. Exits 0 only when nothing failed.
 set -euo pipefail
@@ -16,14 +18,17 @@ while [ $# -gt 0 ]; do
       shift
       ;;
     --long) long=true ;;
-    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; exit 0 ;;
     *) printf 'test: unknown argument %s; see tools/test.sh --help\n' "$1" >&2; exit 2 ;;
   esac
   shift
 done
 case $preset in
   release | debug | asan | tsan) ;;
-  *) printf "test: there is no preset '%s': use release, debug, asan or tsan\n" "$preset" >&2; exit 2 ;;
+  *)
+    printf "test: there is no preset '%s': use release, debug, asan or tsan\n" "$preset" >&2
+    exit 2
+    ;;
 esac
 
 build=build/$preset
@@ -63,8 +68,10 @@ if $long; then
   # A preset's own filter cannot be widened, so this says in full what the preset says less of.
   selection=(--test-dir "$build" --output-on-failure --no-tests=error)
   case $preset in
-    asan | tsan) printf 'test: --long adds nothing to %s, which runs what is labelled so\n' "$preset"
-                 selection=(--preset "$preset") ;;
+    asan | tsan)
+      printf 'test: --long adds nothing to %s, which runs what is labelled so\n' "$preset"
+      selection=(--preset "$preset")
+      ;;
   esac
 fi
 status=0

@@ -1,4 +1,4 @@
-"""The determinism checker refuses each thing that a replay could not repeat, and leaves sound code alone."""
+"""The determinism checker refuses what a replay could not repeat, and leaves sound code alone."""
 import pathlib
 import subprocess
 import sys
@@ -28,54 +28,66 @@ class Table {
 };
 """
 
+FUNCTION = """#include "state/table.h"
+void Table::Walk(Tables& t, const Tables* p) {
+STATEMENT
+}
+"""
+
 
 class CheckDeterminismTest(unittest.TestCase):
     def check(self, code, header=HEADER, listing=LIST, path="src/state/table.cc"):
-        """Runs the checker on `code` beside table.h; returns its exit status and the lines it printed."""
+        """Runs the checker on `code` beside table.h; returns its exit status and its lines."""
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
             for name, text in (("src/state/table.h", header), (path, code), ("list.txt", listing)):
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_text(text)
-            done = subprocess.run([sys.executable, CHECKER, "list.txt"], cwd=root, capture_output=True,
+            done = subprocess.run([sys.executable, CHECKER, "list.txt"], cwd=root,
+                                  capture_output=True,
                                   text=True, check=False)
             return done.returncode, done.stdout.splitlines()
 
     def assert_refused(self, statement, reason, **where):
         """`statement` alone, on line 3 of a file, is refused, once, for `reason`."""
-        code = f'#include "state/table.h"\nvoid Table::Walk(Tables& t, const Tables* p) {{\n{statement}\n}}\n'
+        code = FUNCTION.replace("STATEMENT", statement)
         status, lines = self.check(code, **where)
         self.assertEqual(status, 1, f"accepted: {statement}")
         self.assertEqual(len(lines), 1, lines)
         path = where.get("path", "src/state/table.cc")
         self.assertTrue(lines[0].startswith(f"{path}:3: "), lines[0])
         self.assertIn(reason, lines[0])
-        self.assertIn("replay must be exact", lines[0].replace("it differs from run to run", "replay must be exact"))
+        self.assertIn("replay must be exact", lines[0].replace("it differs from run to run",
+                                                               "replay must be exact"))
 
     def assert_accepted(self, statement, **where):
-        code = f'#include "state/table.h"\nvoid Table::Walk(Tables& t, const Tables* p) {{\n{statement}\n}}\n'
+        code = FUNCTION.replace("STATEMENT", statement)
         status, lines = self.check(code, **where)
         self.assertEqual(status, 0, lines)
 
     def test_the_message_names_the_room_and_the_reason(self):
-        self.assert_refused("auto now = std::chrono::steady_clock::now();", "no wall clock in state/: replay must be exact")
+        self.assert_refused("auto now = std::chrono::steady_clock::now();",
+                            "no wall clock in state/: replay must be exact")
 
     def test_refuses_clocks(self):
-        for read in ("std::chrono::system_clock::now();", "absl::Now();", "::time(nullptr);", "std::time(&t);",
+        for read in ("std::chrono::system_clock::now();", "absl::Now();", "::time(nullptr);",
+                     "std::time(&t);",
                      "time(0);", "time( NULL );", "gettimeofday(&tv, nullptr);", "clock_gettime(CLOCK_BOOTTIME, &ts);",
                      "__rdtsc();", "std::clock();", "localtime_r(&t, &tm);"):
             self.assert_refused(read, "no wall clock")
         self.assert_refused('#include "base/clock.h"', "no wall clock")
 
     def test_refuses_foreign_randomness(self):
-        for draw in ("rand();", "srand(1);", "std::random_device d;", "std::mt19937_64 g(1);", "absl::BitGen g;",
+        for draw in ("rand();", "srand(1);", "std::random_device d;", "std::mt19937_64 g(1);",
+                     "absl::BitGen g;",
                      "std::uniform_int_distribution<int> d(1, 6);", "getrandom(b, 8, 0);",
                      "std::shuffle(v.begin(), v.end(), g);", "std::ranges::shuffle(v, g);", "absl::Uniform(g, 0, 9);",
                      "#include <random>", "drand48();"):
             self.assert_refused(draw, "no randomness but base::Rng")
 
     def test_refuses_input_from_outside(self):
-        for read in ('getenv("HOME");', "std::getenv(name);", "#include <fstream>", "#include <sys/socket.h>",
+        for read in ('getenv("HOME");', "std::getenv(name);", "#include <fstream>",
+                     "#include <sys/socket.h>",
                      "getpid();", "std::this_thread::get_id();", '#include "base/small_file.h"'):
             self.assert_refused(read, "no input from outside")
 
@@ -109,7 +121,8 @@ class CheckDeterminismTest(unittest.TestCase):
         self.assertTrue(lines[0].startswith("src/state/other.cc:2: no iteration of a hash container"), lines)
 
     def test_follows_members_into_other_rooms(self):
-        self.assert_refused("for (auto& [id, job] : t.jobs) Use(job);", "no iteration of a hash container in scheduler/",
+        self.assert_refused("for (auto& [id, job] : t.jobs) Use(job);",
+                            "no iteration of a hash container in scheduler/",
                             path="src/scheduler/turn.cc")
 
     def test_accepts_lookups_and_ordered_iteration(self):
@@ -141,11 +154,13 @@ class CheckDeterminismTest(unittest.TestCase):
         self.assert_accepted("std::size_t operator()(X x) const { return FixedHash(x.v); }")
 
     def test_refuses_order_by_address(self):
-        for use in ("std::map<const Job*, int> m;", "std::set<Job*> s;", "absl::btree_map<Job *, int> m;",
+        for use in ("std::map<const Job*, int> m;", "std::set<Job*> s;",
+                    "absl::btree_map<Job *, int> m;",
                     "std::multiset<std::shared_ptr<Job>> s;", "std::priority_queue<Node*> q;",
                     "auto n = reinterpret_cast<std::uintptr_t>(job);", "std::set<int, std::less<Job*>> s;"):
             self.assert_refused(use, "no order by address")
-        for use in ("std::map<JobId, Job*> m;", "std::set<Job*, ById> s;", "std::map<Pair<int, int>, int> m;",
+        for use in ("std::map<JobId, Job*> m;", "std::set<Job*, ById> s;",
+                    "std::map<Pair<int, int>, int> m;",
                     "std::priority_queue<Node*, std::vector<Node*>, ByScore> q;"):
             self.assert_accepted(use)
 
@@ -155,13 +170,15 @@ class CheckDeterminismTest(unittest.TestCase):
         self.assert_refused("absl::Now(); rand();", "no randomness", listing=listing)
 
     def test_an_exception_that_is_not_needed_is_refused(self):
-        status, lines = self.check("void F();\n", listing=LIST + "except src/state/table.cc: clock\n")
+        status, lines = self.check("void F();\n",
+                                   listing=LIST + "except src/state/table.cc: clock\n")
         self.assertEqual(status, 1)
-        self.assertEqual(lines, ["list.txt:5: src/state/table.cc no longer needs its exception from 'clock': "
-                                 "take it off the list"])
+        self.assertEqual(lines, ["list.txt:5: src/state/table.cc no longer needs its exception "
+                                 "from 'clock': take it off the list"])
 
     def test_refuses_a_list_that_cannot_be_meant(self):
-        for line, expected in (("except src/state/gone.cc: clock", "src/state/gone.cc is excepted, and does not exist"),
+        for line, expected in (("except src/state/gone.cc: clock",
+                                "src/state/gone.cc is excepted, and does not exist"),
                                ("except src/state/table.cc: clocks", "'clocks' is no rule"),
                                ("except src/state/table.cc", "expected 'except path: rule, rule'")):
             status, lines = self.check("void F();\n", listing=LIST + line + "\n")
@@ -170,12 +187,14 @@ class CheckDeterminismTest(unittest.TestCase):
 
     def test_a_list_that_checks_nothing_is_refused(self):
         status, lines = self.check("void F();\n", listing="src/elsewhere\n")
-        self.assertEqual((status, lines), (1, ["list.txt: none of its paths exists: nothing was checked"]))
+        self.assertEqual(status, 1)
+        self.assertEqual(lines, ["list.txt: none of its paths exists: nothing was checked"])
 
     def test_says_which_rooms_do_not_exist_yet(self):
         status, lines = self.check("void F();\n")
-        self.assertEqual((status, lines), (0, ["determinism: 2 files, nothing that replay could not repeat; "
-                                               "not built yet: src/scheduler, plugins"]))
+        self.assertEqual(status, 0)
+        self.assertEqual(lines, ["determinism: 2 files, nothing that replay could not repeat; "
+                                 "not built yet: src/scheduler, plugins"])
 
 
 if __name__ == "__main__":

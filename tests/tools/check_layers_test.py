@@ -1,4 +1,4 @@
-"""The include checker refuses a tree that breaks each of its rules, and accepts one that keeps them."""
+"""The include checker refuses a tree for each of its rules, and accepts one that keeps them."""
 import pathlib
 import subprocess
 import sys
@@ -20,11 +20,14 @@ exe: * | grpc
 
 SOUND = {
     "include/berth/ids.h": "#pragma once\n",
-    "src/base/check.h": '#include <string>\n#include "absl/status/status.h"\n#include "berth/ids.h"\n',
+    "src/base/check.h": '#include <string>\n#include "absl/status/status.h"\n'
+                        '#include "berth/ids.h"\n',
     "src/base/logging.cc": '#include "base/check.h"\n#include <spdlog/spdlog.h>\n',
     "src/state/task.h": '#include "base/check.h"\n',
-    "src/store/disk.cc": '#include <rocksdb/db.h>\n#include "berth/v1/types.pb.h"\n#include "state/task.h"\n',
-    "src/exe/main.cc": '#include <grpcpp/grpcpp.h>\n#include "builtin.h"\n#include "store/disk.h"\n',
+    "src/store/disk.cc": '#include <rocksdb/db.h>\n#include "berth/v1/types.pb.h"\n'
+                         '#include "state/task.h"\n',
+    "src/exe/main.cc": '#include <grpcpp/grpcpp.h>\n#include "builtin.h"\n'
+                       '#include "store/disk.h"\n',
     "src/store/disk.h": "#pragma once\n",
     "plugins/builtin.h": "#pragma once\n",
     "plugins/builtin.cc": '#include "fit/fit.h"\n#include "taint/taint.h"\n',
@@ -37,7 +40,7 @@ SOUND = {
 
 class CheckLayersTest(unittest.TestCase):
     def check(self, changes=None, table=TABLE):
-        """Runs the checker on the sound tree with `changes` made; returns its exit status and output."""
+        """Runs the checker on the sound tree with `changes`; returns its exit status and output."""
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
             (root / "layers.txt").write_text(table)
@@ -45,8 +48,8 @@ class CheckLayersTest(unittest.TestCase):
                 path = root / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
-            done = subprocess.run([sys.executable, CHECKER, "layers.txt", "src", "include", "plugins"],
-                                  cwd=root, capture_output=True, text=True, check=False)
+            command = [sys.executable, CHECKER, "layers.txt", "src", "include", "plugins"]
+            done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
             return done.returncode, done.stdout
 
     def assert_refused(self, changes, expected):
@@ -71,8 +74,10 @@ class CheckLayersTest(unittest.TestCase):
         self.assert_refused({"src/state/x.cc": "#include <rocksdb/db.h>\n"},
                             "src/state/x.cc:1: state may not open the 'rocksdb' door")
         self.assert_refused({"src/state/x.cc": "#  include <fmt/core.h>\n"}, "the 'spdlog' door")
-        self.assert_refused({"src/state/x.cc": '#include "berth/v1/types.pb.h"\n'}, "the 'proto' door")
-        self.assert_refused({"src/store/x.cc": '#include "berth/v1/agent.grpc.pb.h"\n'}, "the 'grpc' door")
+        self.assert_refused({"src/state/x.cc": '#include "berth/v1/types.pb.h"\n'},
+                            "the 'proto' door")
+        self.assert_refused({"src/store/x.cc": '#include "berth/v1/agent.grpc.pb.h"\n'},
+                            "the 'grpc' door")
 
     def test_refuses_a_plugin_that_sees_more_than_an_outside_author(self):
         self.assert_refused({"plugins/fit/x.cc": '#include "base/check.h"\n'},
@@ -83,19 +88,23 @@ class CheckLayersTest(unittest.TestCase):
                             "plugins/fit/x.cc:1: plugin fit may not include taint/taint.h")
 
     def test_refuses_a_room_that_includes_a_plugin(self):
-        self.assert_refused({"src/state/x.cc": '#include "fit/fit.h"\n'}, "state may not include fit/fit.h")
+        self.assert_refused({"src/state/x.cc": '#include "fit/fit.h"\n'},
+                            "state may not include fit/fit.h")
 
     def test_refuses_the_sdk_looking_into_the_house(self):
         self.assert_refused({"include/berth/x.h": '#include "base/check.h"\n'},
                             "berth may not include base/check.h")
 
     def test_refuses_includes_that_are_not_from_an_include_root(self):
-        for include in ("src/base/check.h", "../base/check.h", "plugins/fit/fit.h", "tests/support/x.h"):
-            self.assert_refused({"src/state/x.cc": f'#include "{include}"\n'}, "from an include root")
+        for include in ("src/base/check.h", "../base/check.h", "plugins/fit/fit.h",
+                        "tests/support/x.h"):
+            self.assert_refused({"src/state/x.cc": f'#include "{include}"\n'},
+                                "from an include root")
         self.assert_refused({"src/state/x.cc": '#include "task.h"\n'}, "task.h: not found under")
 
     def test_refuses_a_folder_that_the_table_does_not_name(self):
-        self.assert_refused({"src/attic/x.h": "#pragma once\n"}, "folder 'attic' is not in layers.txt")
+        self.assert_refused({"src/attic/x.h": "#pragma once\n"},
+                            "folder 'attic' is not in layers.txt")
         self.assert_refused({"src/x.h": "#pragma once\n"}, "src/x.h:1: a file belongs in a folder")
 
     def test_refuses_a_table_that_contradicts_itself(self):
