@@ -2,7 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
+#include <map>
+#include <memory>
 #include <string>
 
 #include "state/changes.h"
@@ -16,23 +17,29 @@ struct BatchEncoderOptions {
 };
 
 // Turns batches of changes into records, and adds what only the store needs: the change log and
-// its trimming, the sheets that scores stand for.
+// its trimming, and the sheets that scores stand for.
 //
 // Changes that are not durable (JobChange, NodeChange) are in the change log and nowhere else.
 //
 // Threading: one thread at a time, outside the loop: the store thread.
 class BatchEncoder {
  public:
-  explicit BatchEncoder(const BatchEncoderOptions& options) : options_(options) {}
+  explicit BatchEncoder(const BatchEncoderOptions& options);
 
   // REQUIRES: epochs rise by one from call to call; specs and contents are not null.
   // Cost: about 1 us a change.
   WriteBatch Encode(const state::ChangeBatch& batch);
 
  private:
+  // Key of a sheet, which `writes` gets unless it has been written.
+  const std::string& KeyOf(const std::shared_ptr<const state::ScoreSheet>& sheet,
+                           WriteBatch& writes);
+  void TrimChangeLog(uint64_t epoch, WriteBatch& writes);
+
   const BatchEncoderOptions options_;
-  bool trimmed_ = false;          // what an earlier run of the daemon kept beyond our bound is gone
-  std::set<std::string> sheets_;  // keys of those that this encoder wrote
+  bool trimmed_ = false;  // nothing is left that an earlier run kept beyond our bound
+  // Sheets that this encoder wrote. Kept, so that no other sheet gets their address.
+  std::map<std::shared_ptr<const state::ScoreSheet>, std::string> sheets_;
 };
 
 }  // namespace berth::store

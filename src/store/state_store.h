@@ -24,7 +24,8 @@ struct Head {
 
 // Called for one record; false ends the scan. The views are good during the call only.
 using ScanCallback = std::function<bool(std::string_view key, std::string_view value)>;
-// Called for one epoch of the change log; false ends it. `entry` is as DecodeChangeLog reads it.
+// Called for one epoch of the change log; false ends it. `entry` is the value that
+// DecodeChangeLog (record_codec.h) reads.
 using TailCallback = std::function<bool(uint64_t epoch, std::string_view entry)>;
 
 // Reads records by table and key. What it finds is one state, that of head(): for a snapshot
