@@ -29,7 +29,7 @@ class ChangedIds {
   }
   void Note(const state::JobRemoval& change) {
     jobs_.erase(change.job);
-    removed_jobs_.push_back({change.job, change.spec ? change.spec->ns : std::string()});
+    removed_jobs_.push_back({change.job, change.ns});
   }
   void Note(const state::NodeChange& change) { nodes_.insert(change.node.slot); }
   void Note(const state::NodeRemoval& change) {

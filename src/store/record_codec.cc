@@ -50,6 +50,12 @@ state::AttemptEnd ReadEnd(uint32_t number, Checker& checker) {
       checker.Within<uint8_t, uint32_t>(number, 0, kLastAttemptEnd, "an attempt's end"));
 }
 
+state::TaskState ReadState(uint32_t number, Checker& checker) {
+  return static_cast<state::TaskState>(checker.Within<uint8_t, uint32_t>(
+      number, static_cast<uint32_t>(state::TaskState::kHeld),
+      static_cast<uint32_t>(state::TaskState::kQuarantined), "a task's state"));
+}
+
 // Numbers that this version has no name for are kept: a reason is only shown.
 Reason ReadReason(uint32_t number, Checker& checker) {
   return static_cast<Reason>(checker.Within<uint16_t, uint32_t>(
@@ -59,9 +65,10 @@ Reason ReadReason(uint32_t number, Checker& checker) {
 // ---- parts of messages ----
 
 void Write(const state::Usage& usage, v1::UsageRecord& record) {
-  record.set_cpu_time_ms(usage.cpu_time_ms);
-  record.set_memory_bytes(usage.memory_bytes);
-  record.set_memory_peak_bytes(usage.memory_peak_bytes);
+  const auto& [cpu_time_ms, memory_bytes, memory_peak_bytes] = usage;
+  record.set_cpu_time_ms(cpu_time_ms);
+  record.set_memory_bytes(memory_bytes);
+  record.set_memory_peak_bytes(memory_peak_bytes);
 }
 
 state::Usage Read(const v1::UsageRecord& record) {
@@ -71,19 +78,21 @@ state::Usage Read(const v1::UsageRecord& record) {
 }
 
 void Write(const state::AttemptRow& attempt, v1::AttemptRecord& record) {
-  record.set_number(attempt.number);
-  record.set_end(static_cast<uint32_t>(attempt.end));
-  record.set_reason(static_cast<uint32_t>(attempt.reason));
-  if (attempt.exit_code != -1) record.set_exit_code(attempt.exit_code);
-  record.set_signal(attempt.signal);
-  record.set_node(attempt.node);
-  record.set_message(attempt.message);
-  record.set_isolation(attempt.isolation);
-  if (attempt.usage != state::Usage{}) Write(attempt.usage, *record.mutable_usage());
-  record.set_bound_unix_ms(attempt.bound_unix_ms);
-  record.set_started_unix_ms(attempt.started_unix_ms);
-  record.set_ended_unix_ms(attempt.ended_unix_ms);
-  for (const std::string& id : attempt.device_ids) record.add_device_ids(id);
+  const auto& [number, end, reason, exit_code, signal, node, message, isolation, usage,
+               bound_unix_ms, started_unix_ms, ended_unix_ms, device_ids] = attempt;
+  record.set_number(number);
+  record.set_end(static_cast<uint32_t>(end));
+  record.set_reason(static_cast<uint32_t>(reason));
+  if (exit_code != -1) record.set_exit_code(exit_code);
+  record.set_signal(signal);
+  record.set_node(node);
+  record.set_message(message);
+  record.set_isolation(isolation);
+  if (usage != state::Usage{}) Write(usage, *record.mutable_usage());
+  record.set_bound_unix_ms(bound_unix_ms);
+  record.set_started_unix_ms(started_unix_ms);
+  record.set_ended_unix_ms(ended_unix_ms);
+  for (const std::string& id : device_ids) record.add_device_ids(id);
 }
 
 state::AttemptRow Read(const v1::AttemptRecord& record, Checker& checker) {
@@ -131,13 +140,15 @@ void ReadInto(state::TaskRow& row, const v1::HoldingRecord& record, Checker& che
 
 void Write(const state::Decision& decision, std::string_view sheet_key,
            v1::DecisionRecord& record) {
-  record.set_epoch(decision.epoch);
-  record.set_total(decision.total);
-  record.set_rank(decision.rank);
-  record.set_runner_up(decision.runner_up);
-  record.set_runner_up_total(decision.runner_up_total);
-  record.set_nodes_feasible(decision.nodes_feasible);
-  record.mutable_scores()->Add(decision.scores.begin(), decision.scores.end());
+  const auto& [epoch, total, rank, runner_up, runner_up_total, nodes_feasible, scores, sheet] =
+      decision;
+  record.set_epoch(epoch);
+  record.set_total(total);
+  record.set_rank(rank);
+  record.set_runner_up(runner_up);
+  record.set_runner_up_total(runner_up_total);
+  record.set_nodes_feasible(nodes_feasible);
+  record.mutable_scores()->Add(scores.begin(), scores.end());
   record.set_sheet(std::string(sheet_key));
 }
 
@@ -208,36 +219,44 @@ absl::Status ReadRecord(Table table, std::string_view key, std::string_view valu
 }  // namespace
 
 // ---- to records ----
+//
+// Each names every member of what it writes down, so that a new member does not compile until
+// somebody has decided here whether it lasts.
 
 Record Encode(const state::ClusterMeta& meta) {
+  const auto& [cluster_id, generation, term, epoch, now_ms, next_job, seed, rank_capacity] = meta;
   v1::MetaRecord record;
-  record.set_cluster_id(meta.cluster_id);
-  record.set_generation(meta.generation);
-  record.set_term(meta.term);
-  record.set_epoch(meta.epoch);
-  record.set_now_at_ms(meta.now_ms);
-  record.set_next_job(meta.next_job);
-  record.set_rank_seed(meta.seed);
-  record.set_rank_capacity(meta.rank_capacity);
+  record.set_cluster_id(cluster_id);
+  record.set_generation(generation);
+  record.set_term(term);
+  record.set_epoch(epoch);
+  record.set_now_at_ms(now_ms);
+  record.set_next_job(next_job);
+  record.set_rank_seed(seed);
+  record.set_rank_capacity(rank_capacity);
   return MakeRecord(Table::kMeta, std::string(kMetaKey), record);
 }
 
 Record Encode(const state::JobView& job) {
-  BERTH_CHECK(job.spec != nullptr) << "job " << job.id.value << " has no specification";
+  const auto& [id, spec, submitted_by, run_as, submitted_unix_ms, started_unix_ms, ended_unix_ms,
+               queued_at_ms, ended_at_ms, epoch, exit_code, counts, rest] = job;
+  BERTH_CHECK(spec != nullptr) << "job " << id.value << " has no specification";
   v1::JobRecord record;
-  record.set_spec_blob(job.spec->blob);
-  record.set_submitted_by(job.submitted_by);
-  if (job.run_as.verified) {
-    record.set_run_as_uid(job.run_as.uid);
-    record.set_run_as_gid(job.run_as.gid);
+  record.set_spec_blob(spec->blob);
+  record.set_submitted_by(submitted_by);
+  if (run_as.verified) {
+    record.set_run_as_uid(run_as.uid);
+    record.set_run_as_gid(run_as.gid);
   }
-  record.set_submitted_unix_ms(job.submitted_unix_ms);
-  record.set_started_unix_ms(job.started_unix_ms);
-  record.set_ended_unix_ms(job.ended_unix_ms);
-  record.set_queued_at_ms(job.queued_at_ms);
-  record.set_epoch(job.epoch);
-  record.set_exit_code(job.exit_code);
-  return MakeRecord(Table::kJobs, JobKey(job.id), record);
+  record.set_submitted_unix_ms(submitted_unix_ms);
+  record.set_started_unix_ms(started_unix_ms);
+  record.set_ended_unix_ms(ended_unix_ms);
+  record.set_queued_at_ms(queued_at_ms);
+  record.set_ended_at_ms(ended_at_ms);
+  record.set_epoch(epoch);
+  record.set_exit_code(exit_code);
+  for (const state::TaskState state : rest) record.add_rest(static_cast<uint32_t>(state));
+  return MakeRecord(Table::kJobs, JobKey(id), record);
 }
 
 Record Encode(const state::TaskStatusView& task) {
@@ -246,60 +265,67 @@ Record Encode(const state::TaskStatusView& task) {
 }
 
 Record Encode(const state::TaskStatusView& task, std::string_view sheet_key) {
-  const state::TaskRow& row = task.row;
+  const auto& [job, spec, group, position, row, submitted_unix_ms, waits_for, wait_message] = task;
+  const auto& [task_state, wish, retries_used, losses, attempt, past, slot, slot_generation,
+               reservation, start_sequence, stop_sequence, not_before_ms, epoch, decision] = row;
   v1::TaskRecord record;
-  record.set_state(static_cast<uint32_t>(row.state));
-  record.set_wish(static_cast<uint32_t>(row.wish));
-  record.set_retries_used(row.retries_used);
-  record.set_losses(row.losses);
-  if (row.attempt != state::AttemptRow{}) Write(row.attempt, *record.mutable_attempt());
-  for (const state::AttemptRow& attempt : row.past) Write(attempt, *record.add_past());
-  if (row.slot != kNoSlot) Write(row, *record.mutable_holding());
-  record.set_start_sequence(row.start_sequence);
-  record.set_stop_sequence(row.stop_sequence);
-  record.set_not_before_at_ms(row.not_before_ms);
-  record.set_epoch(row.epoch);
-  record.set_submitted_unix_ms(task.submitted_unix_ms);
-  record.set_waits_for(static_cast<uint32_t>(task.waits_for));
-  record.set_wait_message(task.wait_message);
-  if (row.decision != nullptr) Write(*row.decision, sheet_key, *record.mutable_decision());
-  return MakeRecord(Table::kTasks, TaskRecordKey({task.job, task.group, task.position}), record);
+  record.set_state(static_cast<uint32_t>(task_state));
+  record.set_wish(static_cast<uint32_t>(wish));
+  record.set_retries_used(retries_used);
+  record.set_losses(losses);
+  if (attempt != state::AttemptRow{}) Write(attempt, *record.mutable_attempt());
+  for (const state::AttemptRow& ended : past) Write(ended, *record.add_past());
+  if (slot != kNoSlot) Write(row, *record.mutable_holding());
+  record.set_start_sequence(start_sequence);
+  record.set_stop_sequence(stop_sequence);
+  record.set_not_before_at_ms(not_before_ms);
+  record.set_epoch(epoch);
+  record.set_submitted_unix_ms(submitted_unix_ms);
+  record.set_waits_for(static_cast<uint32_t>(waits_for));
+  record.set_wait_message(wait_message);
+  if (decision != nullptr) Write(*decision, sheet_key, *record.mutable_decision());
+  return MakeRecord(Table::kTasks, TaskRecordKey({job, group, position}), record);
 }
 
 Record Encode(const state::NodeView& node) {
-  BERTH_CHECK(node.spec != nullptr) << "slot " << node.slot << " has no specification";
+  const auto& [spec, slot, generation, ready, cordoned, allocated, devices, tasks, usage,
+               registered_unix_ms, epoch] = node;
+  BERTH_CHECK(spec != nullptr) << "slot " << slot << " has no specification";
   v1::NodeRecord record;
-  record.set_name(node.spec->name);
-  record.set_slot_generation(node.generation);
-  record.set_cordoned(node.cordoned);
-  record.set_registered_unix_ms(node.registered_unix_ms);
-  record.set_epoch(node.epoch);
-  if (node.spec->encoded_inventory) record.set_inventory(*node.spec->encoded_inventory);
-  record.set_agent_version(node.spec->agent_version);
-  return MakeRecord(Table::kNodes, SlotKey(node.slot), record);
+  record.set_name(spec->name);
+  record.set_slot_generation(generation);
+  record.set_cordoned(cordoned);
+  record.set_registered_unix_ms(registered_unix_ms);
+  record.set_epoch(epoch);
+  if (spec->encoded_inventory) record.set_inventory(*spec->encoded_inventory);
+  record.set_agent_version(spec->agent_version);
+  return MakeRecord(Table::kNodes, SlotKey(slot), record);
 }
 
 Record Encode(const state::NodeLinkView& link) {
+  const auto& [slot, incarnation, next_sequence, fact_sequence] = link;
   v1::NodeLinkRecord record;
-  record.set_incarnation(link.incarnation);
-  record.set_next_sequence(link.next_sequence);
-  record.set_fact_sequence(link.fact_sequence);
-  return MakeRecord(Table::kNodeLinks, SlotKey(link.slot), record);
+  record.set_incarnation(incarnation);
+  record.set_next_sequence(next_sequence);
+  record.set_fact_sequence(fact_sequence);
+  return MakeRecord(Table::kNodeLinks, SlotKey(slot), record);
 }
 
 Record Encode(const state::RequestView& request) {
+  const auto& [principal, request_id, body_hash, job, answered_ms] = request;
   v1::RequestRecord record;
-  record.set_body_hash(request.body_hash);
-  record.set_job(request.job.value);
-  record.set_answered_at_ms(request.answered_ms);
-  return MakeRecord(Table::kRequests, PrincipalKey(request.principal, request.request_id), record);
+  record.set_body_hash(body_hash);
+  record.set_job(job.value);
+  record.set_answered_at_ms(answered_ms);
+  return MakeRecord(Table::kRequests, PrincipalKey(principal, request_id), record);
 }
 
 Record Encode(const state::BatchView& batch) {
+  const auto& [principal, batch_id, next_offset, touched_ms] = batch;
   v1::BatchRecord record;
-  record.set_next_offset(batch.next_offset);
-  record.set_touched_at_ms(batch.touched_ms);
-  return MakeRecord(Table::kBatches, PrincipalKey(batch.principal, batch.batch_id), record);
+  record.set_next_offset(next_offset);
+  record.set_touched_at_ms(touched_ms);
+  return MakeRecord(Table::kBatches, PrincipalKey(principal, batch_id), record);
 }
 
 Record Encode(const state::ScoreSheet& sheet) {
@@ -339,13 +365,14 @@ Record Encode(const ChangeLogEntry& entry) {
 }
 
 Record Encode(const JournalPosition& at, const state::AuditView& audit) {
+  const auto& [unix_ms, principal, action, object, outcome, detail] = audit;
   v1::AuditRecord record;
-  record.set_unix_ms(audit.unix_ms);
-  record.set_principal(audit.principal);
-  record.set_action(audit.action);
-  record.set_object(audit.object);
-  record.set_outcome(audit.outcome);
-  record.set_detail(audit.detail);
+  record.set_unix_ms(unix_ms);
+  record.set_principal(principal);
+  record.set_action(action);
+  record.set_object(object);
+  record.set_outcome(outcome);
+  record.set_detail(detail);
   return MakeRecord(Table::kAudit, JournalKey(at.epoch, at.position), record);
 }
 
@@ -418,8 +445,12 @@ absl::StatusOr<JobRecordContent> DecodeJob(std::string_view key, std::string_vie
   job.started_unix_ms = record.started_unix_ms();
   job.ended_unix_ms = record.ended_unix_ms();
   job.queued_at_ms = record.queued_at_ms();
+  job.ended_at_ms = record.ended_at_ms();
   job.epoch = record.epoch();
   job.exit_code = record.exit_code();
+  Checker checker(Table::kJobs, key);
+  for (const uint32_t number : record.rest()) job.rest.push_back(ReadState(number, checker));
+  BERTH_RETURN_IF_ERROR(checker.status());
   return content;
 }
 
@@ -437,9 +468,7 @@ absl::StatusOr<TaskRecordContent> DecodeTask(std::string_view key, std::string_v
   task.waits_for = ReadReason(record.waits_for(), checker);
   task.wait_message = record.wait_message();
   state::TaskRow& row = task.row;
-  row.state = static_cast<state::TaskState>(checker.Within<uint8_t, uint32_t>(
-      record.state(), static_cast<uint32_t>(state::TaskState::kHeld),
-      static_cast<uint32_t>(state::TaskState::kQuarantined), "the state"));
+  row.state = ReadState(record.state(), checker);
   row.wish = ReadEnd(record.wish(), checker);
   constexpr uint32_t kMost16 = std::numeric_limits<uint16_t>::max();
   row.retries_used =
