@@ -7,7 +7,7 @@
 #   berth_static_executable(NAME n SRCS ...)
 #
 # Layers: 0 sdk (include/berth) · 1 base · 2 observe yaml · 3 jobfile config state shim
-#         4 queue engine store agents features plugins · 5 pipeline optimize · 6 scheduler
+#         4 wire queue engine store features plugins · 5 agents pipeline optimize · 6 scheduler
 #         7 api monitor planning sim agentd · 8 cli · 9 exe
 
 # Warnings are errors in our own code. Off again:

@@ -1,0 +1,122 @@
+#include "wire/refusal.h"
+
+#include "base/check.h"
+#include "base/strings.h"
+#include "berth/v1/types.pb.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace berth::wire {
+namespace {
+
+Reason UsualReason(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+      return Reason::kInvalidField;
+    case absl::StatusCode::kNotFound:
+      return Reason::kNotFound;
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+      return Reason::kNotAllowed;
+    case absl::StatusCode::kResourceExhausted:
+      return Reason::kInboxFull;
+    case absl::StatusCode::kUnimplemented:
+      return Reason::kFieldNotHonoured;
+    case absl::StatusCode::kUnavailable:
+      return Reason::kShuttingDown;
+    default:
+      return Reason::kNone;
+  }
+}
+
+}  // namespace
+
+std::string ReasonName(Reason reason) {
+  if (reason == Reason::kNone) return "";
+  return v1::ReasonCode_Name(static_cast<v1::ReasonCode>(reason));
+}
+
+Reason ReasonNamed(std::string_view name) {
+  v1::ReasonCode code = v1::REASON_CODE_UNSPECIFIED;
+  if (!v1::ReasonCode_Parse(std::string(name), &code)) return Reason::kNone;
+  return static_cast<Reason>(code);
+}
+
+grpc::Status ToGrpcStatus(const Refusal& refusal) {
+  BERTH_CHECK(refusal.code != absl::StatusCode::kOk)
+      << "a refusal with code OK: " << refusal.message;
+  google::rpc::Status details;
+  details.set_code(static_cast<int>(refusal.code));
+  details.set_message(refusal.message);
+  if (refusal.reason != Reason::kNone) {
+    google::rpc::ErrorInfo info;
+    info.set_reason(ReasonName(refusal.reason));
+    info.set_domain(std::string(kErrorDomain));
+    for (const auto& [key, value] : refusal.metadata) (*info.mutable_metadata())[key] = value;
+    details.add_details()->PackFrom(info);
+  }
+  if (!refusal.violations.empty()) {
+    google::rpc::BadRequest bad;
+    for (const FieldViolation& violation : refusal.violations) {
+      auto* out = bad.add_field_violations();
+      out->set_field(violation.field);
+      out->set_description(violation.description);
+    }
+    details.add_details()->PackFrom(bad);
+  }
+  if (refusal.retry_after_ms > 0) {
+    google::rpc::RetryInfo retry;
+    retry.mutable_retry_delay()->set_seconds(refusal.retry_after_ms / 1000);
+    retry.mutable_retry_delay()->set_nanos(static_cast<int>(refusal.retry_after_ms % 1000) *
+                                           1'000'000);
+    details.add_details()->PackFrom(retry);
+  }
+  return grpc::Status(static_cast<grpc::StatusCode>(refusal.code), refusal.message,
+                      details.SerializeAsString());
+}
+
+Refusal FromGrpcStatus(const grpc::Status& status) {
+  Refusal refusal;
+  refusal.code = static_cast<absl::StatusCode>(status.error_code());
+  refusal.message = status.error_message();
+  google::rpc::Status details;
+  if (!details.ParseFromString(status.error_details())) return refusal;
+  for (const google::protobuf::Any& any : details.details()) {
+    google::rpc::ErrorInfo info;
+    google::rpc::BadRequest bad;
+    google::rpc::RetryInfo retry;
+    if (any.UnpackTo(&info)) {
+      if (info.domain() != kErrorDomain) continue;
+      refusal.reason = ReasonNamed(info.reason());
+      refusal.metadata.insert(info.metadata().begin(), info.metadata().end());
+    } else if (any.UnpackTo(&bad)) {
+      for (const auto& violation : bad.field_violations()) {
+        refusal.violations.push_back({violation.field(), violation.description()});
+      }
+    } else if (any.UnpackTo(&retry)) {
+      refusal.retry_after_ms =
+          retry.retry_delay().seconds() * 1000 + retry.retry_delay().nanos() / 1'000'000;
+    }
+  }
+  return refusal;
+}
+
+Refusal RefusalOf(const absl::Status& status) {
+  return {
+      .code = status.code(),
+      .reason = UsualReason(status.code()),
+      .message = base::S(status.message()),
+      .retry_after_ms = status.code() == absl::StatusCode::kResourceExhausted ? kRetryAfterMs : 0};
+}
+
+Refusal RefusalOf(const Violations& violations) {
+  BERTH_CHECK(!violations.empty()) << "nothing is wrong";
+  const bool invalid = violations.any_invalid();
+  return {.code = invalid ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kUnimplemented,
+          .reason = invalid ? Reason::kInvalidField : Reason::kFieldNotHonoured,
+          .message = violations.Summary(),
+          .violations = violations.list()};
+}
+
+}  // namespace berth::wire

@@ -1,0 +1,73 @@
+#include "wire/refusal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "berth/v1/types.pb.h"
+
+namespace berth::wire {
+namespace {
+
+TEST(RefusalTest, CrossesTheWireWhole) {
+  const Refusal sent = {.code = absl::StatusCode::kOutOfRange,
+                        .reason = Reason::kEpochTooOld,
+                        .message = "epoch 3 is gone",
+                        .violations = {{"from_epoch", "is too old"}},
+                        .metadata = {{"epoch", "77"}},
+                        .retry_after_ms = 1250};
+  const grpc::Status status = ToGrpcStatus(sent);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::OUT_OF_RANGE);
+  EXPECT_EQ(status.error_message(), "epoch 3 is gone");
+
+  const Refusal got = FromGrpcStatus(status);
+  EXPECT_EQ(got.code, sent.code);
+  EXPECT_EQ(got.reason, sent.reason);
+  EXPECT_EQ(got.message, sent.message);
+  EXPECT_EQ(got.violations, sent.violations);
+  EXPECT_EQ(got.metadata, sent.metadata);
+  EXPECT_EQ(got.retry_after_ms, sent.retry_after_ms);
+}
+
+TEST(RefusalTest, GarbledDetailsAreLeftOut) {
+  const Refusal got = FromGrpcStatus(
+      grpc::Status(grpc::StatusCode::NOT_FOUND, "job 7: there is none", "\xff\xff not a message"));
+  EXPECT_EQ(got.code, absl::StatusCode::kNotFound);
+  EXPECT_EQ(got.message, "job 7: there is none");
+  EXPECT_EQ(got.reason, Reason::kNone);
+}
+
+TEST(RefusalTest, PushBackSaysWhenToComeAgain) {
+  const Refusal refusal = RefusalOf(absl::ResourceExhaustedError("the inbox is full"));
+  EXPECT_EQ(refusal.reason, Reason::kInboxFull);
+  EXPECT_EQ(FromGrpcStatus(ToGrpcStatus(refusal)).retry_after_ms, kRetryAfterMs);
+}
+
+TEST(RefusalTest, FieldsThatAreNotHonouredAreUnimplemented) {
+  Violations violations;
+  violations.AddNotHonoured(FieldPath("held"));
+  EXPECT_EQ(RefusalOf(violations).code, absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(RefusalOf(violations).reason, Reason::kFieldNotHonoured);
+  violations.Add(FieldPath("name"), "is wrong");
+  EXPECT_EQ(RefusalOf(violations).code, absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(RefusalOf(violations).reason, Reason::kInvalidField);
+  EXPECT_EQ(RefusalOf(violations).violations.size(), 2u);
+}
+
+// The state's reasons and the wire's are one list.
+TEST(RefusalTest, EveryReasonOfTheWireHasItsNameAndNumber) {
+  const auto* type = v1::ReasonCode_descriptor();
+  for (int i = 0; i < type->value_count(); ++i) {
+    if (type->value(i)->number() == 0) continue;
+    const auto reason = static_cast<Reason>(type->value(i)->number());
+    EXPECT_EQ(ReasonName(reason), type->value(i)->name());
+    EXPECT_EQ(ReasonNamed(type->value(i)->name()), reason);
+  }
+  EXPECT_EQ(ReasonName(Reason::kInboxFull), "INBOX_FULL");
+  EXPECT_EQ(ReasonName(Reason::kAlreadyEnded), "ALREADY_ENDED");
+  EXPECT_EQ(ReasonName(Reason::kInsufficientMemory), "INSUFFICIENT_MEMORY");
+  EXPECT_EQ(ReasonName(Reason::kNone), "");
+  EXPECT_EQ(ReasonNamed("NO_SUCH_REASON"), Reason::kNone);
+}
+
+}  // namespace
+}  // namespace berth::wire
