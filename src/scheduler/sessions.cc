@@ -71,7 +71,8 @@ Reply Turn::Do(const Principal& who, state::OpenSession& hello) {
     Audit(who, "register_node", "node " + hello.node.name, "ok",
           "incarnation " + hello.incarnation);
   }
-  if (link.incarnation != hello.incarnation) {
+  const bool knows_us = link.incarnation == hello.incarnation;
+  if (!knows_us) {
     link.incarnation = hello.incarnation;
     link.next_sequence = 1;
     link.fact_sequence = 0;
@@ -87,13 +88,13 @@ Reply Turn::Do(const Principal& who, state::OpenSession& hello) {
                                          .heartbeat_interval_ms = options_.heartbeat_interval_ms,
                                          .lease_ms = options_.lease_ms,
                                          .fact_sequence = link.fact_sequence});
-  Reconcile(slot, hello);
+  Reconcile(slot, hello, knows_us);
   return Answer({});
 }
 
 // After a break, both sides' knowledge is put together. What is on disk here wins over what the
 // agent remembers; what the agent has wins over what was only said to it.
-void Turn::Reconcile(Slot slot, const state::OpenSession& hello) {
+void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) {
   state::NodeLink& link = state_->Link(slot);
   // The agent's high-water counts directives of one restore generation.
   const uint64_t heard =
@@ -121,15 +122,17 @@ void Turn::Reconcile(Slot slot, const state::OpenSession& hello) {
       if (!report.ended && row.state == TaskState::kStopping && row.stop_sequence > heard) {
         again[row.stop_sequence] = {key, true};
       }
-    } else if (row.start_sequence > heard && row.state == TaskState::kStopping) {
+    } else if (knows_us && row.start_sequence > heard && row.state == TaskState::kStopping) {
       // It was never told to start, and will not be: a directive of an old session is refused.
       state::AttemptFinish finish;
       finish.end = AttemptEnd::kCancelled;
       finish.reason = Reason::kCancelledByUser;
       AttemptFinished(key, finish);
-    } else if (row.start_sequence > heard) {
+    } else if (knows_us && row.start_sequence > heard) {
       again[row.start_sequence] = {key, false};
     } else {
+      // It was heard and is gone; or the agent has lost its journal, and may have started it: that
+      // attempt is never sent again.
       state::AttemptFinish finish;
       finish.end = AttemptEnd::kLost;
       finish.reason = Reason::kAttemptUnknownToNode;

@@ -146,7 +146,8 @@ class Turn {
   Reply Do(const state::Principal& who, const state::AgentFacts& command);
   Reply Do(const state::Principal& who, const state::AgentHeartbeat& command);
   Reply Do(const state::Principal& who, state::InventoryChanged& command);
-  void Reconcile(Slot slot, const state::OpenSession& hello);
+  // `knows_us`: the agent's journal is the one that earlier sessions spoke with.
+  void Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us);
   void EndStream(Slot slot);
   // Task whose current attempt this is, if there is one.
   std::optional<TaskKey> FindAttempt(const state::AgentAttempt& attempt) const;

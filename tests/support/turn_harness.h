@@ -1,0 +1,209 @@
+// The loop's state machine with a cluster that tests make up: no threads, no store, no time but
+// what the test says.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "berth/plugin_registry.h"
+#include "builtin.h"
+#include "scheduler/turn.h"
+#include "state/cluster_state.h"
+
+namespace berth::scheduler {
+
+inline state::Principal Operator() {
+  state::Principal who;
+  who.name = "uid:0";
+  who.verified = true;
+  who.is_operator = true;
+  who.all_namespaces = true;
+  return who;
+}
+
+inline state::Principal User(const std::string& name, std::vector<std::string> namespaces) {
+  state::Principal who;
+  who.name = name;
+  who.verified = true;
+  who.namespaces = std::move(namespaces);
+  return who;
+}
+
+class TurnHarness {
+ public:
+  struct Job {
+    uint32_t tasks = 1;
+    int32_t cpu_milli = 1000;
+    int32_t memory_mib = 1024;
+    int32_t retries = 0;
+    int32_t priority = 0;
+    std::string ns = "default";
+    std::string request_id;
+    std::string body_hash = "h";
+  };
+
+  explicit TurnHarness(const TurnOptions& options = {}) {
+    plugins::RegisterBuiltinPlugins(registry_);
+    auto state = std::make_unique<state::ClusterState>(
+        state::ClusterMeta{.cluster_id = "cluster-a", .seed = 1}, options.watch_history_epochs);
+    state->BeginTerm();
+    auto turn = Turn::Create(options, std::move(state), registry_, {pipeline::ProfileOptions{}});
+    EXPECT_TRUE(turn.ok()) << turn.status();
+    turn_ = *std::move(turn);
+  }
+
+  // Runs one turn with these commands and keeps what it put out.
+  TurnOutput Run(std::vector<state::Command> commands = {}) {
+    TurnInput input;
+    input.now_ms = now_ms;
+    input.wall_ms = 1'000'000 + now_ms;
+    input.work_units = work_units;
+    for (state::Command& command : commands) {
+      command.token = ++token_;
+      input.commands.push_back(std::move(command));
+    }
+    TurnOutput output = turn_->Run(std::move(input));
+    for (auto& effect : output.agent_effects) effects.push_back(effect);
+    if (output.batch != nullptr) batches.push_back(output.batch);
+    return output;
+  }
+
+  // Runs one turn with one command and returns its reply.
+  Reply Ask(state::CommandBody body, const state::Principal& who = Operator()) {
+    std::vector<state::Command> commands;
+    commands.push_back({.principal = who, .token = 0, .body = std::move(body)});
+    TurnOutput output = Run(std::move(commands));
+    EXPECT_EQ(output.replies.size(), 1u);
+    return std::move(output.replies.at(0).second);
+  }
+
+  template <typename Body>
+  Body Get(state::CommandBody body, const state::Principal& who = Operator()) {
+    Reply reply = Ask(std::move(body), who);
+    EXPECT_TRUE(reply.status.ok()) << reply.status;
+    Body* found = std::get_if<Body>(&reply.body);
+    EXPECT_NE(found, nullptr);
+    return found != nullptr ? std::move(*found) : Body{};
+  }
+
+  Reply Submit(const Job& job, const state::Principal& who = Operator()) {
+    state::SubmitJob submit;
+    auto spec = std::make_shared<state::JobSpec>();
+    spec->ns = job.ns;
+    spec->name = "test";
+    spec->queue = "default";
+    spec->profile = "default";
+    spec->priority = job.priority;
+    spec->blob = "blob";
+    spec->groups.resize(1);
+    spec->groups[0].ranges = {{0, job.tasks - 1, 1}};
+    spec->groups[0].in_array = job.tasks > 1;
+    spec->groups[0].retries = job.retries;
+    spec->groups[0].needs.requests.builtin = {job.cpu_milli, job.memory_mib, 0, 0};
+    submit.spec = std::move(spec);
+    submit.blob = std::make_shared<const std::string>("content");
+    submit.request_id = job.request_id;
+    submit.body_hash = job.body_hash;
+    return Ask(std::move(submit), who);
+  }
+
+  JobId SubmitOk(const Job& job) {
+    const Reply reply = Submit(job);
+    EXPECT_TRUE(reply.status.ok()) << reply.status;
+    return std::get<SubmitReply>(reply.body).job;
+  }
+
+  static state::OpenSession Hello(const std::string& node, uint64_t stream,
+                                  int32_t cpu_milli = 4000, int32_t memory_mib = 8192) {
+    state::OpenSession hello;
+    hello.stream = stream;
+    hello.incarnation = "inc-" + node;
+    hello.node.name = node;
+    hello.node.capacity.builtin = {cpu_milli, memory_mib, 0, 0};
+    hello.node.encoded_inventory = std::make_shared<const std::string>();
+    return hello;
+  }
+
+  // Connects a node's agent; every directive it gets is in `effects`.
+  uint64_t Connect(const std::string& node, int32_t cpu_milli = 4000, int32_t memory_mib = 8192) {
+    const uint64_t stream = next_stream++;
+    const Reply reply = Ask(Hello(node, stream, cpu_milli, memory_mib));
+    EXPECT_TRUE(reply.status.ok()) << reply.status;
+    return stream;
+  }
+
+  // Directives of one kind that were sent to a stream, in order, and takes them off `effects`.
+  template <typename Kind>
+  std::vector<Kind> TakeDirectives(uint64_t stream) {
+    std::vector<Kind> found;
+    for (state::AgentEffect& effect : effects) {
+      auto* sent = std::get_if<state::SendDirectives>(&effect);
+      if (sent == nullptr || sent->stream != stream) continue;
+      std::erase_if(sent->directives, [&](const state::Directive& directive) {
+        const Kind* kind = std::get_if<Kind>(&directive);
+        if (kind != nullptr) found.push_back(*kind);
+        return kind != nullptr;
+      });
+    }
+    return found;
+  }
+
+  // One fact of a stream's agent, with the next sequence of that stream's node.
+  void Report(uint64_t stream, const state::AgentAttempt& attempt,
+              std::optional<state::AttemptStart> started,
+              std::optional<state::AttemptFinish> ended) {
+    state::AgentFact fact;
+    fact.sequence = ++fact_sequence[stream];
+    fact.attempt = attempt;
+    fact.started = std::move(started);
+    fact.ended = std::move(ended);
+    Ask(state::AgentFacts{.stream = stream, .facts = {fact}});
+  }
+  void ReportAccepted(uint64_t stream, const state::AgentAttempt& attempt) {
+    Report(stream, attempt, std::nullopt, std::nullopt);
+  }
+  void ReportStarted(uint64_t stream, const state::AgentAttempt& attempt) {
+    Report(stream, attempt, state::AttemptStart{.unix_ms = 5, .isolation = "none"}, std::nullopt);
+  }
+  static state::AttemptFinish Exit(int32_t code) {
+    state::AttemptFinish finish;
+    finish.end = state::AttemptEnd::kExited;
+    finish.reason = Reason::kExited;
+    finish.exit_code = code;
+    return finish;
+  }
+  void ReportExit(uint64_t stream, const state::AgentAttempt& attempt, int32_t code) {
+    Report(stream, attempt, std::nullopt, Exit(code));
+  }
+
+  state::TaskStatusView TaskOf(JobId job, int64_t index = 0) {
+    return Get<TaskReply>(
+               state::GetTask{{.job = job, .has_task = true, .group = "", .index = index}})
+        .task;
+  }
+  state::TaskState StateOf(JobId job, int64_t index = 0) { return TaskOf(job, index).row.state; }
+  state::JobView JobOf(JobId job) { return Get<JobReply>(state::GetJob{job}).job; }
+
+  Turn& turn() { return *turn_; }
+
+  int64_t now_ms = 1000;
+  int64_t work_units = 1'000'000;
+  uint64_t next_stream = 1;
+  std::map<uint64_t, uint64_t> fact_sequence;
+  std::vector<state::AgentEffect> effects;
+  std::vector<std::shared_ptr<const state::ChangeBatch>> batches;
+
+ private:
+  PluginRegistry registry_;
+  std::unique_ptr<Turn> turn_;
+  uint64_t token_ = 0;
+};
+
+}  // namespace berth::scheduler
