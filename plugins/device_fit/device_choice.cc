@@ -42,7 +42,7 @@ class CandidateSet {
     std::fill(neighbours_.begin(), neighbours_.end(), 0);
     joined_ = together_ = cut_ = 0;
     Add(seed);
-    for (size_t size = 1; size < count; ++size) Add(BestNext());
+    for (size_t size = 1; size < count; ++size) Add(BestNext(static_cast<int>(count - size)));
   }
 
   // Smaller is better.
@@ -79,9 +79,12 @@ class CandidateSet {
     }
   }
 
-  size_t BestNext() const {
-    const auto badness = [this](size_t i) {
-      return std::make_tuple(-links_[i], -neighbours_[i], spread_[i] - 2 * links_[i]);
+  // `wanted`: members still to be added, this one included. Of devices with equally many links into
+  // the set, one that brings others along comes first.
+  size_t BestNext(int wanted) const {
+    const auto badness = [&](size_t i) {
+      const int reach = std::min(spread_[i] - links_[i], wanted - 1);
+      return std::make_tuple(-links_[i], -reach, -neighbours_[i], spread_[i] - 2 * links_[i]);
     };
     size_t best = free_.size();
     for (size_t i = 0; i < free_.size(); ++i) {

@@ -1,0 +1,69 @@
+// A profile and a cluster: places, binds, releases and explains.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "builtin.h"
+#include "pipeline/explanation.h"
+#include "pipeline/placement.h"
+#include "pipeline/profile.h"
+#include "pipeline/table_context.h"
+#include "tests/support/cluster.h"
+
+namespace berth::testing {
+
+// Threading: one thread. A plugin that cannot work, or a profile that does not compile, ends the
+// test program.
+class PipelineHarness {
+ public:
+  explicit PipelineHarness(const pipeline::ProfileOptions& options = {}, uint64_t seed = 1)
+      : cluster(seed) {
+    PluginRegistry registry;
+    plugins::RegisterBuiltinPlugins(registry);
+    pipeline::TableContext context(cluster.table().names());
+    auto compiled = pipeline::CompileProfile(options, "profiles[0]", registry, context);
+    BERTH_CHECK(compiled.ok()) << base::S(compiled.status().message());
+    profile_.emplace(*std::move(compiled));
+  }
+
+  // Where the task would go; changes nothing.
+  pipeline::Placement Place(const TaskRequirements& needs) {
+    auto placement = pipeline::Place(*profile_, {needs, {}}, cluster.table(), scratch_);
+    BERTH_CHECK(placement.ok()) << base::S(placement.status().message());
+    return *std::move(placement);
+  }
+  pipeline::Placement Place(const TaskBuilder& task) { return Place(cluster.Needs(task)); }
+
+  // Places and takes the resources; the name of the node, "" when none fits.
+  std::string Bind(const TaskRequirements& needs) {
+    const pipeline::Placement placement = Place(needs);
+    if (placement.slot == kNoSlot) return "";
+    cluster.table().Allocate(placement.slot, needs, placement.reservation);
+    return cluster.NameOf(placement.slot);
+  }
+  std::string Bind(const TaskBuilder& task) { return Bind(cluster.Needs(task)); }
+
+  pipeline::Explanation Explain(const TaskRequirements& needs,
+                                const pipeline::ExplainOptions& options = {}) {
+    auto explanation = pipeline::Explain(*profile_, {needs, {}}, cluster.table(), options);
+    BERTH_CHECK(explanation.ok()) << base::S(explanation.status().message());
+    return *std::move(explanation);
+  }
+  pipeline::Explanation Explain(const TaskBuilder& task,
+                                const pipeline::ExplainOptions& options = {}) {
+    return Explain(cluster.Needs(task), options);
+  }
+
+  const pipeline::Profile& profile() const { return *profile_; }
+
+  Cluster cluster;
+
+ private:
+  std::optional<pipeline::Profile> profile_;
+  pipeline::PlacementScratch scratch_;
+};
+
+}  // namespace berth::testing
