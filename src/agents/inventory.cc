@@ -1,0 +1,210 @@
+#include "agents/inventory.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "wire/amounts.h"
+#include "wire/message_buffer.h"
+#include "wire/names.h"
+#include "wire/values.h"
+
+namespace berth::agents {
+namespace {
+
+using wire::FieldPath;
+using wire::Violations;
+
+constexpr int kMostDevices = 1024;
+// The protocol that this daemon speaks.
+constexpr uint32_t kProtocol = 1;
+constexpr size_t kMostUuidBytes = 64;
+constexpr size_t kMostMessageBytes = 1024;
+
+void ReadDevices(const v1::NodeInventory& inventory, state::NodeSpec& node,
+                 Violations& violations) {
+  if (inventory.devices_size() > kMostDevices) {
+    violations.Add(FieldPath(FieldPath::Root(), "devices"),
+                   std::to_string(inventory.devices_size()) + " devices; at most " +
+                       std::to_string(kMostDevices) + " are allowed");
+    return;
+  }
+  std::set<std::string> ids;
+  for (int i = 0; i < inventory.devices_size(); ++i) {
+    const v1::Device& device = inventory.devices(i);
+    const FieldPath path(FieldPath::Root(), "devices", i);
+    const FieldPath id_path(path, "id");
+    wire::CheckText(device.id(), wire::kMostValueBytes, id_path, violations);
+    wire::CheckName(wire::kDeviceKind, device.kind(), FieldPath(path, "kind"), violations);
+    wire::CheckText(device.model(), wire::kMostValueBytes, FieldPath(path, "model"), violations);
+    if (device.id().empty()) violations.Add(id_path, "is required");
+    if (!ids.insert(device.id()).second) {
+      violations.Add(id_path, "\"" + device.id() + "\" is there twice");
+    }
+    state::DeviceSpec spec;
+    spec.id = device.id();
+    spec.kind = device.kind();
+    spec.model = device.model();
+    spec.memory_mib = wire::ToQuanta(device.memory_bytes(), kMemoryQuantumBytes,
+                                     wire::Rounding::kDown, FieldPath(path, "memory_bytes"),
+                                     violations)
+                          .value_or(0);
+    if (device.has_numa_node()) {
+      if (device.numa_node() < 0 || device.numa_node() > INT16_MAX) {
+        violations.Add(FieldPath(path, "numa_node"), "must be from 0 to 32767");
+      } else {
+        spec.numa_node = static_cast<int16_t>(device.numa_node());
+      }
+    }
+    spec.healthy = !device.unhealthy();
+    for (const v1::DeviceLink& link : device.links()) {
+      if (link.kind() != v1::LINK_KIND_PCIE && link.kind() != v1::LINK_KIND_UNSPECIFIED) {
+        spec.fast_peers.push_back(link.peer_id());
+      }
+    }
+    node.devices.push_back(std::move(spec));
+  }
+}
+
+state::NodeSpec ReadInventory(const v1::NodeInventory& inventory, Violations& violations) {
+  state::NodeSpec node;
+  node.capacity = wire::CapacityAmounts(inventory.capacity(),
+                                        FieldPath(FieldPath::Root(), "capacity"), violations);
+  wire::CheckLabels(inventory.labels(), FieldPath::Root(), "labels", violations);
+  node.labels.insert(inventory.labels().begin(), inventory.labels().end());
+  if (inventory.taints_size() > wire::kMostTaints) {
+    violations.Add(FieldPath(FieldPath::Root(), "taints"),
+                   "at most " + std::to_string(wire::kMostTaints) + " are allowed");
+  } else {
+    for (int i = 0; i < inventory.taints_size(); ++i) {
+      node.taints.push_back(wire::ReadTaint(
+          inventory.taints(i), FieldPath(FieldPath::Root(), "taints", i), violations));
+    }
+  }
+  ReadDevices(inventory, node, violations);
+  node.isolation = inventory.isolation();
+  return node;
+}
+
+// A number of an enum of the wire, if the loop has a name for it.
+template <typename State, typename Wire>
+State EnumFrom(Wire value, State last) {
+  const auto number = static_cast<int>(value);
+  return number >= 0 && number <= static_cast<int>(last) ? static_cast<State>(number) : State{};
+}
+
+Reason ReasonFrom(v1::ReasonCode code) {
+  return v1::ReasonCode_IsValid(code) ? static_cast<Reason>(code) : Reason::kNone;
+}
+
+state::AttemptStart FromProto(const v1::AttemptStarted& started) {
+  return {.unix_ms = started.unix_ms(), .isolation = started.isolation()};
+}
+
+state::AttemptFinish FromProto(const v1::AttemptEnded& ended) {
+  state::AttemptFinish finish;
+  finish.end = EnumFrom(ended.end(), state::AttemptEnd::kCouldNotStart);
+  // An end of a sort that only a newer agent knows is still an end.
+  if (finish.end == state::AttemptEnd::kNone) finish.end = state::AttemptEnd::kExited;
+  finish.reason = ReasonFrom(ended.reason());
+  finish.message = ended.message().substr(0, kMostMessageBytes);
+  if (ended.has_exit_code()) finish.exit_code = ended.exit_code();
+  if (ended.has_signal()) finish.signal = ended.signal();
+  finish.usage = wire::FromProto(ended.usage());
+  finish.started_unix_ms = ended.started_unix_ms();
+  finish.ended_unix_ms = ended.ended_unix_ms();
+  return finish;
+}
+
+}  // namespace
+
+std::variant<state::NodeSpec, wire::Refusal> ReadNode(std::string_view name,
+                                                      std::string_view agent_version,
+                                                      const v1::NodeInventory& inventory) {
+  Violations violations;
+  wire::CheckName(wire::kNodeName, name, FieldPath("node"), violations);
+  state::NodeSpec node = ReadInventory(inventory, violations);
+  if (!violations.empty()) return wire::RefusalOf(violations);
+  node.name = std::string(name);
+  node.agent_version = std::string(agent_version.substr(0, wire::kMostValueBytes));
+  node.encoded_inventory =
+      std::make_shared<const std::string>(wire::DeterministicBytes(inventory));
+  return node;
+}
+
+absl::StatusOr<state::NodeSpec> DecodeInventory(std::string_view encoded) {
+  v1::NodeInventory inventory;
+  if (!inventory.ParseFromArray(encoded.data(), static_cast<int>(encoded.size()))) {
+    return absl::InvalidArgumentError("the bytes are no node inventory");
+  }
+  Violations violations;
+  state::NodeSpec node = ReadInventory(inventory, violations);
+  if (!violations.empty()) return absl::InvalidArgumentError(violations.Summary());
+  return node;
+}
+
+std::variant<state::OpenSession, wire::Refusal> ReadHello(uint64_t stream,
+                                                          const v1::Hello& hello) {
+  if (hello.protocol_min() > kProtocol || hello.protocol_max() < kProtocol) {
+    return wire::Refusal{
+        .code = absl::StatusCode::kFailedPrecondition,
+        .reason = Reason::kVersionUnsupported,
+        .message = "node \"" + hello.node() + "\": its agent speaks protocol " +
+                   std::to_string(hello.protocol_min()) + " to " +
+                   std::to_string(hello.protocol_max()) + ", this daemon speaks " +
+                   std::to_string(kProtocol) + "; upgrade the older of the two"};
+  }
+  auto node = ReadNode(hello.node(), hello.version(), hello.inventory());
+  if (auto* refusal = std::get_if<wire::Refusal>(&node)) return std::move(*refusal);
+  Violations violations;
+  wire::CheckText(hello.incarnation(), kMostUuidBytes, FieldPath("incarnation"), violations);
+  wire::CheckText(hello.cluster_id(), kMostUuidBytes, FieldPath("cluster_id"), violations);
+  if (hello.incarnation().empty()) violations.Add(FieldPath("incarnation"), "is required");
+  if (!violations.empty()) return wire::RefusalOf(violations);
+
+  state::OpenSession session;
+  session.stream = stream;
+  session.node = std::move(std::get<state::NodeSpec>(node));
+  session.incarnation = hello.incarnation();
+  session.cluster_id = hello.cluster_id();
+  session.generation = hello.generation();
+  session.directive_sequence = hello.directive_sequence();
+  for (const v1::AttemptReport& report : hello.attempts()) {
+    state::AttemptReport read;
+    read.attempt = wire::FromProto(report.key());
+    read.phase = EnumFrom(report.phase(), state::AttemptPhase::kEnded);
+    if (report.has_started()) read.started = FromProto(report.started());
+    if (report.has_ended()) read.ended = FromProto(report.ended());
+    session.attempts.push_back(std::move(read));
+  }
+  return session;
+}
+
+state::AgentFacts ReadFacts(uint64_t stream, const v1::FactBatch& batch) {
+  state::AgentFacts facts;
+  facts.stream = stream;
+  facts.facts.reserve(static_cast<size_t>(batch.facts_size()));
+  for (const v1::Fact& fact : batch.facts()) {
+    state::AgentFact read;
+    read.sequence = fact.sequence();
+    read.attempt = wire::FromProto(fact.key());
+    if (fact.has_started()) read.started = FromProto(fact.started());
+    if (fact.has_ended()) read.ended = FromProto(fact.ended());
+    facts.facts.push_back(std::move(read));
+  }
+  return facts;
+}
+
+state::AgentHeartbeat ReadHeartbeat(uint64_t stream, const v1::Heartbeat& heartbeat) {
+  state::AgentHeartbeat read;
+  read.stream = stream;
+  read.sequence = heartbeat.sequence();
+  read.node = wire::FromProto(heartbeat.usage());
+  for (const v1::AttemptUsage& usage : heartbeat.attempts()) {
+    read.attempts.emplace_back(wire::FromProto(usage.key()), wire::FromProto(usage.usage()));
+  }
+  return read;
+}
+
+}  // namespace berth::agents
