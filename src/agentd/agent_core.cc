@@ -1,0 +1,670 @@
+#include "agentd/agent_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agentd/attempt_end.h"
+#include "base/strings.h"
+
+namespace berth::agentd {
+namespace {
+
+constexpr uint32_t kSchema = 1;
+constexpr uint32_t kProtocol = 1;
+constexpr int64_t kDefaultGraceMs = 30'000;
+// Longer than the shim takes to give up on what SIGKILL does not end.
+constexpr int64_t kForceAfterMs = 15'000;
+constexpr int kMostFactsInMessage = 1000;
+
+using journal::v1::JournalRecord;
+
+absl::Status BadRecord(const std::string& why) { return absl::DataLossError(base::A(why)); }
+
+Say SayInfo(std::string text) { return {Say::Level::kInfo, std::move(text)}; }
+Say SayWarn(std::string text) { return {Say::Level::kWarn, std::move(text)}; }
+
+// "12.3#2", as people know it.
+std::string Display(const v1::StartTask& start) {
+  return start.task_id() + "#" + std::to_string(start.key().attempt());
+}
+
+std::string Quoted(const std::string& text) { return "\"" + text + "\""; }
+
+}  // namespace
+
+AgentCore::AgentCore(Options options)
+    : options_(std::move(options)), inventory_(options_.inventory) {
+  inventory_.set_isolation(options_.isolation);
+}
+
+// ---- the journal ----
+
+absl::Status AgentCore::Replay(std::string_view bytes) {
+  JournalRecord record;
+  if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return BadRecord("a record cannot be read");
+  }
+  if (incarnation_.empty() != (record.record_case() == JournalRecord::kOpened)) {
+    return BadRecord("it does not begin with its name, or has two");
+  }
+  switch (record.record_case()) {
+    case JournalRecord::kOpened:
+      if (record.opened().schema() != kSchema) {
+        return BadRecord("it was written by another version of berth-agent (schema " +
+                         std::to_string(record.opened().schema()) + ", this one reads " +
+                         std::to_string(kSchema) + ")");
+      }
+      incarnation_ = record.opened().incarnation();
+      if (incarnation_.empty()) return BadRecord("it has no incarnation");
+      return absl::OkStatus();
+    case JournalRecord::kJoined:
+      // Sequences are per generation.
+      if (record.joined().generation() != generation_) directive_sequence_ = 0;
+      cluster_id_ = record.joined().cluster_id();
+      generation_ = record.joined().generation();
+      term_ = record.joined().term();
+      return absl::OkStatus();
+    case JournalRecord::kBooted:
+      boot_id_ = record.booted().boot_id();
+      return absl::OkStatus();
+    case JournalRecord::kAccepted: {
+      auto* accepted = record.mutable_accepted();
+      directive_sequence_ = accepted->directive_sequence();
+      v1::Fact fact;
+      fact.set_sequence(accepted->fact_sequence());
+      *fact.mutable_key() = accepted->start().key();
+      fact.mutable_accepted();
+      Attempt& attempt = attempts_[FromProto(accepted->start().key())];
+      attempt.start.Swap(accepted->mutable_start());
+      AddFact(std::move(fact));
+      return absl::OkStatus();
+    }
+    case JournalRecord::kStopAsked: {
+      directive_sequence_ = record.stop_asked().directive_sequence();
+      const auto attempt = attempts_.find(FromProto(record.stop_asked().stop().key()));
+      if (attempt == attempts_.end()) return BadRecord("a stop names an attempt that is not there");
+      attempt->second.stop = record.stop_asked().stop();
+      return absl::OkStatus();
+    }
+    case JournalRecord::kForgotten:
+      directive_sequence_ = record.forgotten().directive_sequence();
+      attempts_.erase(FromProto(record.forgotten().key()));
+      return absl::OkStatus();
+    case JournalRecord::kFact: {
+      v1::Fact& fact = *record.mutable_fact();
+      const auto attempt = attempts_.find(FromProto(fact.key()));
+      // A fact may be of an attempt that never was here: the answer to a stop.
+      if (attempt != attempts_.end()) {
+        if (fact.has_started()) {
+          attempt->second.started = fact.started();
+          attempt->second.start.clear_payload();
+        }
+        if (fact.has_ended()) attempt->second.ended = fact.ended();
+      }
+      AddFact(std::move(fact));
+      return absl::OkStatus();
+    }
+    case JournalRecord::kAcknowledged:
+      while (!facts_.empty() &&
+             facts_.front().sequence() <= record.acknowledged().fact_sequence()) {
+        facts_.pop_front();
+      }
+      return absl::OkStatus();
+    case JournalRecord::kKeptAttempt: {
+      auto* kept = record.mutable_kept_attempt();
+      Attempt& attempt = attempts_[FromProto(kept->start().key())];
+      attempt.start.Swap(kept->mutable_start());
+      if (kept->has_stop()) attempt.stop = kept->stop();
+      if (kept->has_started()) attempt.started = kept->started();
+      if (kept->has_ended()) attempt.ended = kept->ended();
+      return absl::OkStatus();
+    }
+    case JournalRecord::kCounters:
+      directive_sequence_ = record.counters().directive_sequence();
+      fact_sequence_ = record.counters().fact_sequence();
+      return absl::OkStatus();
+    case JournalRecord::kDirectivePassed:
+      directive_sequence_ = record.directive_passed().directive_sequence();
+      return absl::OkStatus();
+    case JournalRecord::RECORD_NOT_SET:
+      break;
+  }
+  return BadRecord("it has a record of a kind that this version does not know");
+}
+
+std::vector<JournalRecord> AgentCore::Snapshot() const {
+  std::vector<JournalRecord> records;
+  const auto add = [&]() -> JournalRecord& { return records.emplace_back(); };
+  auto* opened = add().mutable_opened();
+  opened->set_schema(kSchema);
+  opened->set_incarnation(incarnation_);
+  if (!cluster_id_.empty()) {
+    auto* joined = add().mutable_joined();
+    joined->set_cluster_id(cluster_id_);
+    joined->set_generation(generation_);
+    joined->set_term(term_);
+  }
+  add().mutable_booted()->set_boot_id(boot_id_);
+  for (const auto& [key, attempt] : attempts_) {
+    auto* kept = add().mutable_kept_attempt();
+    *kept->mutable_start() = attempt.start;
+    if (attempt.stop) *kept->mutable_stop() = *attempt.stop;
+    if (attempt.started) *kept->mutable_started() = *attempt.started;
+    if (attempt.ended) *kept->mutable_ended() = *attempt.ended;
+  }
+  for (const v1::Fact& fact : facts_) *add().mutable_fact() = fact;
+  auto* counters = add().mutable_counters();
+  counters->set_directive_sequence(directive_sequence_);
+  counters->set_fact_sequence(fact_sequence_);
+  return records;
+}
+
+// ---- events ----
+
+std::vector<Effect> AgentCore::Handle(Event event, int64_t now_ms) {
+  now_ms_ = now_ms;
+  Effects effects;
+  std::visit([&](auto& each) { On(each, effects); }, event);
+  return effects;
+}
+
+void AgentCore::On(const Began& event, Effects& effects) {
+  if (incarnation_.empty()) {
+    incarnation_ = options_.fresh_incarnation;
+    Note opened;
+    opened.record.mutable_opened()->set_schema(kSchema);
+    opened.record.mutable_opened()->set_incarnation(incarnation_);
+    effects.emplace_back(std::move(opened));
+  }
+  const bool rebooted = !boot_id_.empty() && boot_id_ != event.boot_id;
+  if (boot_id_ != event.boot_id) {
+    boot_id_ = event.boot_id;
+    Note booted;
+    booted.record.mutable_booted()->set_boot_id(boot_id_);
+    effects.emplace_back(std::move(booted));
+  }
+  for (auto& [key, attempt] : attempts_) {
+    if (attempt.ended) {
+      effects.emplace_back(TidyAttempt{key});
+    } else if (rebooted) {
+      End(key, EndedLost(v1::NODE_LOST, "the node was restarted while it ran", attempt.started),
+          effects);
+    } else {
+      effects.emplace_back(Inspect{key});
+      if (attempt.stop) BeginStop(key, attempt, effects);
+    }
+  }
+}
+
+void AgentCore::On(const LinkUp& event, Effects& effects) {
+  link_.emplace();
+  link_->number = event.link;
+  Send hello{event.link, {}};
+  *hello.message.mutable_hello() = MakeHello();
+  effects.emplace_back(std::move(hello));
+}
+
+void AgentCore::On(const LinkDown& event, Effects&) {
+  if (link_ && link_->number == event.link) link_.reset();
+}
+
+void AgentCore::On(MessageReceived& event, Effects& effects) {
+  if (!link_ || link_->number != event.link || link_->closing) return;
+  v1::DaemonMessage& message = event.message;
+  if (message.has_welcome()) {
+    OnWelcome(message.welcome(), effects);
+    return;
+  }
+  if (!link_->welcomed) {
+    Close("berthd spoke before its Welcome", effects);
+    return;
+  }
+  switch (message.message_case()) {
+    case v1::DaemonMessage::kDirectives:
+      OnDirectives(*message.mutable_directives(), effects);
+      break;
+    case v1::DaemonMessage::kFactAck:
+      OnFactAck(message.fact_ack().sequence(), effects);
+      break;
+    case v1::DaemonMessage::kOpenData:
+      effects.emplace_back(OpenDataChannel{std::move(*message.mutable_open_data())});
+      break;
+    case v1::DaemonMessage::kHeartbeatAck:
+      link_->answered_ms = now_ms_;
+      break;
+    default:
+      // A newer daemon may say more.
+      effects.emplace_back(Say{Say::Level::kDebug, "berthd sent a message of an unknown kind"});
+  }
+}
+
+void AgentCore::OnWelcome(const v1::Welcome& welcome, Effects& effects) {
+  if (link_->welcomed) {
+    Close("berthd sent two Welcomes", effects);
+    return;
+  }
+  if (!cluster_id_.empty() && welcome.cluster_id() != cluster_id_) {
+    Refuse("berthd is of cluster " + Quoted(welcome.cluster_id()) +
+               ", this agent's state directory belongs to cluster " + Quoted(cluster_id_) +
+               ": point `server` in agent.yaml at the right daemon, or give the agent an empty"
+               " state directory to join this one",
+           effects);
+    return;
+  }
+  if (welcome.generation() < generation_ ||
+      (welcome.generation() == generation_ && welcome.term() < term_)) {
+    Refuse("berthd is of generation " + std::to_string(welcome.generation()) + ", term " +
+               std::to_string(welcome.term()) + ", and this agent has already spoken with " +
+               std::to_string(generation_) + ", term " + std::to_string(term_) +
+               ": an old daemon is still running, or its data directory is an old copy",
+           effects);
+    return;
+  }
+  if (welcome.protocol() != kProtocol) {
+    Refuse("berthd wants protocol " + std::to_string(welcome.protocol()) +
+               ", this agent speaks only " + std::to_string(kProtocol) + ": upgrade the older one",
+           effects);
+    return;
+  }
+  if (welcome.cluster_id().empty() || welcome.heartbeat_interval_ms() <= 0) {
+    Refuse("berthd's Welcome has no cluster or no heartbeat interval", effects);
+    return;
+  }
+  if (cluster_id_ != welcome.cluster_id() || generation_ != welcome.generation() ||
+      term_ != welcome.term()) {
+    if (generation_ != welcome.generation()) directive_sequence_ = 0;
+    cluster_id_ = welcome.cluster_id();
+    generation_ = welcome.generation();
+    term_ = welcome.term();
+    Note joined;
+    joined.record.mutable_joined()->set_cluster_id(cluster_id_);
+    joined.record.mutable_joined()->set_generation(generation_);
+    joined.record.mutable_joined()->set_term(term_);
+    effects.emplace_back(std::move(joined));
+  }
+  link_->welcomed = true;
+  link_->term = welcome.term();
+  link_->session = welcome.session();
+  link_->heartbeat_interval_ms = welcome.heartbeat_interval_ms();
+  link_->lease_ms = welcome.lease_ms();
+  link_->heartbeat_due_ms = now_ms_;
+  link_->answered_ms = now_ms_;
+  effects.emplace_back(SayInfo("in session " + std::to_string(welcome.term()) + "." +
+                               std::to_string(welcome.session()) + " with cluster " + cluster_id_ +
+                               " as node " + Quoted(options_.node)));
+  OnFactAck(welcome.fact_sequence(), effects);
+  // What is left was sent in an earlier session, if at all.
+  link_->facts_sent = 0;
+}
+
+std::string AgentCore::HeaderFault(const v1::DirectiveHeader& header) const {
+  if (header.cluster_id() != cluster_id_) return "cluster " + Quoted(header.cluster_id());
+  if (header.generation() != generation_) {
+    return "generation " + std::to_string(header.generation());
+  }
+  if (header.incarnation() != incarnation_) return "incarnation " + Quoted(header.incarnation());
+  if (header.term() != link_->term) return "term " + std::to_string(header.term());
+  if (header.session() != link_->session) return "session " + std::to_string(header.session());
+  return {};
+}
+
+void AgentCore::OnDirectives(v1::DirectiveBatch& batch, Effects& effects) {
+  const std::string fault = HeaderFault(batch.header());
+  if (!fault.empty()) {
+    // Where the sequence stands is told anew in the next session.
+    Close("berthd sent directives for " + fault + ", which is not this session's", effects);
+    return;
+  }
+  for (v1::Directive& directive : *batch.mutable_directives()) {
+    const uint64_t sequence = directive.sequence();
+    if (sequence <= directive_sequence_) continue;  // journalled before
+    directive_sequence_ = sequence;
+    switch (directive.directive_case()) {
+      case v1::Directive::kStart:
+        OnStart(sequence, *directive.mutable_start(), effects);
+        break;
+      case v1::Directive::kStop:
+        OnStop(sequence, directive.stop(), effects);
+        break;
+      case v1::Directive::kForget:
+        OnForget(sequence, directive.forget(), effects);
+        break;
+      case v1::Directive::DIRECTIVE_NOT_SET:
+        effects.emplace_back(SayWarn("directive " + std::to_string(sequence) +
+                                     " is of a kind that this version does not know: passed over"));
+        PassDirective(sequence, effects);
+        break;
+    }
+  }
+}
+
+void AgentCore::OnStart(uint64_t sequence, v1::StartTask& start, Effects& effects) {
+  const AttemptKey key = FromProto(start.key());
+  if (attempts_.count(key) > 0) {
+    effects.emplace_back(
+        SayWarn("attempt " + Display(start) + " is here already: not started again"));
+    PassDirective(sequence, effects);
+    return;
+  }
+  Note accepted;
+  auto* record = accepted.record.mutable_accepted();
+  record->set_directive_sequence(sequence);
+  record->set_fact_sequence(++fact_sequence_);
+  *record->mutable_start() = start;
+  if (journal_low_) record->mutable_start()->clear_payload();
+  effects.emplace_back(std::move(accepted));
+  v1::Fact fact;
+  fact.set_sequence(fact_sequence_);
+  *fact.mutable_key() = start.key();
+  fact.mutable_accepted();
+  AddFact(std::move(fact));
+
+  Attempt& attempt = attempts_[key];
+  attempt.start = start;
+  if (journal_low_) {
+    End(key,
+        EndedCouldNotStart(v1::AGENT_JOURNAL_FULL, "the disk of node " + Quoted(options_.node) +
+                                                       " that holds the agent's journal is full"),
+        effects);
+    return;
+  }
+  effects.emplace_back(Launch{key, std::move(start)});
+}
+
+void AgentCore::OnStop(uint64_t sequence, const v1::StopTask& stop, Effects& effects) {
+  const AttemptKey key = FromProto(stop.key());
+  const auto found = attempts_.find(key);
+  if (found == attempts_.end()) {
+    PassDirective(sequence, effects);
+    v1::Fact fact;
+    *fact.mutable_key() = stop.key();
+    *fact.mutable_ended() =
+        EndedLost(v1::ATTEMPT_UNKNOWN_TO_NODE,
+                  "node " + Quoted(options_.node) + " has no trace of attempt " + ToString(key),
+                  std::nullopt);
+    NoteFact(std::move(fact), effects);
+    return;
+  }
+  Attempt& attempt = found->second;
+  if (attempt.ended) {  // its end is on the way already
+    PassDirective(sequence, effects);
+    return;
+  }
+  // The first reason stays: it is what the end is recorded with. The grace may become shorter.
+  v1::StopTask kept = attempt.stop.value_or(stop);
+  if (attempt.stop && stop.has_grace_ms()) kept.set_grace_ms(stop.grace_ms());
+  Note asked;
+  asked.record.mutable_stop_asked()->set_directive_sequence(sequence);
+  *asked.record.mutable_stop_asked()->mutable_stop() = kept;
+  effects.emplace_back(std::move(asked));
+  attempt.stop = std::move(kept);
+  BeginStop(key, attempt, effects);
+}
+
+void AgentCore::OnForget(uint64_t sequence, const v1::ForgetAttempt& forget, Effects& effects) {
+  const AttemptKey key = FromProto(forget.key());
+  const auto found = attempts_.find(key);
+  if (found != attempts_.end() && !found->second.ended) {
+    effects.emplace_back(SayWarn("berthd wants attempt " + Display(found->second.start) +
+                                 " forgotten, which has not ended: kept"));
+    PassDirective(sequence, effects);
+    return;
+  }
+  // Lost in a crash, it comes again: its sequence is then above the journal's.
+  NoteLater forgotten;
+  forgotten.record.mutable_forgotten()->set_directive_sequence(sequence);
+  *forgotten.record.mutable_forgotten()->mutable_key() = forget.key();
+  effects.emplace_back(std::move(forgotten));
+  if (found != attempts_.end()) attempts_.erase(found);
+}
+
+void AgentCore::OnFactAck(uint64_t sequence, Effects& effects) {
+  bool any = false;
+  while (!facts_.empty() && facts_.front().sequence() <= sequence) {
+    facts_.pop_front();
+    any = true;
+  }
+  if (!any) return;
+  // Lost in a crash, the facts are sent again; berthd knows their sequences.
+  NoteLater acknowledged;
+  acknowledged.record.mutable_acknowledged()->set_fact_sequence(sequence);
+  effects.emplace_back(std::move(acknowledged));
+}
+
+void AgentCore::On(TaskStarted& event, Effects& effects) {
+  const auto found = attempts_.find(event.key);
+  if (found == attempts_.end() || found->second.ended || found->second.started) return;
+  Attempt& attempt = found->second;
+  event.started.set_isolation(options_.isolation);
+  attempt.started = event.started;
+  attempt.start.clear_payload();
+  v1::Fact fact;
+  *fact.mutable_key() = ToProto(event.key);
+  *fact.mutable_started() = std::move(event.started);
+  NoteFact(std::move(fact), effects);
+}
+
+void AgentCore::On(const TaskNotStarted& event, Effects& effects) {
+  End(event.key, EndedCouldNotStart(event.reason, event.message), effects);
+}
+
+void AgentCore::On(const TaskEnded& event, Effects& effects) {
+  const auto found = attempts_.find(event.key);
+  if (found == attempts_.end()) return;
+  const Attempt& attempt = found->second;
+  const v1::AttemptEnd asked = attempt.stop ? attempt.stop->end() : v1::ATTEMPT_END_UNSPECIFIED;
+  End(event.key, EndedByItself(event.outcome, asked, attempt.start), effects);
+}
+
+void AgentCore::On(const TaskLost& event, Effects& effects) {
+  const auto found = attempts_.find(event.key);
+  if (found == attempts_.end()) return;
+  End(event.key, EndedLost(v1::DRIVER_ERROR, event.message, found->second.started), effects);
+}
+
+void AgentCore::On(const TaskNeverStarted& event, Effects& effects) {
+  const auto found = attempts_.find(event.key);
+  if (found == attempts_.end() || found->second.ended) return;
+  Attempt& attempt = found->second;
+  if (attempt.stop) {
+    TaskOutcome outcome;
+    outcome.cause = TaskOutcome::Cause::kStopped;
+    v1::AttemptEnded ended = EndedByItself(outcome, attempt.stop->end(), attempt.start);
+    ended.clear_exit_code();
+    ended.set_message("stopped before it was started");
+    End(event.key, std::move(ended), effects);
+    return;
+  }
+  if (attempt.started) {
+    End(event.key,
+        EndedLost(v1::DRIVER_ERROR, "its directory on the node is gone", attempt.started), effects);
+    return;
+  }
+  // It is journalled, and nothing of it ever ran: this is its first start.
+  effects.emplace_back(Launch{event.key, attempt.start});
+}
+
+void AgentCore::On(UsageSampled& event, Effects& effects) {
+  if (!link_ || !link_->welcomed || link_->closing || !link_->sampling) return;
+  link_->sampling = false;
+  Send send{link_->number, {}};
+  v1::Heartbeat& heartbeat = *send.message.mutable_heartbeat();
+  heartbeat.set_sequence(++link_->heartbeats);
+  *heartbeat.mutable_usage() = std::move(event.node);
+  for (auto& [key, usage] : event.attempts) {
+    v1::AttemptUsage& attempt = *heartbeat.add_attempts();
+    *attempt.mutable_key() = ToProto(key);
+    *attempt.mutable_usage() = std::move(usage);
+  }
+  heartbeat.set_boot_time_ms(event.boot_time_ms);
+  heartbeat.set_unix_ms(event.unix_ms);
+  effects.emplace_back(std::move(send));
+}
+
+void AgentCore::On(const DeadlinePassed&, Effects& effects) {
+  while (!force_.empty() && force_.begin()->first <= now_ms_) {
+    const AttemptKey key = force_.begin()->second;
+    Attempt& attempt = attempts_.at(key);
+    effects.emplace_back(SayWarn("attempt " + Display(attempt.start) +
+                                 " has not ended after its grace: killed without its shim"));
+    effects.emplace_back(ForceKill{key});
+    ForceAt(key, attempt, now_ms_ + kForceAfterMs);
+  }
+  if (!link_ || !link_->welcomed || link_->closing || now_ms_ < link_->heartbeat_due_ms) return;
+  if (link_->lease_ms > 0 && now_ms_ - link_->answered_ms > link_->lease_ms) {
+    Close("berthd has not answered for " + std::to_string((now_ms_ - link_->answered_ms) / 1000) +
+              " s",
+          effects);
+    return;
+  }
+  link_->heartbeat_due_ms = now_ms_ + link_->heartbeat_interval_ms;
+  link_->sampling = true;
+  effects.emplace_back(SampleUsage{});
+}
+
+void AgentCore::On(const JournalSpace& event, Effects& effects) {
+  if (event.low == journal_low_) return;
+  journal_low_ = event.low;
+  effects.emplace_back(
+      journal_low_ ? SayWarn("the disk that holds the journal is full: new tasks are refused until"
+                             " there is room")
+                   : SayInfo("the journal has room again: new tasks are taken"));
+}
+
+void AgentCore::On(InventoryChanged& event, Effects& effects) {
+  inventory_ = std::move(event.inventory);
+  inventory_.set_isolation(options_.isolation);
+  if (!link_ || !link_->welcomed || link_->closing) return;
+  Send send{link_->number, {}};
+  *send.message.mutable_inventory() = inventory_;
+  effects.emplace_back(std::move(send));
+}
+
+std::vector<Effect> AgentCore::EndTurn() {
+  Effects effects;
+  if (!link_ || !link_->welcomed || link_->closing) return effects;
+  if (facts_.empty() || facts_.back().sequence() <= link_->facts_sent) return effects;
+  // The facts not sent yet are at the end, usually the last few.
+  auto next = facts_.end();
+  while (next != facts_.begin() && std::prev(next)->sequence() > link_->facts_sent) --next;
+  while (next != facts_.end()) {
+    Send send{link_->number, {}};
+    v1::FactBatch& batch = *send.message.mutable_facts();
+    for (; next != facts_.end() && batch.facts_size() < kMostFactsInMessage; ++next) {
+      *batch.add_facts() = *next;
+    }
+    effects.emplace_back(std::move(send));
+  }
+  link_->facts_sent = facts_.back().sequence();
+  return effects;
+}
+
+std::optional<int64_t> AgentCore::deadline_ms() const {
+  std::optional<int64_t> deadline;
+  if (link_ && link_->welcomed && !link_->closing) deadline = link_->heartbeat_due_ms;
+  if (!force_.empty()) deadline = std::min(deadline.value_or(INT64_MAX), force_.begin()->first);
+  return deadline;
+}
+
+size_t AgentCore::live_attempts() const {
+  return static_cast<size_t>(
+      std::count_if(attempts_.begin(), attempts_.end(),
+                    [](const auto& each) { return !each.second.ended.has_value(); }));
+}
+
+bool AgentCore::IsLive(const AttemptKey& key) const {
+  const auto found = attempts_.find(key);
+  return found != attempts_.end() && !found->second.ended;
+}
+
+// ---- what several of them do ----
+
+void AgentCore::Refuse(std::string why, Effects& effects) {
+  effects.emplace_back(Say{Say::Level::kError, why});
+  link_->closing = true;
+  effects.emplace_back(CloseLink{link_->number, std::move(why), true});
+}
+
+void AgentCore::Close(std::string why, Effects& effects) {
+  effects.emplace_back(SayWarn(why + ": connecting again"));
+  link_->closing = true;
+  effects.emplace_back(CloseLink{link_->number, std::move(why), false});
+}
+
+void AgentCore::PassDirective(uint64_t sequence, Effects& effects) {
+  NoteLater passed;
+  passed.record.mutable_directive_passed()->set_directive_sequence(sequence);
+  effects.emplace_back(std::move(passed));
+}
+
+void AgentCore::ForceAt(const AttemptKey& key, Attempt& attempt, std::optional<int64_t> at_ms) {
+  if (attempt.force_at_ms) force_.erase({*attempt.force_at_ms, key});
+  attempt.force_at_ms = at_ms;
+  if (at_ms) force_.emplace(*at_ms, key);
+}
+
+void AgentCore::BeginStop(const AttemptKey& key, Attempt& attempt, Effects& effects) {
+  const int64_t grace = Grace(attempt);
+  const int64_t force_at = now_ms_ + grace + kForceAfterMs;
+  if (!attempt.force_at_ms || force_at < *attempt.force_at_ms) ForceAt(key, attempt, force_at);
+  effects.emplace_back(StopAttempt{key, grace});
+}
+
+void AgentCore::End(const AttemptKey& key, v1::AttemptEnded ended, Effects& effects) {
+  const auto found = attempts_.find(key);
+  if (found == attempts_.end() || found->second.ended) return;
+  Attempt& attempt = found->second;
+  attempt.start.clear_payload();
+  ForceAt(key, attempt, std::nullopt);
+  attempt.ended = ended;
+  v1::Fact fact;
+  *fact.mutable_key() = ToProto(key);
+  *fact.mutable_ended() = std::move(ended);
+  NoteFact(std::move(fact), effects);
+  effects.emplace_back(TidyAttempt{key});
+}
+
+void AgentCore::NoteFact(v1::Fact fact, Effects& effects) {
+  fact.set_sequence(fact_sequence_ + 1);
+  Note note;
+  *note.record.mutable_fact() = fact;
+  effects.emplace_back(std::move(note));
+  AddFact(std::move(fact));
+}
+
+void AgentCore::AddFact(v1::Fact fact) {
+  fact_sequence_ = std::max(fact_sequence_, fact.sequence());
+  facts_.push_back(std::move(fact));
+}
+
+v1::Hello AgentCore::MakeHello() const {
+  v1::Hello hello;
+  hello.set_node(options_.node);
+  hello.set_incarnation(incarnation_);
+  hello.set_cluster_id(cluster_id_);
+  hello.set_generation(generation_);
+  hello.set_directive_sequence(directive_sequence_);
+  *hello.mutable_inventory() = inventory_;
+  hello.set_version(options_.version);
+  hello.set_protocol_min(kProtocol);
+  hello.set_protocol_max(kProtocol);
+  for (const auto& [key, attempt] : attempts_) {
+    v1::AttemptReport& report = *hello.add_attempts();
+    *report.mutable_key() = ToProto(key);
+    if (attempt.started) *report.mutable_started() = *attempt.started;
+    if (attempt.ended) *report.mutable_ended() = *attempt.ended;
+    report.set_phase(attempt.ended     ? v1::ATTEMPT_PHASE_ENDED
+                     : attempt.stop    ? v1::ATTEMPT_PHASE_STOPPING
+                     : attempt.started ? v1::ATTEMPT_PHASE_RUNNING
+                                       : v1::ATTEMPT_PHASE_ACCEPTED);
+  }
+  return hello;
+}
+
+int64_t AgentCore::Grace(const Attempt& attempt) {
+  if (attempt.stop && attempt.stop->has_grace_ms())
+    return std::max<int64_t>(0, attempt.stop->grace_ms());
+  return attempt.start.grace_ms() > 0 ? attempt.start.grace_ms() : kDefaultGraceMs;
+}
+
+}  // namespace berth::agentd

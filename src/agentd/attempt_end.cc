@@ -1,0 +1,96 @@
+#include "agentd/attempt_end.h"
+
+#include <string.h>
+
+#include <string>
+
+#include "base/quantities.h"
+
+namespace berth::agentd {
+namespace {
+
+std::string SignalName(int signal) {
+  const char* name = sigabbrev_np(signal);
+  return name == nullptr ? std::to_string(signal) : "SIG" + std::string(name);
+}
+
+v1::ReasonCode ReasonOfStop(v1::AttemptEnd end, const TaskOutcome& outcome) {
+  switch (end) {
+    case v1::ATTEMPT_END_CANCELLED:
+      return v1::CANCELLED_BY_USER;
+    case v1::ATTEMPT_END_TIMED_OUT:
+      return v1::TIME_LIMIT_REACHED;
+    case v1::ATTEMPT_END_LOST:
+      return v1::NODE_LOST;
+    default:
+      return outcome.signal != 0 ? v1::KILLED_BY_SIGNAL : v1::EXITED;
+  }
+}
+
+}  // namespace
+
+v1::AttemptEnded EndedByItself(const TaskOutcome& outcome, v1::AttemptEnd asked,
+                               const v1::StartTask& start) {
+  v1::AttemptEnded ended;
+  if (outcome.signal != 0) {
+    ended.set_signal(outcome.signal);
+  } else {
+    ended.set_exit_code(outcome.exit_code);
+  }
+  *ended.mutable_usage() = outcome.usage;
+  ended.set_started_unix_ms(outcome.started_unix_ms);
+  ended.set_ended_unix_ms(outcome.ended_unix_ms);
+
+  const bool failed = outcome.signal != 0 || outcome.exit_code != 0;
+  const bool stopped = outcome.cause == TaskOutcome::Cause::kStopped;
+  std::string message;
+  if (outcome.cause == TaskOutcome::Cause::kTimeLimit) {
+    ended.set_end(v1::ATTEMPT_END_TIMED_OUT);
+    ended.set_reason(v1::TIME_LIMIT_REACHED);
+    message = "reached its time limit of " +
+              base::FormatExactDuration(absl::Milliseconds(start.time_limit_ms()));
+  } else if (stopped && asked != v1::ATTEMPT_END_UNSPECIFIED) {
+    ended.set_end(asked);
+    ended.set_reason(ReasonOfStop(asked, outcome));
+  } else if (outcome.out_of_memory && failed) {
+    ended.set_end(v1::ATTEMPT_END_OUT_OF_MEMORY);
+    ended.set_reason(v1::OUT_OF_MEMORY);
+    message = "killed at its memory limit of " +
+              base::FormatBytes(start.resources().memory_bytes()) + "; it used up to " +
+              base::FormatBytes(outcome.usage.memory_peak_bytes());
+  } else {
+    ended.set_end(v1::ATTEMPT_END_EXITED);
+    ended.set_reason(outcome.signal != 0 ? v1::KILLED_BY_SIGNAL : v1::EXITED);
+    if (outcome.signal != 0) message = "killed by " + SignalName(outcome.signal);
+    if (stopped) {
+      message += message.empty() ? "" : ", ";
+      message += "after its shim was told to stop by hand";
+    }
+  }
+  if (outcome.left_stuck) {
+    message += message.empty() ? "" : "; ";
+    message += "processes of it are left that SIGKILL does not end (uninterruptible sleep)";
+  }
+  ended.set_message(std::move(message));
+  return ended;
+}
+
+v1::AttemptEnded EndedCouldNotStart(v1::ReasonCode reason, std::string message) {
+  v1::AttemptEnded ended;
+  ended.set_end(v1::ATTEMPT_END_COULD_NOT_START);
+  ended.set_reason(reason);
+  ended.set_message(std::move(message));
+  return ended;
+}
+
+v1::AttemptEnded EndedLost(v1::ReasonCode reason, std::string message,
+                           const std::optional<v1::AttemptStarted>& started) {
+  v1::AttemptEnded ended;
+  ended.set_end(v1::ATTEMPT_END_LOST);
+  ended.set_reason(reason);
+  ended.set_message(std::move(message));
+  if (started) ended.set_started_unix_ms(started->unix_ms());
+  return ended;
+}
+
+}  // namespace berth::agentd

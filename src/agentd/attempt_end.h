@@ -1,0 +1,21 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "agentd/agent_event.h"
+#include "berth/v1/agent.pb.h"
+
+// How an attempt's end is told to berthd: pure translations, each with the words for people.
+namespace berth::agentd {
+
+// From what its shim saw. `asked`: the end that berthd gave with a stop, or UNSPECIFIED.
+v1::AttemptEnded EndedByItself(const TaskOutcome& outcome, v1::AttemptEnd asked,
+                               const v1::StartTask& start);
+
+v1::AttemptEnded EndedCouldNotStart(v1::ReasonCode reason, std::string message);
+
+v1::AttemptEnded EndedLost(v1::ReasonCode reason, std::string message,
+                           const std::optional<v1::AttemptStarted>& started);
+
+}  // namespace berth::agentd

@@ -1,0 +1,269 @@
+#include "agentd/cgroups/cgroups_v1.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "base/logging.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "shim/kill_all.h"
+
+namespace berth::agentd {
+namespace {
+
+constexpr int64_t kCleanBytes = 1 << 20;
+constexpr size_t kMostFree = 128;
+constexpr std::string_view kPrefix = "task-";
+
+// The limits that a cgroup's files hold; none known of one that was adopted.
+struct Slot {
+  std::optional<TaskLimits> limits;
+  uint64_t oom_kills = 0;
+};
+
+class CgroupsV1 final : public Cgroups {
+ public:
+  CgroupsV1(CgroupTree& tree, const CgroupV1Mounts& mounts, const std::string& root)
+      : tree_(tree),
+        cpu_(mounts.cpu + "/" + root + "/"),
+        cpuacct_(mounts.cpuacct + "/" + root + "/"),
+        memory_(mounts.memory + "/" + root + "/"),
+        freezer_(mounts.freezer + "/" + root + "/"),
+        pids_(mounts.pids.empty() ? "" : mounts.pids + "/" + root + "/") {
+    // Controllers that share a mount share the directory too.
+    for (const std::string* parent : {&cpu_, &cpuacct_, &memory_, &freezer_}) {
+      if (!Holds(joined_, *parent)) joined_.push_back(*parent);
+    }
+    parents_ = joined_;
+    if (!pids_.empty() && !Holds(parents_, pids_)) parents_.push_back(pids_);
+  }
+
+  absl::Status Open() {
+    for (const std::string& parent : parents_) BERTH_RETURN_IF_ERROR(tree_.MakeDirectory(parent));
+    BERTH_ASSIGN_OR_RETURN(lock_, tree_.Lock(freezer_));
+    for (const std::string& name : Names()) {
+      next_ =
+          std::max<uint64_t>(next_, std::strtoull(name.c_str() + kPrefix.size(), nullptr, 10) + 1);
+    }
+    return absl::OkStatus();
+  }
+
+  std::string_view isolation() const override { return "cgroup-v1"; }
+
+  absl::StatusOr<TaskCgroup> Take(const TaskLimits& limits) override {
+    if (limits.max_processes > 0 && pids_.empty()) {
+      return absl::UnavailableError("the pids controller is not mounted on this node");
+    }
+    while (!free_.empty()) {
+      auto [name, slot] = std::move(free_.back());
+      free_.pop_back();
+      const absl::Status reused = WriteLimits(name, limits, slot);
+      if (reused.ok()) return Lease(name, limits, std::move(slot));
+      // The kernel will not lower the limit below what is still charged, for one.
+      BERTH_LOG_DEBUG("cgroup {}: not used again: {}", name, reused.ToString());
+      Remove(name);
+    }
+    const std::string name = std::string(kPrefix) + std::to_string(next_++);
+    Slot slot;
+    absl::Status made;
+    for (const std::string& parent : parents_) {
+      made = tree_.MakeDirectory(parent + name);
+      if (!made.ok()) break;
+    }
+    if (made.ok()) made = WriteLimits(name, limits, slot);
+    if (!made.ok()) {
+      Remove(name);
+      return made;
+    }
+    return Lease(name, limits, std::move(slot));
+  }
+
+  absl::StatusOr<TaskCgroup> Adopt(std::string_view name) override {
+    const std::string own(name);
+    if (!tree_.Exists(freezer_ + own) || !tree_.Exists(memory_ + own)) {
+      return absl::NotFoundError(base::A("there is no cgroup " + freezer_ + own));
+    }
+    Slot slot;
+    const auto kills = tree_.ReadNumber(memory_ + own + "/memory.oom_control", "oom_kill ");
+    slot.oom_kills = static_cast<uint64_t>(kills.value_or(0));
+    return Lease(own, TaskLimits{}, std::move(slot));
+  }
+
+  void GiveBack(const TaskCgroup& cgroup, bool clean, uint32_t oom_kills) override {
+    const auto taken = taken_.find(cgroup.name);
+    if (taken == taken_.end()) return;
+    Slot slot = std::move(taken->second);
+    taken_.erase(taken);
+    slot.oom_kills += oom_kills;
+    if (clean && Reset(cgroup.name)) {
+      free_.emplace_back(cgroup.name, std::move(slot));
+    } else {
+      Remove(cgroup.name);
+    }
+  }
+
+  CgroupUsage Usage(const TaskCgroup& cgroup) override {
+    const std::string memory = memory_ + cgroup.name;
+    return {
+        .cpu_time_ms =
+            tree_.ReadNumber(cpuacct_ + cgroup.name + "/cpuacct.usage").value_or(0) / 1'000'000,
+        .memory_bytes = tree_.ReadNumber(memory + "/memory.usage_in_bytes").value_or(0),
+        .memory_peak_bytes = tree_.ReadNumber(memory + "/memory.max_usage_in_bytes").value_or(0),
+    };
+  }
+
+  int Kill(const TaskCgroup& cgroup) override { return KillNamed(cgroup.name); }
+
+  std::vector<std::string> RemoveLeftovers() override {
+    std::vector<std::string> had_processes;
+    for (const std::string& name : Names()) {
+      const bool free = std::any_of(free_.begin(), free_.end(),
+                                    [&](const auto& each) { return each.first == name; });
+      if (free || taken_.count(name) > 0) continue;
+      if (KillNamed(name) > 0) had_processes.push_back(name);
+      Remove(name);
+    }
+    return had_processes;
+  }
+
+  void Tidy() override {
+    const std::set<std::string> names = std::exchange(unremoved_, {});
+    for (const std::string& name : names) Remove(name);
+  }
+
+ private:
+  static bool Holds(const std::vector<std::string>& list, const std::string& item) {
+    return std::find(list.begin(), list.end(), item) != list.end();
+  }
+
+  std::vector<std::string> Names() const {
+    std::set<std::string> names;
+    for (const std::string& parent : parents_) {
+      for (std::string& name : tree_.Directories(parent)) {
+        // Anything else in there, another agent's root for one, is not ours.
+        if (name.rfind(kPrefix, 0) == 0) names.insert(std::move(name));
+      }
+    }
+    return {names.begin(), names.end()};
+  }
+
+  TaskCgroup Lease(const std::string& name, const TaskLimits& limits, Slot slot) {
+    TaskCgroup cgroup;
+    cgroup.name = name;
+    for (const std::string& parent : joined_)
+      cgroup.procs.push_back(parent + name + "/cgroup.procs");
+    if (limits.max_processes > 0 && !Holds(joined_, pids_)) {
+      cgroup.procs.push_back(pids_ + name + "/cgroup.procs");
+    }
+    cgroup.kill_method = shim::KillMethod::kFreezerV1;
+    cgroup.kill_directory = freezer_ + name;
+    cgroup.memory_accounting = shim::MemoryAccounting::kV1;
+    cgroup.memory_directory = memory_ + name;
+    cgroup.oom_kills_before = slot.oom_kills;
+    taken_.emplace(name, std::move(slot));
+    return cgroup;
+  }
+
+  // Writes what differs from what the files hold.
+  absl::Status WriteLimits(const std::string& name, const TaskLimits& limits, Slot& slot) {
+    const bool fresh = !slot.limits.has_value();
+    const TaskLimits had = slot.limits.value_or(TaskLimits{});
+    slot.limits.reset();  // until all of it is written
+    if (fresh || had.cpu_milli != limits.cpu_milli) {
+      // 1024 is one core's worth; the kernel takes 2 to 262144.
+      const int64_t shares = std::clamp<int64_t>(limits.cpu_milli * 1024 / 1000, 2, 262'144);
+      BERTH_RETURN_IF_ERROR(tree_.Write(cpu_ + name + "/cpu.shares", std::to_string(shares)));
+    }
+    if (fresh ? limits.memory_bytes > 0 : had.memory_bytes != limits.memory_bytes) {
+      BERTH_RETURN_IF_ERROR(WriteMemoryLimit(name, limits.memory_bytes));
+    }
+    if (fresh ? limits.max_processes > 0 : had.max_processes != limits.max_processes) {
+      const std::string most =
+          limits.max_processes > 0 ? std::to_string(limits.max_processes) : "max";
+      BERTH_RETURN_IF_ERROR(tree_.Write(pids_ + name + "/pids.max", most));
+    }
+    slot.limits = limits;
+    return absl::OkStatus();
+  }
+
+  // Memory and swap together: without the second a task would go on in swap. The kernel refuses a
+  // memory limit above the one on both, so the order depends on the direction; taking the limit on
+  // both away first serves either.
+  absl::Status WriteMemoryLimit(const std::string& name, int64_t bytes) {
+    const std::string both = memory_ + name + "/memory.memsw.limit_in_bytes";
+    const std::string text = bytes > 0 ? std::to_string(bytes) : "-1";
+    const bool counts_swap = tree_.Exists(both);
+    if (counts_swap) BERTH_RETURN_IF_ERROR(tree_.Write(both, "-1"));
+    BERTH_RETURN_IF_ERROR(tree_.Write(memory_ + name + "/memory.limit_in_bytes", text));
+    return counts_swap ? tree_.Write(both, text) : absl::OkStatus();
+  }
+
+  // Makes an empty cgroup as good as new; false when it is not worth it.
+  bool Reset(const std::string& name) {
+    if (free_.size() >= kMostFree) return false;
+    const std::string memory = memory_ + name;
+    const auto used = tree_.ReadNumber(memory + "/memory.usage_in_bytes");
+    if (!used.has_value() || *used > kCleanBytes) return false;
+    for (const std::string& parent : joined_) {
+      if (tree_.HasDirectories(parent + name)) return false;
+    }
+    return tree_.Write(memory + "/memory.max_usage_in_bytes", "0").ok() &&
+           tree_.Write(cpuacct_ + name + "/cpuacct.usage", "0").ok();
+  }
+
+  // In both hierarchies: a task of root may have left one of them. And in the cgroups that it may
+  // have made below its own.
+  int KillNamed(const std::string& name) {
+    const int frozen = shim::KillCgroup(shim::KillMethod::kFreezerV1, (freezer_ + name).c_str());
+    int killed = std::max(frozen, shim::SignalCgroup((memory_ + name).c_str(), SIGKILL));
+    for (const std::string& child : tree_.Directories(freezer_ + name)) {
+      killed += KillNamed(name + "/" + child);
+    }
+    return killed;
+  }
+
+  void Remove(const std::string& name) {
+    absl::Status removed;
+    for (const std::string& parent : parents_) {
+      absl::Status status = tree_.RemoveDirectory(parent + name);
+      if (!status.ok()) removed = std::move(status);
+    }
+    if (removed.ok()) return;
+    // Processes that are dying, or cannot be killed: again at the next Tidy().
+    KillNamed(name);
+    unremoved_.insert(name);
+    BERTH_LOG_DEBUG("cgroup {}: tried again later: {}", name, removed.ToString());
+  }
+
+  CgroupTree& tree_;
+  // Each ends with a slash.
+  const std::string cpu_;
+  const std::string cpuacct_;
+  const std::string memory_;
+  const std::string freezer_;
+  const std::string pids_;
+  std::vector<std::string> joined_;   // those that each task joins
+  std::vector<std::string> parents_;  // and pids
+  base::UniqueFd lock_;
+  uint64_t next_ = 1;
+  std::vector<std::pair<std::string, Slot>> free_;
+  std::map<std::string, Slot> taken_;
+  std::set<std::string> unremoved_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Cgroups>> OpenCgroupsV1(CgroupTree& tree,
+                                                       const CgroupV1Mounts& mounts,
+                                                       const std::string& root) {
+  auto cgroups = std::make_unique<CgroupsV1>(tree, mounts, root);
+  BERTH_RETURN_IF_ERROR(cgroups->Open());
+  return std::unique_ptr<Cgroups>(std::move(cgroups));
+}
+
+}  // namespace berth::agentd

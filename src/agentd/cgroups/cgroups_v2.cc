@@ -1,0 +1,182 @@
+#include "agentd/cgroups/cgroups_v2.h"
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "base/logging.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "shim/kill_all.h"
+
+namespace berth::agentd {
+namespace {
+
+constexpr std::string_view kPrefix = "task-";
+constexpr std::string_view kEnable = "+cpu +memory +pids";
+
+class CgroupsV2 final : public Cgroups {
+ public:
+  CgroupsV2(CgroupTree& tree, std::string mount, std::string root)
+      : tree_(tree),
+        mount_(std::move(mount)),
+        root_(std::move(root)),
+        parent_(mount_ + "/" + root_ + "/") {}
+
+  absl::Status Open() {
+    // A controller exists in a directory only when each directory above it hands it down.
+    std::string directory = mount_;
+    std::istringstream parts(root_);
+    std::string part;
+    BERTH_RETURN_IF_ERROR(tree_.Write(directory + "/cgroup.subtree_control", kEnable));
+    while (std::getline(parts, part, '/')) {
+      if (part.empty()) continue;
+      directory += "/" + part;
+      BERTH_RETURN_IF_ERROR(tree_.MakeDirectory(directory));
+      BERTH_RETURN_IF_ERROR(tree_.Write(directory + "/cgroup.subtree_control", kEnable));
+    }
+    BERTH_ASSIGN_OR_RETURN(lock_, tree_.Lock(parent_));
+    for (const std::string& name : Names()) {
+      next_ =
+          std::max<uint64_t>(next_, std::strtoull(name.c_str() + kPrefix.size(), nullptr, 10) + 1);
+    }
+    return absl::OkStatus();
+  }
+
+  std::string_view isolation() const override { return "cgroup-v2"; }
+
+  absl::StatusOr<TaskCgroup> Take(const TaskLimits& limits) override {
+    const std::string name = std::string(kPrefix) + std::to_string(next_++);
+    absl::Status made = tree_.MakeDirectory(parent_ + name);
+    if (made.ok()) made = WriteLimits(parent_ + name + "/", limits);
+    if (!made.ok()) {
+      Remove(name);
+      return made;
+    }
+    return Lease(name, 0);
+  }
+
+  absl::StatusOr<TaskCgroup> Adopt(std::string_view name) override {
+    const std::string own(name);
+    if (!tree_.Exists(parent_ + own)) {
+      return absl::NotFoundError(base::A("there is no cgroup " + parent_ + own));
+    }
+    const auto kills = tree_.ReadNumber(parent_ + own + "/memory.events", "oom_kill ");
+    return Lease(own, static_cast<uint64_t>(kills.value_or(0)));
+  }
+
+  void GiveBack(const TaskCgroup& cgroup, bool clean, uint32_t) override {
+    if (taken_.erase(cgroup.name) == 0) return;
+    if (!clean) Kill(cgroup);
+    Remove(cgroup.name);
+  }
+
+  CgroupUsage Usage(const TaskCgroup& cgroup) override {
+    const std::string directory = parent_ + cgroup.name;
+    return {
+        .cpu_time_ms = tree_.ReadNumber(directory + "/cpu.stat", "usage_usec ").value_or(0) / 1000,
+        .memory_bytes = tree_.ReadNumber(directory + "/memory.current").value_or(0),
+        .memory_peak_bytes = tree_.ReadNumber(directory + "/memory.peak").value_or(0),
+    };
+  }
+
+  int Kill(const TaskCgroup& cgroup) override {
+    return shim::KillCgroup(shim::KillMethod::kCgroupKillV2, (parent_ + cgroup.name).c_str());
+  }
+
+  std::vector<std::string> RemoveLeftovers() override {
+    std::vector<std::string> had_processes;
+    for (const std::string& name : Names()) {
+      if (taken_.count(name) > 0) continue;
+      const std::string directory = parent_ + name;
+      if (shim::KillCgroup(shim::KillMethod::kCgroupKillV2, directory.c_str()) > 0) {
+        had_processes.push_back(name);
+      }
+      Remove(name);
+    }
+    return had_processes;
+  }
+
+  void Tidy() override {
+    const std::set<std::string> names = std::exchange(unremoved_, {});
+    for (const std::string& name : names) Remove(name);
+  }
+
+ private:
+  std::vector<std::string> Names() const {
+    std::vector<std::string> names = tree_.Directories(parent_);
+    // Anything else in there, another agent's root for one, is not ours.
+    std::erase_if(names, [](const std::string& name) { return name.rfind(kPrefix, 0) != 0; });
+    return names;
+  }
+
+  TaskCgroup Lease(const std::string& name, uint64_t oom_kills) {
+    taken_.insert(name);
+    TaskCgroup cgroup;
+    cgroup.name = name;
+    cgroup.procs = {parent_ + name + "/cgroup.procs"};
+    cgroup.kill_method = shim::KillMethod::kCgroupKillV2;
+    cgroup.kill_directory = parent_ + name;
+    cgroup.memory_accounting = shim::MemoryAccounting::kV2;
+    cgroup.memory_directory = parent_ + name;
+    cgroup.oom_kills_before = oom_kills;
+    return cgroup;
+  }
+
+  absl::Status WriteLimits(const std::string& directory, const TaskLimits& limits) {
+    // 100 is the kernel's default and one core's worth here; it takes 1 to 10000.
+    const int64_t weight = std::clamp<int64_t>(limits.cpu_milli / 10, 1, 10'000);
+    BERTH_RETURN_IF_ERROR(tree_.Write(directory + "cpu.weight", std::to_string(weight)));
+    if (limits.memory_bytes > 0) {
+      BERTH_RETURN_IF_ERROR(
+          tree_.Write(directory + "memory.max", std::to_string(limits.memory_bytes)));
+      // Not there when the kernel does not count swap.
+      if (tree_.Exists(directory + "memory.swap.max")) {
+        BERTH_RETURN_IF_ERROR(tree_.Write(directory + "memory.swap.max", "0"));
+      }
+    }
+    if (limits.max_processes > 0) {
+      return tree_.Write(directory + "pids.max", std::to_string(limits.max_processes));
+    }
+    return absl::OkStatus();
+  }
+
+  void Remove(const std::string& name) {
+    const absl::Status removed = tree_.RemoveDirectory(parent_ + name);
+    if (removed.ok()) return;
+    shim::KillCgroup(shim::KillMethod::kCgroupKillV2, (parent_ + name).c_str());
+    unremoved_.insert(name);
+    BERTH_LOG_DEBUG("cgroup {}: tried again later: {}", name, removed.ToString());
+  }
+
+  CgroupTree& tree_;
+  const std::string mount_;
+  const std::string root_;
+  const std::string parent_;  // ends with a slash
+  base::UniqueFd lock_;
+  uint64_t next_ = 1;
+  std::set<std::string> taken_;
+  std::set<std::string> unremoved_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Cgroups>> OpenCgroupsV2(CgroupTree& tree, const std::string& mount,
+                                                       const std::string& root) {
+  auto cgroups = std::make_unique<CgroupsV2>(tree, mount, root);
+  BERTH_RETURN_IF_ERROR(cgroups->Open());
+  return std::unique_ptr<Cgroups>(std::move(cgroups));
+}
+
+bool HasControllersV2(CgroupTree& tree, const std::string& mount) {
+  const absl::StatusOr<std::string> text = tree.Read(mount + "/cgroup.controllers");
+  if (!text.ok()) return false;
+  std::istringstream words(*text);
+  std::set<std::string> names;
+  for (std::string name; words >> name;) names.insert(name);
+  return names.count("cpu") + names.count("memory") + names.count("pids") == 3;
+}
+
+}  // namespace berth::agentd

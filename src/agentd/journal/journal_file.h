@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/unique_fd.h"
+
+namespace berth::agentd {
+
+// An append-only file of groups of records.
+//
+// A group is written by one call and is one frame: a marker, its length, its number, a checksum,
+// and its records. Group n+1 is written only after group n is on disk, so a frame that does not
+// hold is the last one, cut off by a crash, and is dropped when the file is opened; unless a whole
+// frame comes after it: then what was durable has been damaged, and the file is refused.
+//
+// Space is reserved ahead of the end, so that what must be noted can be when the disk fills up.
+//
+// Threading: one thread at a time. Errors name the file; after a failed Append or Replace the state
+// of the file is not known, and the only way on is to open it anew.
+class JournalFile {
+ public:
+  using Visit = std::function<absl::Status(std::string_view record)>;
+
+  // Opens the journal at `path`, made if missing, and gives its records to `visit` in order.
+  // DataLoss, with the offset and the way on, when it is damaged; the error of `visit`, with the
+  // offset, when that refuses a record.
+  static absl::StatusOr<JournalFile> Open(const std::string& path, const Visit& visit);
+
+  // Makes the records durable, all or none. Cost: one write, one fdatasync.
+  absl::Status Append(const std::vector<std::string>& records);
+
+  // Replaces the whole journal by these records, so that a crash leaves the old or the new one.
+  absl::Status Replace(const std::vector<std::string>& records);
+
+  [[nodiscard]] uint64_t bytes() const { return bytes_; }
+  // True when no more space could be reserved ahead: notes must be kept few.
+  [[nodiscard]] bool space_low() const { return space_low_; }
+  // Bytes that were cut off when it was opened.
+  [[nodiscard]] uint64_t torn_bytes() const { return torn_bytes_; }
+
+ private:
+  JournalFile() = default;
+
+  absl::Status Load(std::string_view contents, const Visit& visit);
+  void Reserve();
+
+  std::string path_;
+  base::UniqueFd fd_;
+  uint64_t bytes_ = 0;
+  uint64_t reserved_to_ = 0;
+  uint64_t next_group_ = 1;
+  uint64_t torn_bytes_ = 0;
+  bool space_low_ = false;
+};
+
+}  // namespace berth::agentd
