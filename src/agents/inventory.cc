@@ -46,10 +46,10 @@ void ReadDevices(const v1::NodeInventory& inventory, state::NodeSpec& node,
     spec.id = device.id();
     spec.kind = device.kind();
     spec.model = device.model();
-    spec.memory_mib = wire::ToQuanta(device.memory_bytes(), kMemoryQuantumBytes,
-                                     wire::Rounding::kDown, FieldPath(path, "memory_bytes"),
-                                     violations)
-                          .value_or(0);
+    spec.memory_mib =
+        wire::ToQuanta(device.memory_bytes(), kMemoryQuantumBytes, wire::Rounding::kDown,
+                       FieldPath(path, "memory_bytes"), violations)
+            .value_or(0);
     if (device.has_numa_node()) {
       if (device.numa_node() < 0 || device.numa_node() > INT16_MAX) {
         violations.Add(FieldPath(path, "numa_node"), "must be from 0 to 32767");
@@ -78,8 +78,8 @@ state::NodeSpec ReadInventory(const v1::NodeInventory& inventory, Violations& vi
                    "at most " + std::to_string(wire::kMostTaints) + " are allowed");
   } else {
     for (int i = 0; i < inventory.taints_size(); ++i) {
-      node.taints.push_back(wire::ReadTaint(
-          inventory.taints(i), FieldPath(FieldPath::Root(), "taints", i), violations));
+      node.taints.push_back(wire::ReadTaint(inventory.taints(i),
+                                            FieldPath(FieldPath::Root(), "taints", i), violations));
     }
   }
   ReadDevices(inventory, node, violations);
@@ -128,8 +128,7 @@ std::variant<state::NodeSpec, wire::Refusal> ReadNode(std::string_view name,
   if (!violations.empty()) return wire::RefusalOf(violations);
   node.name = std::string(name);
   node.agent_version = std::string(agent_version.substr(0, wire::kMostValueBytes));
-  node.encoded_inventory =
-      std::make_shared<const std::string>(wire::DeterministicBytes(inventory));
+  node.encoded_inventory = std::make_shared<const std::string>(wire::DeterministicBytes(inventory));
   return node;
 }
 
@@ -144,16 +143,14 @@ absl::StatusOr<state::NodeSpec> DecodeInventory(std::string_view encoded) {
   return node;
 }
 
-std::variant<state::OpenSession, wire::Refusal> ReadHello(uint64_t stream,
-                                                          const v1::Hello& hello) {
+std::variant<state::OpenSession, wire::Refusal> ReadHello(uint64_t stream, const v1::Hello& hello) {
   if (hello.protocol_min() > kProtocol || hello.protocol_max() < kProtocol) {
-    return wire::Refusal{
-        .code = absl::StatusCode::kFailedPrecondition,
-        .reason = Reason::kVersionUnsupported,
-        .message = "node \"" + hello.node() + "\": its agent speaks protocol " +
-                   std::to_string(hello.protocol_min()) + " to " +
-                   std::to_string(hello.protocol_max()) + ", this daemon speaks " +
-                   std::to_string(kProtocol) + "; upgrade the older of the two"};
+    return wire::Refusal{.code = absl::StatusCode::kFailedPrecondition,
+                         .reason = Reason::kVersionUnsupported,
+                         .message = "node \"" + hello.node() + "\": its agent speaks protocol " +
+                                    std::to_string(hello.protocol_min()) + " to " +
+                                    std::to_string(hello.protocol_max()) + ", this daemon speaks " +
+                                    std::to_string(kProtocol) + "; upgrade the older of the two"};
   }
   auto node = ReadNode(hello.node(), hello.version(), hello.inventory());
   if (auto* refusal = std::get_if<wire::Refusal>(&node)) return std::move(*refusal);

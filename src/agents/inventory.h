@@ -25,8 +25,8 @@ absl::StatusOr<state::NodeSpec> DecodeInventory(std::string_view encoded);
 // A stream's first message. A refusal says what is wrong with it.
 std::variant<state::OpenSession, wire::Refusal> ReadHello(uint64_t stream, const v1::Hello& hello);
 
-// Facts and heartbeats. Numbers of enums that this version does not know become "none"; a fact of an
-// unknown sort counts as acceptance, so that its sequence is not lost.
+// Facts and heartbeats. Numbers of enums that this version does not know become "none"; a fact of
+// an unknown sort counts as acceptance, so that its sequence is not lost.
 state::AgentFacts ReadFacts(uint64_t stream, const v1::FactBatch& batch);
 state::AgentHeartbeat ReadHeartbeat(uint64_t stream, const v1::Heartbeat& heartbeat);
 

@@ -1,0 +1,204 @@
+#include "agents/grpc_agent_link.h"
+
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "agents/agent_session.h"
+#include "base/check.h"
+#include "base/logging.h"
+#include "wire/refusal.h"
+
+namespace berth::agents {
+namespace {
+
+// Most bytes of directives in one message, well below the agents' limit of 4 MiB; one directive may
+// be larger.
+constexpr size_t kBatchBytes = size_t{1} << 20;
+constexpr uint32_t kProtocol = 1;
+
+// Answers a call that may not be served.
+template <typename Request, typename Response>
+class Refused final : public grpc::ServerBidiReactor<Request, Response> {
+ public:
+  explicit Refused(const grpc::Status& status) { this->Finish(status); }
+  void OnDone() override { delete this; }
+};
+
+void FillHeader(const state::SessionHeader& header, v1::DirectiveHeader& message) {
+  message.set_cluster_id(header.cluster_id);
+  message.set_generation(header.generation);
+  message.set_term(header.term);
+  message.set_session(header.session);
+  message.set_incarnation(header.incarnation);
+}
+
+}  // namespace
+
+GrpcAgentLink::GrpcAgentLink(AgentCommandSink& sink, AgentAuthorizer authorize, BlobReader blobs)
+    : sink_(sink),
+      authorize_(std::move(authorize)),
+      dispatcher_(std::move(blobs)),
+      data_([this](uint64_t stream, const v1::OpenData& open) {
+        return WithSession(stream, [&](AgentSession& session) {
+          v1::DaemonMessage message;
+          *message.mutable_open_data() = open;
+          session.Send(std::move(message));
+        });
+      }) {}
+
+GrpcAgentLink::~GrpcAgentLink() {
+  base::MutexLock lock(mutex_);
+  BERTH_CHECK(sessions_.empty()) << "the server must be shut down before its agents' link";
+}
+
+grpc::ServerBidiReactor<v1::AgentMessage, v1::DaemonMessage>* GrpcAgentLink::Connect(
+    grpc::CallbackServerContext* context) {
+  auto principal = authorize_(*context);
+  if (!principal.ok()) {
+    return new Refused<v1::AgentMessage, v1::DaemonMessage>(
+        wire::ToGrpcStatus(wire::RefusalOf(principal.status())));
+  }
+  AgentSession* session;
+  {
+    base::MutexLock lock(mutex_);
+    const uint64_t stream = next_stream_++;
+    session = new AgentSession(*this, stream, *std::move(principal));
+    sessions_.emplace(stream, session);
+  }
+  session->Begin();
+  return session;
+}
+
+grpc::ServerBidiReactor<v1::DataFromAgent, v1::DataFromDaemon>* GrpcAgentLink::Data(
+    grpc::CallbackServerContext* context) {
+  if (auto principal = authorize_(*context); !principal.ok()) {
+    return new Refused<v1::DataFromAgent, v1::DataFromDaemon>(
+        wire::ToGrpcStatus(wire::RefusalOf(principal.status())));
+  }
+  return data_.Serve(context);
+}
+
+template <typename F>
+bool GrpcAgentLink::WithSession(uint64_t stream, F&& f) {
+  base::MutexLock lock(mutex_);
+  const auto it = sessions_.find(stream);
+  if (it == sessions_.end()) return false;
+  f(*it->second);
+  return true;
+}
+
+absl::Status GrpcAgentLink::Post(uint64_t stream, state::Command command) {
+  return sink_.Post(std::move(command), [this, stream] {
+    WithSession(stream, [](AgentSession& session) { session.Applied(); });
+  });
+}
+
+void GrpcAgentLink::Forget(uint64_t stream) {
+  base::MutexLock lock(mutex_);
+  sessions_.erase(stream);
+}
+
+void GrpcAgentLink::PostClose(uint64_t stream) {
+  std::vector<uint64_t> closes;
+  {
+    base::MutexLock lock(mutex_);
+    closes.swap(unposted_closes_);
+  }
+  if (stream != 0) closes.push_back(stream);
+  for (const uint64_t closed : closes) {
+    state::Command command;
+    command.principal.name = "berthd";
+    command.body = state::CloseSession{closed};
+    const auto status = sink_.Post(std::move(command), [] {});
+    // Shutting down: what was connected is of no interest any more.
+    if (status.ok() || absl::IsUnavailable(status)) continue;
+    base::MutexLock lock(mutex_);
+    unposted_closes_.push_back(closed);
+  }
+}
+
+// ---- effects ----
+
+void GrpcAgentLink::Deliver(std::vector<state::AgentEffect> effects) {
+  for (state::AgentEffect& effect : effects) {
+    std::visit([this](auto& e) { Deliver(e); }, effect);
+  }
+  bool retry;
+  {
+    base::MutexLock lock(mutex_);
+    retry = !unposted_closes_.empty();
+  }
+  if (retry) PostClose(0);
+}
+
+void GrpcAgentLink::Deliver(state::WelcomeAgent& effect) {
+  WithSession(effect.stream, [&](AgentSession& session) {
+    v1::DaemonMessage message;
+    v1::Welcome& welcome = *message.mutable_welcome();
+    welcome.set_cluster_id(effect.header.cluster_id);
+    welcome.set_generation(effect.header.generation);
+    welcome.set_term(effect.header.term);
+    welcome.set_session(effect.header.session);
+    welcome.set_heartbeat_interval_ms(effect.heartbeat_interval_ms);
+    welcome.set_lease_ms(effect.lease_ms);
+    welcome.set_protocol(kProtocol);
+    welcome.set_fact_sequence(effect.fact_sequence);
+    session.Send(std::move(message));
+  });
+}
+
+void GrpcAgentLink::Deliver(state::RefuseAgent& effect) {
+  WithSession(effect.stream, [&](AgentSession& session) {
+    const bool replaced = effect.reason == Reason::kNone;
+    if (!replaced) BERTH_LOG_WARN("agent refused: {}", effect.message);
+    session.End(wire::ToGrpcStatus(
+        {.code = replaced ? absl::StatusCode::kAborted : absl::StatusCode::kFailedPrecondition,
+         .reason = effect.reason,
+         .message = std::move(effect.message)}));
+  });
+}
+
+void GrpcAgentLink::Deliver(state::SendDirectives& effect) {
+  v1::DaemonMessage message;
+  size_t bytes = 0;
+  const auto flush = [&] {
+    if (message.directives().directives_size() == 0) return;
+    FillHeader(effect.header, *message.mutable_directives()->mutable_header());
+    WithSession(effect.stream, [&](AgentSession& session) { session.Send(std::move(message)); });
+    message = v1::DaemonMessage();
+    bytes = 0;
+  };
+  for (const state::Directive& directive : effect.directives) {
+    v1::Directive filled;
+    if (auto status = dispatcher_.Fill(directive, filled); !status.ok()) {
+      // Its task stays bound: the loop's word was given. A restart refuses the damaged record by
+      // name; until then the log says it.
+      BERTH_LOG_ERROR("directive {} is not sent: {}", filled.sequence(), status.ToString());
+      continue;
+    }
+    const size_t size = filled.ByteSizeLong();
+    if (bytes + size > kBatchBytes) flush();
+    bytes += size;
+    *message.mutable_directives()->add_directives() = std::move(filled);
+  }
+  flush();
+}
+
+void GrpcAgentLink::Deliver(state::AckFacts& effect) {
+  WithSession(effect.stream, [&](AgentSession& session) {
+    v1::DaemonMessage message;
+    message.mutable_fact_ack()->set_sequence(effect.sequence);
+    session.Send(std::move(message));
+  });
+}
+
+void GrpcAgentLink::Deliver(state::AckHeartbeat& effect) {
+  WithSession(effect.stream, [&](AgentSession& session) {
+    v1::DaemonMessage message;
+    message.mutable_heartbeat_ack()->set_sequence(effect.sequence);
+    session.Send(std::move(message));
+  });
+}
+
+}  // namespace berth::agents
