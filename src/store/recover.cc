@@ -112,7 +112,7 @@ class Recovery {
       const auto spec = DecodeSpec(hash, blob, found_.jobs[wanted->second].job.id);
       status = spec.status();
       for (; status.ok() && wanted != specs_wanted_.end() && wanted->first == hash; ++wanted) {
-        found_.jobs[wanted->second].job.spec = *spec;
+        status = SetSpec(*spec, found_.jobs[wanted->second].job);
       }
       return status.ok();
     };
@@ -138,6 +138,18 @@ class Recovery {
     }
     spec->blob = hash;
     return std::make_shared<const state::JobSpec>(*std::move(spec));
+  }
+
+  static absl::Status SetSpec(const std::shared_ptr<const state::JobSpec>& spec,
+                              state::JobView& job) {
+    if (job.rest.size() != spec->groups.size()) {
+      return RecordDamaged(Table::kJobs, JobKey(job.id),
+                           "it speaks of " + std::to_string(job.rest.size()) +
+                               " groups, its specification has " +
+                               std::to_string(spec->groups.size()));
+    }
+    job.spec = spec;
+    return absl::OkStatus();
   }
 
   absl::Status ReadNodes() {
