@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Measures Berth on this machine. Prints one JSON object a line on standard output; docs/benchmarks.md
+# says what the figures mean and keeps those that were seen.
+#
+# Usage: tools/bench.sh NAME [ARGUMENTS...]
+#   process   real processes on one agent: tasks a second, CPU a task, time from submit to running
+#   idle      what berthd takes with two agents and nothing to do
+#   all       every one of them
+# Arguments go to the benchmark: tools/bench.sh process --help. Builds build/release first.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=/usr/bin/python3
+[ -x "$python" ] || python=python3
+usage() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
+
+name=${1-}
+case $name in
+  process | idle | all) shift ;;
+  -h | --help) usage; exit 0 ;;
+  '') usage >&2; exit 2 ;;
+  *) printf "bench: there is no benchmark '%s'; see tools/bench.sh --help\n" "$name" >&2; exit 2 ;;
+esac
+
+build() {
+  [ -f build/release/build.ninja ] || cmake --preset release
+  cmake --build build/release -j "$(nproc)" --target berthd berth-agent berth-shim berth
+}
+build >&2 || {
+  echo 'bench: the build failed; its message is above' >&2
+  exit 1
+}
+export BERTH_BUILD_DIR=$PWD/build/release
+case $name in
+  all)
+    "$python" -B tests/bench/process_bench.py
+    "$python" -B tests/bench/idle_bench.py
+    ;;
+  *) "$python" -B "tests/bench/${name}_bench.py" "$@" ;;
+esac
