@@ -22,8 +22,8 @@ class ClusterStateTest : public ::testing::Test {
     spec->groups[0].needs.requests.builtin[kCpu] = 100;
     const ShapeId shape =
         *state_.requirements().Acquire(spec->groups[0].needs, 0, state_.nodes(), false);
-    return state_.AddJob(spec, std::make_shared<const std::string>("content"), {shape}, "uid:1",
-                         {}, 1000, 2000);
+    return state_.AddJob(spec, std::make_shared<const std::string>("content"), {shape}, "uid:1", {},
+                         1000, 2000);
   }
 
   Slot AddNode(const std::string& name) {
