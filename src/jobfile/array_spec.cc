@@ -66,9 +66,7 @@ absl::StatusOr<v1::IndexRange> ParseRange(std::string_view text) {
   return range;
 }
 
-int64_t Step(const v1::IndexRange& range) {
-  return std::max<int64_t>(range.step(), 1);
-}
+int64_t Step(const v1::IndexRange& range) { return std::max<int64_t>(range.step(), 1); }
 
 }  // namespace
 

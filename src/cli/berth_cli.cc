@@ -1,0 +1,311 @@
+#include "cli/berth_cli.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "base/did_you_mean.h"
+#include "base/quantities.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "base/utf8.h"
+#include "cli/commands/commands.h"
+#include "cli/invocation.h"
+#include "cli/output/terminal_text.h"
+#include "cli/rpc_status.h"
+#include "yaml/value.h"
+
+namespace berth::cli {
+namespace {
+
+constexpr char kDefaultServer[] = "unix:/run/berth/berthd.sock";
+constexpr int kExitUsage = 2;
+// A number of arguments that no person types, and no list in them needs.
+constexpr std::size_t kMostQuoted = 100;
+
+struct Verb {
+  std::string_view name;
+  const char* summary;
+  Action (*add)(CLI::App&);
+  // Words after "--" are its command.
+  bool takes_command;
+};
+
+constexpr std::array<Verb, 12> kVerbs = {{
+    {"run", "Run a command on the cluster, follow it, and end as it ends", AddRun, true},
+    {"submit", "Submit a job file or a command, and return", AddSubmit, true},
+    {"get", "List jobs, tasks or nodes", AddGet, false},
+    {"describe", "Show all there is to know about a job, a task or a node", AddDescribe, false},
+    {"explain", "Say why a task is where it is, or is nowhere", AddExplain, false},
+    {"logs", "Print what tasks wrote", AddLogs, false},
+    {"wait", "Wait until jobs or tasks have ended", AddWait, false},
+    {"cancel", "Ask that jobs or tasks end", AddCancel, false},
+    {"cordon", "Give a node no new tasks", AddCordon, false},
+    {"uncordon", "Give a node new tasks again", AddUncordon, false},
+    {"version", "Print the versions of this program and of berthd", AddVersion, false},
+    {"completion", "Print a completion script for bash", AddCompletion, false},
+}};
+
+constexpr std::string_view kHelpFooter = R"(
+Examples:
+  berth run --cpu 1 -- python3 -c 'print(6*7)'
+  berth submit --array 0-99 -- ./square.sh
+  berth wait 2
+  berth logs 2.7
+  berth explain last
+
+Exit codes: 0 ok; 1 the answer is no; 2 usage; 3 not found; 4 not allowed; 5 unavailable; 124 `wait`
+timed out. `run` ends with the task's own code, or 125 when Berth failed before it ran.)";
+
+constexpr std::array<std::pair<std::string_view, OutputFormat>, 5> kFormats = {{
+    {"table", OutputFormat::kTable},
+    {"wide", OutputFormat::kWide},
+    {"json", OutputFormat::kJson},
+    {"yaml", OutputFormat::kYaml},
+    {"name", OutputFormat::kName},
+}};
+
+// The flags of every verb, as they were typed.
+struct TypedGlobals {
+  std::string server;
+  std::string output;
+  std::string name_space;
+  std::string request_timeout;
+  bool quiet = false;
+};
+
+void AddGlobals(CLI::App& app, TypedGlobals& typed) {
+  app.add_option("--server", typed.server,
+                 "berthd's address, unix:/path or host:port; BERTH_SERVER by default")
+      ->type_name("ADDRESS");
+  app.add_option("-o,--output", typed.output, "table, wide, json, yaml or name")
+      ->type_name("FORMAT");
+  app.add_flag("-q,--quiet", typed.quiet, "Ids alone; of `run`, nothing but the task's output");
+  app.add_option("-n,--namespace", typed.name_space, "Whose things are meant")->type_name("NAME");
+  app.add_option("--request-timeout", typed.request_timeout,
+                 "How long one request may take; 15s by default")
+      ->type_name("DURATION");
+}
+
+std::string QuoteArgument(std::string_view text) {
+  std::string quoted = TerminalText(text.substr(0, kMostQuoted));
+  if (text.size() > kMostQuoted) quoted += "...";
+  return "\"" + quoted + "\"";
+}
+
+absl::Status Usage(const std::string& message) { return absl::InvalidArgumentError(message); }
+
+absl::StatusOr<OutputFormat> ParseFormat(const std::string& text) {
+  std::array<std::string_view, kFormats.size()> names;
+  for (std::size_t i = 0; i < kFormats.size(); ++i) {
+    if (kFormats[i].first == text) return kFormats[i].second;
+    names[i] = kFormats[i].first;
+  }
+  return Usage("--output: " + QuoteArgument(text) + " is no format" +
+               base::DidYouMean(text, names) + ": write table, wide, json, yaml or name");
+}
+
+absl::StatusOr<GlobalFlags> CheckGlobals(const TypedGlobals& typed, const Process& process) {
+  GlobalFlags flags;
+  flags.server = typed.server;
+  if (flags.server.empty()) flags.server = process.environment("BERTH_SERVER").value_or("");
+  if (flags.server.empty()) flags.server = kDefaultServer;
+  flags.quiet = typed.quiet;
+  flags.name_space = typed.name_space;
+  if (!typed.output.empty()) {
+    BERTH_ASSIGN_OR_RETURN(flags.format, ParseFormat(typed.output));
+  }
+  if (!typed.request_timeout.empty()) {
+    const auto timeout = base::ParseDuration(typed.request_timeout);
+    if (!timeout.ok()) {
+      return Usage("--request-timeout: " + base::S(timeout.status().message()));
+    }
+    if (*timeout < absl::Milliseconds(1) || *timeout > absl::Hours(24)) {
+      return Usage("--request-timeout: " + QuoteArgument(typed.request_timeout) +
+                   " is out of range: from 1ms to 24h");
+    }
+    flags.request_timeout = *timeout;
+  }
+  return flags;
+}
+
+// The long and short names of an app's flags, with their dashes.
+std::vector<std::string> FlagNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  return names;
+}
+
+// What to say of an argument that no flag or operand took.
+absl::Status Unexpected(const std::string& argument, const CLI::App& app, const CLI::App& sub,
+                        const Verb& verb) {
+  if (argument.size() > 1 && argument[0] == '-') {
+    const std::string name = argument.substr(0, argument.find('='));
+    std::vector<std::string> known = FlagNames(sub);
+    for (std::string& global : FlagNames(app)) known.push_back(std::move(global));
+    std::vector<std::string_view> views;
+    for (const std::string& each : known) {
+      if (each.starts_with("--")) views.emplace_back(each);
+    }
+    std::string message = "unknown flag " + QuoteArgument(name) + base::DidYouMean(name, views) +
+                          "; see 'berth " + std::string(verb.name) + " --help'";
+    if (verb.takes_command) message += "; what belongs to the command goes after \"--\"";
+    return Usage(message);
+  }
+  if (verb.takes_command) {
+    return Usage("unexpected argument " + QuoteArgument(argument) +
+                 ": the command goes after \"--\", as in: berth " + std::string(verb.name) +
+                 " -- " + TerminalText(argument.substr(0, kMostQuoted)));
+  }
+  return Usage("unexpected argument " + QuoteArgument(argument) + "; see 'berth " +
+               std::string(verb.name) + " --help'");
+}
+
+// One argument of ours, checked before the parser sees it.
+absl::Status CheckArgument(const std::string& argument, std::size_t position) {
+  if (!base::IsValidUtf8(argument)) {
+    return Usage("argument " + std::to_string(position) + ", " + QuoteArgument(argument) +
+                 ", is not valid UTF-8");
+  }
+  return absl::OkStatus();
+}
+
+// The program's parser, with the verbs that are named in the arguments filled in. Filling in all of
+// them would cost more than the rest of the start.
+struct Parser {
+  explicit Parser(const std::vector<std::string>& arguments) {
+    app.fallthrough();
+    app.allow_extras();
+    app.footer(std::string(kHelpFooter));
+    AddGlobals(app, globals);
+    for (std::size_t i = 0; i < kVerbs.size(); ++i) {
+      const Verb& verb = kVerbs[i];
+      subs[i] = app.add_subcommand(std::string(verb.name), verb.summary);
+      subs[i]->allow_extras();
+      if (std::find(arguments.begin(), arguments.end(), verb.name) != arguments.end()) {
+        actions[i] = verb.add(*subs[i]);
+      }
+    }
+  }
+
+  CLI::App app{"Places work on a cluster of machines.", "berth"};
+  TypedGlobals globals;
+  std::array<CLI::App*, kVerbs.size()> subs = {};
+  std::array<Action, kVerbs.size()> actions;
+};
+
+absl::StatusOr<int> Execute(const std::vector<std::string>& arguments, const Process& process,
+                            std::optional<GlobalFlags>& flags) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    BERTH_RETURN_IF_ERROR(CheckArgument(arguments[i], i + 1));
+  }
+  // Our own words end at the first "--", whatever follows.
+  const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+  const std::vector<std::string> own(arguments.begin(), dashes);
+  std::optional<std::vector<std::string>> command;
+  if (dashes != arguments.end()) command.emplace(dashes + 1, arguments.end());
+  for (const std::string& argument : own) {
+    // The parser would take the next argument for the value.
+    if (argument.starts_with("--") && argument.ends_with('=') &&
+        std::count(argument.begin(), argument.end(), '=') == 1) {
+      return Usage(QuoteArgument(argument) + " has no value");
+    }
+  }
+
+  Parser parser(own);
+  try {
+    // The parser takes them from the end.
+    parser.app.parse(std::vector<std::string>(own.rbegin(), own.rend()));
+  } catch (const CLI::CallForHelp&) {
+    process.out->Write(parser.app.help());
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    flags = CheckGlobals(parser.globals, process).value_or(GlobalFlags());
+    return Usage(TerminalText(error.what()) + "; see 'berth --help'");
+  }
+  BERTH_ASSIGN_OR_RETURN(flags, CheckGlobals(parser.globals, process));
+
+  for (std::size_t i = 0; i < kVerbs.size(); ++i) {
+    if (!parser.subs[i]->parsed()) continue;
+    const Verb& verb = kVerbs[i];
+    const std::vector<std::string> extra = parser.app.remaining(true);
+    if (!extra.empty()) return Unexpected(extra[0], parser.app, *parser.subs[i], verb);
+    if (command && !verb.takes_command) {
+      return Usage("berth " + std::string(verb.name) + " takes no command after \"--\"");
+    }
+    Invocation invocation(process, *flags, std::move(command));
+    return parser.actions[i](invocation);
+  }
+
+  const std::vector<std::string> extra = parser.app.remaining();
+  if (extra.empty()) {
+    process.err->Write(parser.app.help());
+    return kExitUsage;
+  }
+  std::array<std::string_view, kVerbs.size()> names;
+  for (std::size_t i = 0; i < kVerbs.size(); ++i) names[i] = kVerbs[i].name;
+  const bool flag = extra[0].size() > 1 && extra[0][0] == '-';
+  return Usage((flag ? "unknown flag " : "unknown command ") + QuoteArgument(extra[0]) +
+               (flag ? "" : base::DidYouMean(extra[0], names)) + "; see 'berth --help'");
+}
+
+// {"error": {"code": "NOT_FOUND", "reason": "NOT_FOUND", "message": "..."}}
+yaml::Value ErrorDocument(const absl::Status& status) {
+  yaml::Value error;
+  error.Set("code", yaml::Value::String(absl::StatusCodeToString(status.code())));
+  if (const std::string reason = ReasonOf(status); !reason.empty()) {
+    error.Set("reason", yaml::Value::String(reason));
+  }
+  error.Set("message", yaml::Value::String(base::S(status.message())));
+  if (const std::string field = FieldOf(status); !field.empty()) {
+    error.Set("field", yaml::Value::String(field));
+  }
+  yaml::Value document;
+  document.Set("error", std::move(error));
+  return document;
+}
+
+}  // namespace
+
+std::vector<std::string> CompletionWords(const std::string& verb) {
+  std::vector<std::string> words;
+  Parser parser({verb});
+  if (verb == "get") words = {"jobs", "tasks", "nodes"};
+  for (std::size_t i = 0; i < kVerbs.size(); ++i) {
+    if (verb.empty()) words.emplace_back(kVerbs[i].name);
+    if (kVerbs[i].name != verb) continue;
+    for (std::string& name : FlagNames(*parser.subs[i])) {
+      if (name.starts_with("--")) words.push_back(std::move(name));
+    }
+  }
+  for (std::string& name : FlagNames(parser.app)) {
+    if (name.starts_with("--") && name != "--help") words.push_back(std::move(name));
+  }
+  return words;
+}
+
+int RunBerthCli(const std::vector<std::string>& arguments, const Process& process) {
+  std::optional<GlobalFlags> flags;
+  const absl::StatusOr<int> result = Execute(arguments, process, flags);
+  if (result.ok()) return *result;
+  const GlobalFlags known = flags.value_or(GlobalFlags());
+  Invocation invocation(process, known, std::nullopt);
+  if (invocation.wants_document()) {
+    invocation.PrintDocument(ErrorDocument(result.status()));
+  } else {
+    invocation.PrintError("berth: " + TerminalLines(base::V(result.status().message())) + "\n");
+  }
+  return ExitCodeOf(result.status());
+}
+
+}  // namespace berth::cli

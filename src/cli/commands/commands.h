@@ -1,0 +1,26 @@
+// The verbs of `berth`. Each Add… function adds a verb's flags to its CLI::App and returns what the
+// verb does; the flags live as long as the action.
+#pragma once
+
+#include "cli/invocation.h"
+
+namespace CLI {
+class App;
+}
+
+namespace berth::cli {
+
+Action AddRun(CLI::App& app);
+Action AddSubmit(CLI::App& app);
+Action AddGet(CLI::App& app);
+Action AddDescribe(CLI::App& app);
+Action AddExplain(CLI::App& app);
+Action AddLogs(CLI::App& app);
+Action AddWait(CLI::App& app);
+Action AddCancel(CLI::App& app);
+Action AddCordon(CLI::App& app);
+Action AddUncordon(CLI::App& app);
+Action AddVersion(CLI::App& app);
+Action AddCompletion(CLI::App& app);
+
+}  // namespace berth::cli

@@ -1,0 +1,317 @@
+// berth describe: all there is to know about one job, task or node, for people.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/quantities.h"
+#include "base/status_macros.h"
+#include "cli/commands/commands.h"
+#include "cli/job_ending.h"
+#include "cli/names.h"
+#include "cli/output/message_value.h"
+#include "cli/output/rows.h"
+#include "cli/output/sections.h"
+#include "cli/output/table.h"
+#include "jobfile/array_spec.h"
+
+namespace berth::cli {
+namespace {
+
+// "2026-11-20 18:00:00", in the zone of this machine.
+std::string TimeText(int64_t unix_ms) {
+  if (unix_ms == 0) return "";
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::FromUnixMillis(unix_ms),
+                          absl::LocalTimeZone());
+}
+
+std::string CountText(int64_t count) { return count == 0 ? "" : std::to_string(count); }
+
+// A word as a shell would need it to be written, when it is not plain.
+std::string ShellWord(const std::string& word) {
+  const bool plain = !word.empty() && word.find_first_not_of(
+                                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                          "0123456789_./-+=:,@%") == std::string::npos;
+  if (plain) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+template <typename StringMap>
+std::string MapText(const StringMap& map) {
+  const std::map<std::string, std::string> ordered(map.begin(), map.end());
+  std::string text;
+  for (const auto& [key, value] : ordered) {
+    text += (text.empty() ? "" : ", ") + key + "=" + value;
+  }
+  return text;
+}
+
+void AddGroup(Sections& page, const v1::TaskGroup& group) {
+  const v1::TaskTemplate& task = group.template_();
+  page.Title(group.name().empty() ? "Task" : "Group " + group.name());
+  std::string command;
+  for (const std::string& word : task.payload().command()) {
+    command += (command.empty() ? "" : " ") + ShellWord(word);
+  }
+  page.Line("Command", command);
+  if (!task.payload().script().empty()) {
+    page.Line("Script", std::to_string(task.payload().script().size()) +
+                            " bytes; see 'berth get job ID -o yaml'");
+  }
+  page.Line("Directory", task.payload().working_directory());
+  page.Line("Environment", MapText(task.payload().environment()));
+  if (group.has_array()) page.Line("Array", jobfile::FormatArraySpec(group.array()));
+  page.Line("Resources", ResourcesText(task.resources()));
+  for (const v1::DeviceRequest& device : task.devices()) page.Line("Devices", DeviceText(device));
+  page.Line("Node selector", MapText(task.node_selector()));
+  for (const v1::Toleration& toleration : task.tolerations()) {
+    std::string text = toleration.key().empty() ? "*" : toleration.key();
+    if (toleration.has_value()) text += "=" + toleration.value();
+    if (toleration.effect() != v1::TAINT_EFFECT_UNSPECIFIED) {
+      text += ":" + std::string(NameOf(toleration.effect()));
+    }
+    page.Line("Tolerates", text);
+  }
+  if (task.time_limit_ms() > 0) {
+    page.Line("Time limit", base::FormatExactDuration(absl::Milliseconds(task.time_limit_ms())));
+  }
+  if (task.has_grace_ms()) {
+    page.Line("Grace", base::FormatExactDuration(absl::Milliseconds(task.grace_ms())));
+  }
+  page.Line("Processes", CountText(task.max_processes()));
+  page.Line("Retries", CountText(group.retries()));
+}
+
+// Where the tasks of a job are: "97 succeeded, 2 running, 1 failed".
+std::string StatesText(const v1::TaskCounts& counts) {
+  const std::pair<int64_t, const char*> states[] = {
+      {counts.succeeded(), "succeeded"},    {counts.failed(), "failed"},
+      {counts.cancelled(), "cancelled"},    {counts.running(), "running"},
+      {counts.starting(), "starting"},      {counts.bound(), "bound"},
+      {counts.stopping(), "stopping"},      {counts.queued(), "queued"},
+      {counts.parked(), "parked"},          {counts.held(), "held"},
+      {counts.quarantined(), "quarantined"}};
+  std::string text;
+  for (const auto& [count, name] : states) {
+    if (count == 0) continue;
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + name;
+  }
+  return text;
+}
+
+std::string JobPage(const v1::Job& job) {
+  Sections page;
+  page.Title("Job " + job.id());
+  page.Line("Name", job.spec().name());
+  page.Line("State", NameOf(job.state()));
+  page.Line("Tasks", StatesText(job.tasks()));
+  if (HasEnded(job.state())) page.Line("Exit code", std::to_string(job.exit_code()));
+  page.Line("Namespace", job.spec().namespace_());
+  page.Line("Queue", job.spec().queue());
+  page.Line("Profile", job.spec().profile());
+  page.Line("Priority", CountText(job.spec().priority()));
+  page.Line("Labels", MapText(job.spec().labels()));
+  page.Line("Description", job.spec().description());
+  page.Line("Submitted by", job.submitted_by());
+  page.Line("Submitted", TimeText(job.submitted_unix_ms()));
+  page.Line("Started", TimeText(job.started_unix_ms()));
+  page.Line("Ended", TimeText(job.ended_unix_ms()));
+  for (const v1::TaskGroup& group : job.spec().groups()) AddGroup(page, group);
+  return page.Text();
+}
+
+void AddAttempt(Sections& page, const v1::Attempt& attempt) {
+  page.Title("Attempt " + attempt.id());
+  page.Line("Node", attempt.node());
+  page.Line("Isolation", attempt.isolation());
+  std::string devices;
+  for (const std::string& id : attempt.device_ids()) devices += (devices.empty() ? "" : ", ") + id;
+  page.Line("Devices", devices);
+  page.Line("End", NameOf(attempt.end()));
+  page.Line("Exit", ExitText(attempt));
+  page.Line("Reason", NameOf(attempt.reason()));
+  page.Line("Message", attempt.message());
+  page.Line("Bound", TimeText(attempt.bound_unix_ms()));
+  page.Line("Started", TimeText(attempt.started_unix_ms()));
+  page.Line("Ended", TimeText(attempt.ended_unix_ms()));
+  if (attempt.started_unix_ms() > 0 && attempt.ended_unix_ms() > 0) {
+    page.Line("Ran", base::FormatElapsed(attempt.ended_unix_ms() - attempt.started_unix_ms()));
+  }
+  if (attempt.usage().cpu_time_ms() > 0) {
+    page.Line("CPU time", base::FormatElapsed(attempt.usage().cpu_time_ms()));
+  }
+  if (attempt.usage().memory_peak_bytes() > 0) {
+    page.Line("Peak memory", base::FormatBytes(attempt.usage().memory_peak_bytes()));
+  }
+}
+
+std::string TaskPage(const v1::GetTaskResponse& answer) {
+  const v1::Task& task = answer.task();
+  Sections page;
+  page.Title("Task " + task.id());
+  page.Line("Job", task.job_id() + (task.job_name().empty() ? "" : " (" + task.job_name() + ")"));
+  page.Line("State", NameOf(task.state()));
+  page.Line("Reason", NameOf(task.reason()));
+  page.Line("Message", task.message());
+  page.Line("Namespace", task.namespace_());
+  page.Line("Resources", ResourcesText(task.resources()));
+  page.Line("Submitted", TimeText(task.submitted_unix_ms()));
+  page.Line("Attempts", CountText(task.attempts()));
+  for (const v1::Attempt& attempt : answer.attempts()) AddAttempt(page, attempt);
+  if (answer.attempts().empty() && task.has_attempt()) AddAttempt(page, task.attempt());
+  return page.Text();
+}
+
+std::string NodePage(const v1::Node& node) {
+  Sections page;
+  page.Title("Node " + node.name());
+  page.Line("State", NodeStateText(node));
+  page.Line("Tasks", std::to_string(node.tasks()));
+  page.Line("Isolation", node.isolation());
+  page.Line("Agent", node.agent_version());
+  page.Line("Registered", TimeText(node.registered_unix_ms()));
+  page.Line("Labels", MapText(node.labels()));
+  for (const v1::Taint& taint : node.taints()) page.Line("Taint", TaintText(taint));
+  for (const v1::LocalData& data : node.data_sets()) page.Line("Data set", data.name());
+  for (const v1::LocalData& model : node.models()) page.Line("Model", model.name());
+  page.Title("Resources");
+  Table resources({"RESOURCE", "CAPACITY", "ALLOCATED"});
+  const v1::Resources& all = node.capacity();
+  const v1::Resources& held = node.allocated();
+  resources.AddRow(
+      {"cpu", base::FormatCpuMilli(all.cpu_milli()), base::FormatCpuMilli(held.cpu_milli())});
+  resources.AddRow(
+      {"memory", base::FormatBytes(all.memory_bytes()), base::FormatBytes(held.memory_bytes())});
+  if (all.storage_bytes() > 0) {
+    resources.AddRow({"storage", base::FormatBytes(all.storage_bytes()),
+                      base::FormatBytes(held.storage_bytes())});
+  }
+  if (all.bandwidth_bits_per_s() > 0) {
+    resources.AddRow({"bandwidth", base::FormatBitsPerSecond(all.bandwidth_bits_per_s()),
+                      base::FormatBitsPerSecond(held.bandwidth_bits_per_s())});
+  }
+  const std::map<std::string, int64_t> extended(all.extended().begin(), all.extended().end());
+  for (const auto& [name, count] : extended) {
+    const auto used = held.extended().find(name);
+    resources.AddRow({name, std::to_string(count),
+                      std::to_string(used == held.extended().end() ? 0 : used->second)});
+  }
+  page.Block(resources.Text());
+  if (!node.devices().empty()) {
+    page.Title("Devices");
+    Table devices({"ID", "KIND", "MODEL", "MEMORY", "NUMA", "ALLOCATED", "HEALTH"});
+    for (const v1::DeviceStatus& status : node.devices()) {
+      const v1::Device& device = status.device();
+      devices.AddRow({device.id(), device.kind(), device.model(),
+                      device.memory_bytes() > 0 ? base::FormatBytes(device.memory_bytes()) : "",
+                      device.has_numa_node() ? std::to_string(device.numa_node()) : "",
+                      base::FormatCpuMilli(status.allocated_milli()),
+                      device.unhealthy() ? "unhealthy: " + device.unhealthy_reason() : "healthy"});
+    }
+    page.Block(devices.Text());
+  }
+  return page.Text();
+}
+
+struct Flags {
+  std::vector<std::string> things;
+};
+
+absl::Status DescribeNode(Invocation& invocation, Client& client, const std::string& name) {
+  v1::GetNodeRequest request;
+  request.set_name(name);
+  BERTH_ASSIGN_OR_RETURN(const v1::GetNodeResponse answer,
+                         client.Call(client.nodes(), &v1::NodeService::Stub::GetNode, request));
+  if (invocation.wants_document()) {
+    invocation.PrintDocument(MessageToValue(answer.node()));
+  } else {
+    invocation.Print(NodePage(answer.node()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DescribeTask(Invocation& invocation, Client& client, const std::string& id) {
+  v1::GetTaskRequest request;
+  request.set_task_id(id.substr(0, id.find('#')));
+  BERTH_ASSIGN_OR_RETURN(const v1::GetTaskResponse answer,
+                         client.Call(client.jobs(), &v1::JobService::Stub::GetTask, request));
+  if (invocation.wants_document()) {
+    invocation.PrintDocument(MessageToValue(answer));
+  } else {
+    invocation.Print(TaskPage(answer));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DescribeJob(Invocation& invocation, Client& client, const std::string& id) {
+  v1::GetJobRequest request;
+  request.set_job_id(id);
+  BERTH_ASSIGN_OR_RETURN(const v1::GetJobResponse answer,
+                         client.Call(client.jobs(), &v1::JobService::Stub::GetJob, request));
+  if (invocation.wants_document()) {
+    invocation.PrintDocument(MessageToValue(answer.job()));
+    return absl::OkStatus();
+  }
+  invocation.Print(JobPage(answer.job()));
+  if (answer.job().tasks().total() != 1) return absl::OkStatus();
+  // A job of one task is that task, to the person who asks.
+  v1::GetTaskRequest task_request;
+  task_request.set_task_id(id);
+  BERTH_ASSIGN_OR_RETURN(const v1::GetTaskResponse task,
+                         client.Call(client.jobs(), &v1::JobService::Stub::GetTask, task_request));
+  invocation.Print("\n" + TaskPage(task));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+  // Either ids of jobs and tasks, or "node NAME"; "job 12" and "task 12.3" are accepted too.
+  std::vector<std::string> things = flags.things;
+  bool nodes = false;
+  if (!things.empty()) {
+    const std::string& kind = things[0];
+    nodes = kind == "node" || kind == "nodes";
+    if (nodes || kind == "job" || kind == "jobs" || kind == "task" || kind == "tasks") {
+      things.erase(things.begin());
+    }
+  }
+  if (things.empty()) {
+    return absl::InvalidArgumentError(
+        "describe what? Name a job (12), a task (12.3), last, or: "
+        "node NAME");
+  }
+  BERTH_ASSIGN_OR_RETURN(Client* const client, invocation.client());
+  bool first = true;
+  for (const std::string& thing : things) {
+    if (!std::exchange(first, false) && !invocation.wants_document()) invocation.Print("\n");
+    if (nodes || thing.starts_with("node/")) {
+      BERTH_RETURN_IF_ERROR(
+          DescribeNode(invocation, *client, thing.starts_with("node/") ? thing.substr(5) : thing));
+      continue;
+    }
+    BERTH_ASSIGN_OR_RETURN(std::vector<Selector> selectors, ParseSelectors({thing}));
+    BERTH_RETURN_IF_ERROR(invocation.ResolveLast(selectors));
+    for (const Selector& selector : selectors) {
+      BERTH_RETURN_IF_ERROR(selector.is_task() || selector.names_attempt()
+                                ? DescribeTask(invocation, *client, selector.id)
+                                : DescribeJob(invocation, *client, selector.id));
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+Action AddDescribe(CLI::App& app) {
+  const auto flags = std::make_shared<Flags>();
+  app.add_option("THING", flags->things, "A job (12), a task (12.3), last, or: node NAME");
+  return [flags](Invocation& invocation) { return Run(*flags, invocation); };
+}
+
+}  // namespace berth::cli

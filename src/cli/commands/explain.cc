@@ -1,0 +1,165 @@
+// berth explain: why a task is where it is, or is nowhere.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/quantities.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "cli/commands/commands.h"
+#include "cli/names.h"
+#include "cli/output/message_value.h"
+#include "cli/output/sections.h"
+#include "cli/output/table.h"
+#include "cli/output/terminal_text.h"
+
+namespace berth::cli {
+namespace {
+
+struct Flags {
+  std::vector<std::string> ids;
+  std::string top;
+};
+
+// An amount of what a filter is about; 0: none is concerned.
+std::string AmountText(const v1::FilterOutcome& filter, int64_t amount) {
+  if (filter.requested() == 0) return "";
+  switch (filter.reason()) {
+    case v1::INSUFFICIENT_MEMORY:
+    case v1::INSUFFICIENT_STORAGE:
+    case v1::DEVICE_MEMORY_TOO_SMALL:
+      return base::FormatBytes(amount, base::Rounding::kDown);
+    case v1::INSUFFICIENT_CPU:
+      return base::FormatCpuMilli(amount);
+    case v1::INSUFFICIENT_BANDWIDTH:
+      return amount == 0 ? "0" : base::FormatBitsPerSecond(amount);
+    default:
+      return std::to_string(amount);
+  }
+}
+
+std::string FiltersTable(const v1::Explanation& explanation) {
+  Table table({"REMOVED", "FILTER", "REASON", "SUBJECT", "ASKED", "LARGEST FREE", "LARGEST",
+               "FOR EXAMPLE"});
+  for (const v1::FilterOutcome& filter : explanation.filters()) {
+    std::string examples;
+    for (const std::string& node : filter.examples()) {
+      examples += (examples.empty() ? "" : ", ") + node;
+    }
+    table.AddRow({std::to_string(filter.nodes()), filter.plugin(), NameOf(filter.reason()),
+                  filter.subject(), AmountText(filter, filter.requested()),
+                  AmountText(filter, filter.largest_free()),
+                  AmountText(filter, filter.largest_capacity()), examples});
+  }
+  return table.Text();
+}
+
+// One row a node: total, then score x weight of each plugin.
+std::string ScoresTable(const std::vector<v1::NodeScore>& nodes) {
+  std::vector<std::string> headers = {"NODE", "TOTAL"};
+  for (const v1::PluginScore& plugin : nodes[0].plugins()) {
+    headers.push_back(TerminalText(plugin.plugin()) + " x" + std::to_string(plugin.weight()));
+  }
+  Table table(headers);
+  for (const v1::NodeScore& node : nodes) {
+    std::vector<std::string> cells = {node.node(), std::to_string(node.total())};
+    for (const v1::PluginScore& plugin : node.plugins()) {
+      cells.push_back(std::to_string(plugin.score()));
+    }
+    // A server that sends vectors of different lengths must not break the table.
+    cells.resize(headers.size());
+    table.AddRow(std::move(cells));
+  }
+  return table.Text();
+}
+
+std::string Page(const v1::Explanation& explanation) {
+  Sections page;
+  page.Title("Task " + explanation.task_id() + ": " + std::string(NameOf(explanation.state())));
+  page.Block(TerminalLines(explanation.text()));
+  page.Line("Placeability", NameOf(explanation.placeability()));
+  page.Line("Reason", NameOf(explanation.reason()));
+  if (explanation.has_queue_position()) {
+    page.Line("Queue", std::to_string(explanation.queue_position()) + " before it");
+  }
+  for (const v1::Suggestion& suggestion : explanation.suggestions()) {
+    page.Line("It would fit", !suggestion.text().empty()
+                                  ? suggestion.text()
+                                  : "with " + suggestion.field() + " " + suggestion.value());
+  }
+  if (!explanation.filters().empty()) {
+    page.Title("Filters: " + std::to_string(explanation.nodes_feasible()) + " of " +
+               std::to_string(explanation.nodes_total()) + " nodes fit");
+    page.Block(FiltersTable(explanation));
+  }
+  if (explanation.has_decision()) {
+    const v1::Decision& decision = explanation.decision();
+    page.Title("Decision, as it was made");
+    page.Line("Node", decision.winner().node());
+    page.Line("Epoch", std::to_string(decision.epoch()));
+    page.Line("Profile", decision.profile());
+    page.Line("Feasible", std::to_string(decision.nodes_feasible()) + " nodes");
+    if (!decision.runner_up().empty()) {
+      page.Line("Runner-up",
+                decision.runner_up() + ", total " + std::to_string(decision.runner_up_total()));
+    }
+    page.Block(ScoresTable({decision.winner()}));
+  }
+  if (!explanation.scores_now().empty()) {
+    page.Title("Scores as of now (epoch " + std::to_string(explanation.as_of_epoch()) + ")");
+    page.Block(ScoresTable({explanation.scores_now().begin(), explanation.scores_now().end()}));
+  }
+  return page.Text();
+}
+
+absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+  if (flags.ids.empty()) {
+    return absl::InvalidArgumentError(
+        "explain what? Name a task or a job, as in: berth explain "
+        "12.3, or: berth explain last");
+  }
+  v1::ExplainRequest request;
+  if (!flags.top.empty()) {
+    const auto top = base::ParseCount(flags.top, 0, 50);
+    if (!top.ok()) return absl::InvalidArgumentError("--top: " + base::S(top.status().message()));
+    request.set_top(static_cast<int32_t>(*top));
+  }
+  BERTH_ASSIGN_OR_RETURN(std::vector<Selector> selectors, ParseSelectors(flags.ids));
+  BERTH_RETURN_IF_ERROR(invocation.ResolveLast(selectors));
+  BERTH_ASSIGN_OR_RETURN(Client* const client, invocation.client());
+  yaml::Value::List documents;
+  std::string text;
+  for (const Selector& selector : selectors) {
+    request.set_id(selector.id.substr(0, selector.id.find('#')));
+    BERTH_ASSIGN_OR_RETURN(const v1::ExplainResponse answer,
+                           client->Call(client->jobs(), &v1::JobService::Stub::Explain, request));
+    if (invocation.wants_document()) {
+      documents.push_back(MessageToValue(answer.explanation()));
+      continue;
+    }
+    if (!text.empty()) text += '\n';
+    text += invocation.flags().quiet ? TerminalLines(answer.explanation().text()) + "\n"
+                                     : Page(answer.explanation());
+  }
+  if (invocation.wants_document()) {
+    invocation.PrintDocument(documents.size() == 1 ? documents[0]
+                                                   : yaml::Value::Sequence(std::move(documents)));
+  }
+  invocation.Print(text);
+  return 0;
+}
+
+}  // namespace
+
+Action AddExplain(CLI::App& app) {
+  const auto flags = std::make_shared<Flags>();
+  app.add_option("ID", flags->ids, "Tasks (12.3) or jobs (12); last");
+  app.add_option("--top", flags->top, "Nodes whose scores are shown, 0 to 50; 5 by default")
+      ->type_name("N");
+  return [flags](Invocation& invocation) { return Run(*flags, invocation); };
+}
+
+}  // namespace berth::cli

@@ -1,0 +1,484 @@
+#include "cli/follow_job.h"
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/support/async_unary_call.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "cli/event_stream.h"
+#include "cli/names.h"
+#include "cli/rpc_status.h"
+
+namespace berth::cli {
+namespace {
+
+// How long berthd may be out of reach before we give up.
+constexpr int64_t kPatienceMs = 60'000;
+// A leg of the watch that lived for this long had reached berthd (gRPC gives up dialling after 20
+// s).
+constexpr int64_t kSurelyConnectedMs = 25'000;
+// How long after the job's end its output is asked for again.
+constexpr int64_t kOutputPatienceMs = 10'000;
+constexpr int64_t kFirstRetryMs = 50;
+constexpr int64_t kLongestRetryMs = 2'000;
+// Log streams at once; tasks beyond wait, their output is kept by berthd.
+constexpr std::size_t kMostLogStreams = 32;
+
+// Waits for a descriptor beside the completion queue, and puts an event on the queue for each of
+// the first two times that it becomes readable.
+class InterruptRelay final : public Event {
+ public:
+  InterruptRelay(int fd, grpc::CompletionQueue* queue, std::function<void()> on_interrupt)
+      : fd_(fd), queue_(queue), on_interrupt_(std::move(on_interrupt)) {
+    if (fd_ < 0) return;
+    stop_ = base::UniqueFd(eventfd(0, EFD_CLOEXEC));
+    BERTH_CHECK(stop_.valid()) << "eventfd: errno " << errno;
+    thread_ = std::thread([this] { Wait(); });
+  }
+  ~InterruptRelay() override { Stop(); }
+
+  // After it no new event is put on the queue.
+  void Stop() {
+    if (!thread_.joinable()) return;
+    const uint64_t one = 1;
+    BERTH_CHECK(write(stop_.get(), &one, sizeof(one)) == sizeof(one));
+    thread_.join();
+  }
+
+  // An alarm that is cancelled by the end of the program is not an interrupt.
+  void Proceed(bool ok) override {
+    if (ok) on_interrupt_();
+  }
+
+ private:
+  void Wait() {
+    for (grpc::Alarm& alarm : alarms_) {
+      std::array<pollfd, 2> waiting = {{{.fd = fd_, .events = POLLIN, .revents = 0},
+                                        {.fd = stop_.get(), .events = POLLIN, .revents = 0}}};
+      while (poll(waiting.data(), waiting.size(), -1) < 0 && errno == EINTR) {
+      }
+      if (waiting[1].revents != 0) return;
+      // A signalfd gives one record a read, a pipe what there is.
+      std::array<char, 128> record = {};
+      if (read(fd_, record.data(), record.size()) <= 0) return;
+      alarm.Set(queue_, gpr_now(GPR_CLOCK_MONOTONIC), static_cast<Event*>(this));
+    }
+  }
+
+  const int fd_;
+  grpc::CompletionQueue* const queue_;
+  const std::function<void()> on_interrupt_;
+  base::UniqueFd stop_;
+  std::array<grpc::Alarm, 2> alarms_;
+  std::thread thread_;
+};
+
+// The request to cancel, once.
+class CancelCall final : public Event {
+ public:
+  CancelCall(Client& client, grpc::CompletionQueue* queue, const std::string& job_id) {
+    client.SetUnaryDeadline(context_);
+    v1::CancelRequest request;
+    request.add_ids(job_id);
+    request.set_message("interrupted");
+    call_ = client.jobs().AsyncCancel(&context_, request, queue);
+    call_->Finish(&response_, &status_, static_cast<Event*>(this));
+  }
+
+  void Proceed(bool) override { finished_ = true; }
+  void Cancel() { context_.TryCancel(); }
+  bool finished() const { return finished_; }
+  const grpc::Status& status() const { return status_; }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<v1::CancelResponse>> call_;
+  v1::CancelResponse response_;
+  grpc::Status status_;
+  bool finished_ = false;
+};
+
+// Doubling waits between tries.
+class Backoff {
+ public:
+  // When the next try may be made.
+  int64_t NextAfter(int64_t now_ms) {
+    const int64_t at_ms = now_ms + wait_ms_;
+    wait_ms_ = std::min(wait_ms_ * 2, kLongestRetryMs);
+    return at_ms;
+  }
+  void Reset() { wait_ms_ = kFirstRetryMs; }
+
+ private:
+  int64_t wait_ms_ = kFirstRetryMs;
+};
+
+// The output of one attempt.
+struct AttemptOutput {
+  v1::Task task;
+  std::string attempt_id;
+  std::unique_ptr<EventStream<v1::LogsResponse>> stream;
+  // Next byte wanted of standard output and of standard error.
+  std::array<int64_t, 2> next = {0, 0};
+  Backoff backoff;
+  std::optional<int64_t> dial_at_ms;
+  bool done = false;
+};
+
+class Follower {
+ public:
+  Follower(Client& client, const base::Clock& clock, const FollowOptions& options,
+           JobListener& listener)
+      : client_(client),
+        clock_(clock),
+        options_(options),
+        listener_(listener),
+        epoch_(options.epoch),
+        relay_(options.interrupt_fd, &queue_, [this] { OnInterrupt(); }) {}
+
+  absl::StatusOr<FollowResult> Run() {
+    DialWatch();
+    while (!IsOver()) {
+      Turn();
+      if (listener_.output_closed() && !cancel_) RequestCancel();
+    }
+    Close();
+    if (!error_.ok()) return error_;
+    return std::move(result_);
+  }
+
+ private:
+  bool IsOver() const {
+    if (!error_.ok() || result_.left) return true;
+    // What the watch has said so far covers the end, and every byte of output is here.
+    return ended_epoch_ && epoch_ >= *ended_epoch_ && outputs_.empty() && waiting_.empty();
+  }
+
+  // Waits for the next event or timer and handles it.
+  void Turn() {
+    void* tag = nullptr;
+    bool ok = false;
+    const int64_t now_ms = clock_.MonotonicMs();
+    const int64_t wait_ms = std::max<int64_t>(NextTimerMs(now_ms) - now_ms, 0);
+    const gpr_timespec deadline =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(wait_ms, GPR_TIMESPAN));
+    if (queue_.AsyncNext(&tag, &ok, deadline) == grpc::CompletionQueue::GOT_EVENT) {
+      static_cast<Event*>(tag)->Proceed(ok);
+    }
+    RunTimers(clock_.MonotonicMs());
+  }
+
+  int64_t NextTimerMs(int64_t now_ms) const {
+    int64_t next = now_ms + 3'600'000;
+    if (dial_watch_at_ms_) next = std::min(next, *dial_watch_at_ms_);
+    if (cancel_at_ms_) next = std::min(next, *cancel_at_ms_);
+    for (const AttemptOutput& output : outputs_) {
+      if (output.dial_at_ms) next = std::min(next, *output.dial_at_ms);
+    }
+    if (const auto tick = listener_.tick_at_ms()) next = std::min(next, *tick);
+    return next;
+  }
+
+  void RunTimers(int64_t now_ms) {
+    if (cancel_ && cancel_->finished() && !cancel_at_ms_) OnCancelAnswer(now_ms);
+    if (cancel_at_ms_ && now_ms >= *cancel_at_ms_) SendCancel();
+    if (const auto tick = listener_.tick_at_ms(); tick && now_ms >= *tick) listener_.Tick(now_ms);
+    if (dial_watch_at_ms_ && now_ms >= *dial_watch_at_ms_) DialWatch();
+    for (AttemptOutput& output : outputs_) {
+      if (output.dial_at_ms && now_ms >= *output.dial_at_ms) DialOutput(output);
+    }
+    std::erase_if(outputs_, [](const AttemptOutput& output) {
+      return output.done && (!output.stream || output.stream->finished());
+    });
+    while (outputs_.size() < kMostLogStreams && !waiting_.empty()) {
+      outputs_.push_back(std::move(waiting_.front()));
+      waiting_.pop_front();
+      DialOutput(outputs_.back());
+    }
+  }
+
+  // ---- the watch ----
+
+  void DialWatch() {
+    dial_watch_at_ms_.reset();
+    watch_dialled_ms_ = clock_.MonotonicMs();
+    if (must_list_ && !List()) return;
+    auto context = std::make_unique<grpc::ClientContext>();
+    client_.SetWatchDeadline(*context);
+    v1::WatchRequest request;
+    request.add_kinds(v1::OBJECT_KIND_JOB);
+    request.add_kinds(v1::OBJECT_KIND_TASK);
+    request.set_job_id(options_.job_id);
+    request.set_from_epoch(epoch_);
+    watch_ = std::make_unique<EventStream<v1::WatchResponse>>(
+        &queue_, std::move(context),
+        [&](grpc::ClientContext* dialled, grpc::CompletionQueue* queue) {
+          return client_.jobs().PrepareAsyncWatch(dialled, request, queue);
+        },
+        [this](v1::WatchResponse& response) { OnWatch(response); },
+        [this](const grpc::Status& status) { OnWatchEnd(status); });
+  }
+
+  void OnWatch(v1::WatchResponse& response) {
+    if (closing_) return;
+    lost_since_ms_.reset();
+    watch_backoff_.Reset();
+    for (const v1::WatchEvent& event : response.events()) {
+      if (event.has_task()) OnTask(event.task());
+      if (event.has_job()) OnJob(event.job(), event.epoch());
+    }
+    epoch_ = std::max<uint64_t>(epoch_, response.epoch());
+  }
+
+  void OnWatchEnd(const grpc::Status& status) {
+    if (closing_) return;
+    const int64_t now_ms = clock_.MonotonicMs();
+    switch (status.error_code()) {
+      case grpc::StatusCode::OK:
+      case grpc::StatusCode::UNAVAILABLE:
+      case grpc::StatusCode::DEADLINE_EXCEEDED:
+      case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      case grpc::StatusCode::CANCELLED:
+      case grpc::StatusCode::INTERNAL:
+      case grpc::StatusCode::UNKNOWN:
+      case grpc::StatusCode::ABORTED:  // we fell behind: on from the last epoch that we saw
+        break;
+      case grpc::StatusCode::OUT_OF_RANGE:  // that epoch is not kept any more
+        must_list_ = true;
+        break;
+      default:
+        error_ = client_.Explain(status);
+        return;
+    }
+    NoteLostContact(status, now_ms);
+    dial_watch_at_ms_ = watch_backoff_.NextAfter(now_ms);
+  }
+
+  void NoteLostContact(const grpc::Status& status, int64_t now_ms) {
+    // These end a healthy watch: a silent hour, a reader that was too slow.
+    if (status.ok() || status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
+        status.error_code() == grpc::StatusCode::ABORTED ||
+        status.error_code() == grpc::StatusCode::OUT_OF_RANGE) {
+      return;
+    }
+    if (now_ms - watch_dialled_ms_ > kSurelyConnectedMs) lost_since_ms_.reset();
+    if (!lost_since_ms_) {
+      lost_since_ms_ = now_ms;
+      listener_.OnContactLost(base::S(client_.Explain(status).message()));
+    }
+    if (now_ms - *lost_since_ms_ < kPatienceMs) return;
+    const absl::Status why = client_.Explain(status);
+    error_ = WithMessage(why, base::S(why.message()) + "; job " + options_.job_id +
+                                  " goes on without us: 'berth wait " + options_.job_id + "'");
+  }
+
+  // Reads everything anew where the changes between are no longer kept. False: to be tried again.
+  bool List() {
+    v1::GetJobRequest get;
+    get.set_job_id(options_.job_id);
+    const auto job = client_.Call(client_.jobs(), &v1::JobService::Stub::GetJob, get);
+    v1::ListTasksRequest list;
+    list.set_job_id(options_.job_id);
+    list.set_page_size(1000);
+    uint64_t first_epoch = 0;
+    absl::Status status = job.status();
+    std::vector<v1::Task> tasks;
+    while (status.ok()) {
+      auto page = client_.Call(client_.jobs(), &v1::JobService::Stub::ListTasks, list);
+      status = page.status();
+      if (!status.ok()) break;
+      if (first_epoch == 0) first_epoch = page->epoch();
+      for (v1::Task& task : *page->mutable_tasks()) tasks.push_back(std::move(task));
+      if (page->next_page_token().empty()) break;
+      list.set_page_token(page->next_page_token());
+    }
+    if (!status.ok()) {
+      OnWatchEnd(
+          grpc::Status(static_cast<grpc::StatusCode>(status.code()), base::S(status.message())));
+      return false;
+    }
+    must_list_ = false;
+    epoch_ = first_epoch;
+    for (const v1::Task& task : tasks) OnTask(task);
+    OnJob(job->job(), std::min<uint64_t>(job->epoch(), first_epoch));
+    return true;
+  }
+
+  void OnJob(const v1::Job& job, uint64_t epoch) {
+    result_.job = job;
+    listener_.OnJob(job);
+    if (HasEnded(job.state()) && !ended_epoch_) {
+      ended_epoch_ = epoch;
+      ended_at_ms_ = clock_.MonotonicMs();
+    }
+  }
+
+  // ---- output ----
+
+  void OnTask(const v1::Task& task) {
+    listener_.OnTask(task);
+    const v1::Attempt& attempt = task.attempt();
+    const bool started = attempt.started_unix_ms() > 0 || task.state() == v1::TASK_STATE_RUNNING;
+    const std::size_t hash = attempt.id().rfind('#');
+    if (!started || hash == std::string::npos) return;
+    // Attempts that came and went between two messages have output, too.
+    int32_t& known = attempts_known_[task.id()];
+    for (int32_t number = known + 1; number <= attempt.number(); ++number) {
+      AttemptOutput output;
+      output.task = task;
+      output.attempt_id = attempt.id().substr(0, hash + 1) + std::to_string(number);
+      waiting_.push_back(std::move(output));
+    }
+    known = std::max(known, attempt.number());
+  }
+
+  void DialOutput(AttemptOutput& output) {
+    output.dial_at_ms.reset();
+    auto context = std::make_unique<grpc::ClientContext>();
+    client_.SetLogsDeadline(*context);
+    v1::LogsRequest request;
+    request.set_id(output.attempt_id);
+    request.set_follow(true);
+    output.stream = std::make_unique<EventStream<v1::LogsResponse>>(
+        &queue_, std::move(context),
+        [&](grpc::ClientContext* dialled, grpc::CompletionQueue* queue) {
+          return client_.jobs().PrepareAsyncLogs(dialled, request, queue);
+        },
+        [this, &output](v1::LogsResponse& response) { OnLogs(output, response); },
+        [this, &output](const grpc::Status& status) { OnLogsEnd(output, status); });
+  }
+
+  void OnLogs(AttemptOutput& output, const v1::LogsResponse& response) {
+    if (closing_) return;
+    output.backoff.Reset();
+    const bool is_stderr = response.stream() == v1::OUTPUT_STREAM_STDERR;
+    int64_t& next = output.next[is_stderr ? 1 : 0];
+    std::string_view bytes = response.data();
+    // After a break the stream starts anew: what was told is skipped.
+    const int64_t told = std::max<int64_t>(next - response.offset(), 0);
+    if (told >= static_cast<int64_t>(bytes.size())) return;
+    bytes.remove_prefix(static_cast<std::size_t>(told));
+    next = response.offset() + static_cast<int64_t>(response.data().size());
+    listener_.OnOutput(output.task, is_stderr, bytes);
+  }
+
+  void OnLogsEnd(AttemptOutput& output, const grpc::Status& status) {
+    if (closing_) return;
+    const int64_t now_ms = clock_.MonotonicMs();
+    const bool patient = !ended_at_ms_ || now_ms - *ended_at_ms_ < kOutputPatienceMs;
+    if (status.ok()) {
+      output.done = true;
+    } else if (patient) {
+      output.dial_at_ms = output.backoff.NextAfter(now_ms);
+    } else {
+      output.done = true;
+      listener_.OnOutputLost(output.task, base::S(client_.Explain(status).message()));
+    }
+  }
+
+  // ---- interrupts ----
+
+  void OnInterrupt() {
+    if (cancel_) {
+      result_.left = true;
+      return;
+    }
+    RequestCancel();
+  }
+
+  void RequestCancel() {
+    listener_.OnCancelling();
+    result_.cancelled_by_us = true;
+    SendCancel();
+  }
+
+  // A wish that did not arrive is sent again; one that was refused is not.
+  void OnCancelAnswer(int64_t now_ms) {
+    const grpc::Status& status = cancel_->status();
+    if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+      cancel_at_ms_ = cancel_backoff_.NextAfter(now_ms);
+    } else if (!status.ok() && !cancel_refused_) {
+      cancel_refused_ = true;
+      listener_.OnCancelRefused(base::S(client_.Explain(status).message()));
+    }
+  }
+
+  void SendCancel() {
+    cancel_at_ms_.reset();
+    cancel_ = std::make_unique<CancelCall>(client_, &queue_, options_.job_id);
+  }
+
+  // Takes every call off the queue; destroying one in flight is not allowed.
+  void Close() {
+    closing_ = true;
+    relay_.Stop();
+    if (watch_) watch_->Cancel();
+    if (cancel_) cancel_->Cancel();
+    for (AttemptOutput& output : outputs_) {
+      if (output.stream) output.stream->Cancel();
+    }
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+      if (tag != static_cast<Event*>(&relay_)) static_cast<Event*>(tag)->Proceed(ok);
+    }
+  }
+
+  Client& client_;
+  const base::Clock& clock_;
+  const FollowOptions& options_;
+  JobListener& listener_;
+
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<EventStream<v1::WatchResponse>> watch_;
+  std::optional<int64_t> dial_watch_at_ms_;
+  int64_t watch_dialled_ms_ = 0;
+  Backoff watch_backoff_;
+  uint64_t epoch_;
+  bool must_list_ = false;
+  std::optional<int64_t> lost_since_ms_;
+
+  // A list: streams point to their element.
+  std::list<AttemptOutput> outputs_;
+  std::deque<AttemptOutput> waiting_;
+  // Attempts of each task whose output is here or on its way.
+  std::map<std::string, int32_t> attempts_known_;
+
+  std::optional<uint64_t> ended_epoch_;
+  std::optional<int64_t> ended_at_ms_;
+  std::unique_ptr<CancelCall> cancel_;
+  std::optional<int64_t> cancel_at_ms_;
+  Backoff cancel_backoff_;
+  bool cancel_refused_ = false;
+  bool closing_ = false;
+  FollowResult result_;
+  absl::Status error_;
+  // Last: its thread uses the queue.
+  InterruptRelay relay_;
+};
+
+}  // namespace
+
+absl::StatusOr<FollowResult> FollowJob(Client& client, const base::Clock& clock,
+                                       const FollowOptions& options, JobListener& listener) {
+  return Follower(client, clock, options, listener).Run();
+}
+
+}  // namespace berth::cli

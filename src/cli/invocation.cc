@@ -1,0 +1,50 @@
+#include "cli/invocation.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "yaml/write.h"
+
+namespace berth::cli {
+
+absl::StatusOr<Client*> Invocation::client() {
+  if (!client_) {
+    BERTH_ASSIGN_OR_RETURN(client_,
+                           Client::Create(flags_.server, flags_.request_timeout, process_.clock));
+  }
+  return client_.get();
+}
+
+void Invocation::PrintDocument(const yaml::Value& value) {
+  Print(flags_.format == OutputFormat::kYaml ? yaml::WriteYaml(value)
+                                             : yaml::WriteJson(value, 2) + "\n");
+}
+
+absl::Status Invocation::ResolveLast(std::vector<Selector>& selectors) {
+  if (std::none_of(selectors.begin(), selectors.end(),
+                   [](const Selector& selector) { return selector.is_last(); })) {
+    return absl::OkStatus();
+  }
+  BERTH_ASSIGN_OR_RETURN(Client* const server, client());
+  v1::ListJobsRequest request;
+  request.set_namespace_(flags_.name_space);
+  request.set_newest_first(true);
+  BERTH_ASSIGN_OR_RETURN(const v1::ListJobsResponse page,
+                         server->Call(server->jobs(), &v1::JobService::Stub::ListJobs, request));
+  if (page.jobs().empty()) {
+    return absl::NotFoundError("there is no last job: none has been submitted, or kept");
+  }
+  const std::string me = "uid:" + std::to_string(getuid());
+  const auto mine = std::find_if(page.jobs().begin(), page.jobs().end(),
+                                 [&](const v1::Job& job) { return job.submitted_by() == me; });
+  const std::string& id = (mine != page.jobs().end() ? *mine : page.jobs(0)).id();
+  for (Selector& selector : selectors) {
+    if (selector.is_last()) selector.id = id;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace berth::cli

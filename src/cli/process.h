@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/unique_fd.h"
+#include "cli/byte_sink.h"
+
+namespace berth::cli {
+
+// What a command sees of the process that it runs in. Passed in, so that tests can be the terminal,
+// the environment and the person at Ctrl-C.
+//
+// Threading: used by one thread. Everything pointed to outlives the command.
+struct Process {
+  ByteSink* out = nullptr;
+  ByteSink* err = nullptr;
+  // Standard output and error are one terminal, so that what is written to either appears in order.
+  bool on_terminal = false;
+  // Standard output is a terminal.
+  bool out_is_terminal = false;
+  // Width of the terminal; 0: not known.
+  int columns = 0;
+  const base::Clock* clock = nullptr;
+
+  // The value of an environment variable; empty when it is not set.
+  std::function<std::optional<std::string>(const std::string& name)> environment;
+  // The current directory, absolute.
+  std::function<absl::StatusOr<std::string>()> working_directory;
+  // All of standard input, up to `max_bytes`.
+  std::function<absl::StatusOr<std::string>(std::size_t max_bytes)> read_stdin;
+  // From this call on SIGINT, SIGTERM and SIGHUP do not end the process: each makes the descriptor
+  // readable. Call before the first thread is started. -1: interrupts are not seen.
+  std::function<base::UniqueFd()> open_interrupts;
+};
+
+}  // namespace berth::cli

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "berth/v1/types.pb.h"
+#include "cli/invocation.h"
+
+namespace CLI {
+class App;
+}
+
+namespace berth::cli {
+
+// The flags by which `run` and `submit` describe a job, as they were typed.
+struct TaskFlags {
+  std::string file;
+  std::string request_id;
+
+  // Of the job: also allowed with a file, whose values they replace.
+  std::string name;
+  std::string queue;
+  std::string profile;
+  std::string priority;
+  std::string description;
+  std::vector<std::string> labels;
+
+  // Of its tasks: only without a file.
+  std::string cpu;
+  std::string memory;
+  std::string storage;
+  std::string gpus;
+  std::string gpu_share;
+  std::string gpu_memory;
+  std::string array;
+  std::string time_limit;
+  std::string grace;
+  std::string retries;
+  std::string max_processes;
+  std::string workdir;
+  std::vector<std::string> environment;
+  std::vector<std::string> node_selector;
+  std::vector<std::string> tolerations;
+};
+
+// Adds the flags to a command. `flags` outlives it.
+void AddTaskFlags(CLI::App& app, TaskFlags& flags);
+
+// The job that the flags and the words after "--", or the file, describe. InvalidArgument names the
+// flag, or the place in the file, that is wrong.
+absl::StatusOr<v1::JobSpec> BuildJob(const TaskFlags& flags, Invocation& invocation);
+
+}  // namespace berth::cli

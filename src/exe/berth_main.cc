@@ -1,0 +1,108 @@
+// The program `berth`: gives the CLI its terminal, its environment and its signals.
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "base/clock.h"
+#include "cli/berth_cli.h"
+#include "cli/byte_sink.h"
+#include "cli/process.h"
+
+namespace {
+
+using berth::base::UniqueFd;
+
+// Whether both are one terminal that understands how to clear a line.
+bool AreOneTerminal(int a, int b) {
+  struct stat first = {};
+  struct stat second = {};
+  const char* const kind = std::getenv("TERM");
+  return isatty(a) == 1 && isatty(b) == 1 && fstat(a, &first) == 0 && fstat(b, &second) == 0 &&
+         first.st_rdev == second.st_rdev && kind != nullptr && std::strcmp(kind, "dumb") != 0;
+}
+
+int TerminalColumns() {
+  winsize size = {};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+std::optional<std::string> Environment(const std::string& name) {
+  const char* const value = std::getenv(name.c_str());
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
+
+absl::StatusOr<std::string> WorkingDirectory() {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::current_path(error);
+  if (error) {
+    return absl::FailedPreconditionError(
+        "the current directory cannot be named: " + error.message() +
+        "; change to another, or give "
+        "--workdir");
+  }
+  return path.string();
+}
+
+absl::StatusOr<std::string> ReadStdin(std::size_t max_bytes) {
+  std::string text;
+  std::array<char, 65536> part = {};
+  while (text.size() < max_bytes) {
+    const ssize_t got = read(STDIN_FILENO, part.data(), part.size());
+    if (got == 0) break;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      return absl::FailedPreconditionError(std::string("standard input: ") + std::strerror(errno));
+    }
+    text.append(part.data(), static_cast<std::size_t>(got));
+  }
+  return text;
+}
+
+UniqueFd OpenInterrupts() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGHUP);
+  if (sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) return UniqueFd();
+  return UniqueFd(signalfd(-1, &signals, SFD_CLOEXEC));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A reader that goes away is noticed by the write: `run` then cancels its job.
+  std::signal(SIGPIPE, SIG_IGN);
+  berth::base::SystemClock clock;
+  berth::cli::FdSink out(STDOUT_FILENO);
+  berth::cli::FdSink err(STDERR_FILENO);
+  berth::cli::Process process;
+  process.out = &out;
+  process.err = &err;
+  process.on_terminal = AreOneTerminal(STDOUT_FILENO, STDERR_FILENO);
+  process.out_is_terminal = isatty(STDOUT_FILENO) == 1;
+  process.columns = process.on_terminal ? TerminalColumns() : 0;
+  process.clock = &clock;
+  process.environment = Environment;
+  process.working_directory = WorkingDirectory;
+  process.read_stdin = ReadStdin;
+  process.open_interrupts = OpenInterrupts;
+  const int code =
+      berth::cli::RunBerthCli(std::vector<std::string>(argv + 1, argv + argc), process);
+  // Nothing is left to write or to close; taking the libraries apart would cost a third of the run.
+  _exit(code);
+}
