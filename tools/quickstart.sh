@@ -9,6 +9,7 @@
 #   --keep       leaves a fresh cluster up, and says how to use it and how to stop it
 #   --stop DIR   ends what a run with --keep left, with all that runs in it, and removes it
 # Runs as root, or as somebody who may use sudo: agents need root to give tasks limits.
+# With BERTH_BUILD_DIR set it installs and builds nothing, and takes the programs from there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -183,6 +184,33 @@ put_up() {
   wait_for 'every node' all_nodes_ready
 }
 
+install_and_build() {
+  local started=$SECONDS tests=() log
+  step='installing packages'
+  say 'Installing packages'
+  tools/setup.sh --no-tests || fail 'its message is above'
+  printf 'all there\n'
+
+  step='the build'
+  say 'Building a release in build/release (minutes the first time)'
+  # A tree that builds the tests too goes on doing so.
+  grep -qs '^BERTH_BUILD_TESTS:BOOL=ON' build/release/CMakeCache.txt ||
+    tests=(-DBERTH_BUILD_TESTS=OFF)
+  log=$(mktemp)
+  "${as_caller[@]}" cmake --preset release "${tests[@]}" >"$log" 2>&1 || {
+    tail -n 30 "$log" >&2
+    rm -f "$log"
+    fail 'cmake could not configure it; its message is above. A build/release of another compiler
+  or another place may be in the way: remove it, and run this again'
+  }
+  rm -f "$log"
+  "${as_caller[@]}" cmake --build build/release -j "$(nproc)" --target \
+    berthd berth-agent berth-shim berth ||
+    fail 'the compiler stopped; its message is above. Killed means that memory ran out: close
+  something and run this again, it goes on where it was'
+  printf 'installed and built in %d s\n' $((SECONDS - started))
+}
+
 # ---- the run -----------------------------------------------------------------------------------
 
 keep=false
@@ -216,32 +244,9 @@ on_exit() {
 trap on_exit EXIT
 trap 'printf "\nquickstart: interrupted; taking everything down\n" >&2; exit 130' INT TERM HUP
 
-step='installing packages'
-say 'Installing packages'
-tools/setup.sh --no-tests || fail 'its message is above'
-printf 'all there\n'
-
-step='the build'
-say 'Building a release in build/release (minutes the first time)'
-started=$SECONDS
-tests=()
-# A tree that builds the tests too goes on doing so.
-grep -qs '^BERTH_BUILD_TESTS:BOOL=ON' build/release/CMakeCache.txt || tests=(-DBERTH_BUILD_TESTS=OFF)
-log=$(mktemp)
-"${as_caller[@]}" cmake --preset release "${tests[@]}" >"$log" 2>&1 || {
-  tail -n 30 "$log" >&2
-  rm -f "$log"
-  fail 'cmake could not configure it; its message is above. A build/release of another compiler or
-  another place is in the way sometimes: remove it, and run this again'
-}
-rm -f "$log"
-"${as_caller[@]}" cmake --build build/release -j "$(nproc)" --target \
-  berthd berth-agent berth-shim berth ||
-  fail 'the compiler stopped; its message is above. Killed means that memory ran out: close
-  something and run this again, it goes on where it was'
-bin=$root/build/release/bin
+bin=${BERTH_BUILD_DIR:-$root/build/release}/bin
+[ -n "${BERTH_BUILD_DIR-}" ] || install_and_build
 export PATH=$bin:$PATH
-printf 'built in %d s\n' $((SECONDS - started))
 
 step='starting the cluster'
 say 'Starting berthd and two agents, each with half of this machine'
