@@ -62,11 +62,11 @@ Suggestion Make(const WhatIf& what_if, std::string field, std::string value,
   suggestion.value = std::move(value);
   if (!option_name.empty()) suggestion.option = option_name + " " + suggestion.value;
   suggestion.node = what_if.table().name(slot);
-  suggestion.text =
-      "with " +
-      (option_name.empty() ? suggestion.field + " " + suggestion.value : suggestion.option) +
-      (what_if.goal() == Goal::kFitsNow ? " it would fit " : " it could ever fit ") +
-      suggestion.node + (what_if.goal() == Goal::kFitsNow ? " now" : "");
+  const std::string change =
+      option_name.empty() ? suggestion.field + " " + suggestion.value : suggestion.option;
+  suggestion.text = "with " + change +
+                    (what_if.goal() == Goal::kFitsNow ? " it fits " + suggestion.node + " now"
+                                                      : " it could run on " + suggestion.node);
   return suggestion;
 }
 

@@ -18,7 +18,7 @@ struct Suggestion {
   std::string value;   // as a job file writes it: "12Gi"
   std::string option;  // as a command line writes it: "--memory 12Gi"; empty: it has no option
   std::string node;    // that would then hold it; of several the first by name
-  std::string text;    // "with --memory 12Gi it would fit node-a"
+  std::string text;    // "with --memory 12Gi it could run on node-a"
 
   bool operator==(const Suggestion&) const = default;
 };

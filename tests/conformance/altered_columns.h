@@ -1,0 +1,121 @@
+// Columns that are like others but for some.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "berth/node_columns.h"
+#include "berth/plugin.h"
+
+namespace berth::testing {
+
+// The columns of `base`, with those of `other` in the kinds of `altered`.
+//
+// REQUIRES: both have the same size and the same numbers for names, and outlive this.
+class MixedColumns final : public NodeColumns {
+ public:
+  MixedColumns(const NodeColumns& base, const NodeColumns& other, Reads altered)
+      : base_(base), other_(other), altered_(altered) {}
+
+  size_t size() const override { return base_.size(); }
+  uint32_t resource_count() const override { return base_.resource_count(); }
+  std::span<const uint32_t> rank() const override { return other_.rank(); }  // not for plugins
+
+  std::span<const int32_t> capacity(ResourceIndex resource) const override {
+    return From(kReadsStatic).capacity(resource);
+  }
+  std::span<const int32_t> allocated(ResourceIndex resource) const override {
+    return From(kReadsAllocation).allocated(resource);
+  }
+  const NodeMask& live() const override { return base_.live(); }
+  const NodeMask& ready() const override { return From(kReadsStatic).ready(); }
+  const NodeMask& cordoned() const override { return From(kReadsStatic).cordoned(); }
+  const NodeMask& with_label(LabelId label) const override {
+    return From(kReadsStatic).with_label(label);
+  }
+  const NodeMask& with_key(KeyId key) const override { return From(kReadsStatic).with_key(key); }
+  std::span<const LabelId> labels_of_key(KeyId key) const override {
+    return From(kReadsStatic).labels_of_key(key);
+  }
+  bool integer_value(LabelId label, int64_t& value) const override {
+    return base_.integer_value(label, value);
+  }
+  uint32_t taint_count() const override { return base_.taint_count(); }
+  const NodeMask& with_taint(TaintId taint) const override {
+    return From(kReadsStatic).with_taint(taint);
+  }
+  TaintEffect effect(TaintId taint) const override { return base_.effect(taint); }
+  bool Tolerates(std::span<const Toleration> tolerations, TaintId taint) const override {
+    return base_.Tolerates(tolerations, taint);
+  }
+  std::span<const DeviceRow> devices(Slot slot) const override {
+    return From(kReadsDevices).devices(slot);
+  }
+  const NodeMask& with_device_kind(KindId kind) const override {
+    return From(kReadsDevices).with_device_kind(kind);
+  }
+
+ private:
+  const NodeColumns& From(Reads reads) const { return (altered_ & reads) != 0 ? other_ : base_; }
+
+  const NodeColumns& base_;
+  const NodeColumns& other_;
+  const Reads altered_;
+};
+
+// The columns of `base` as they could be at best: everything released, every agent connected, no
+// node cordoned, every device well.
+class EmptiedColumns final : public NodeColumns {
+ public:
+  // REQUIRES: `base` outlives this and does not change.
+  explicit EmptiedColumns(const NodeColumns& base)
+      : base_(base), zeros_(base.size(), 0), none_(base.size()) {
+    for (Slot slot = 0; slot < base.size(); ++slot) {
+      const auto rows = base.devices(slot);
+      devices_.emplace_back(rows.begin(), rows.end());
+      for (DeviceRow& row : devices_.back()) {
+        row.allocated_milli = 0;
+        row.allocated_memory_mib = 0;
+        row.healthy = true;
+      }
+    }
+  }
+
+  size_t size() const override { return base_.size(); }
+  uint32_t resource_count() const override { return base_.resource_count(); }
+  std::span<const uint32_t> rank() const override { return base_.rank(); }
+  std::span<const int32_t> capacity(ResourceIndex resource) const override {
+    return base_.capacity(resource);
+  }
+  std::span<const int32_t> allocated(ResourceIndex) const override { return zeros_; }
+  const NodeMask& live() const override { return base_.live(); }
+  const NodeMask& ready() const override { return base_.live(); }
+  const NodeMask& cordoned() const override { return none_; }
+  const NodeMask& with_label(LabelId label) const override { return base_.with_label(label); }
+  const NodeMask& with_key(KeyId key) const override { return base_.with_key(key); }
+  std::span<const LabelId> labels_of_key(KeyId key) const override {
+    return base_.labels_of_key(key);
+  }
+  bool integer_value(LabelId label, int64_t& value) const override {
+    return base_.integer_value(label, value);
+  }
+  uint32_t taint_count() const override { return base_.taint_count(); }
+  const NodeMask& with_taint(TaintId taint) const override { return base_.with_taint(taint); }
+  TaintEffect effect(TaintId taint) const override { return base_.effect(taint); }
+  bool Tolerates(std::span<const Toleration> tolerations, TaintId taint) const override {
+    return base_.Tolerates(tolerations, taint);
+  }
+  std::span<const DeviceRow> devices(Slot slot) const override { return devices_[slot]; }
+  const NodeMask& with_device_kind(KindId kind) const override {
+    return base_.with_device_kind(kind);
+  }
+
+ private:
+  const NodeColumns& base_;
+  const std::vector<int32_t> zeros_;
+  const NodeMask none_;
+  std::vector<std::vector<DeviceRow>> devices_;
+};
+
+}  // namespace berth::testing

@@ -1,0 +1,499 @@
+// Every registered plugin against the contract of include/berth.
+//
+// The checks know nothing of what a plugin does: a new one is under them by being registered.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "base/strings.h"
+#include "berth/filter.h"
+#include "berth/queue_sort.h"
+#include "berth/reserve.h"
+#include "berth/score.h"
+#include "builtin.h"
+#include "pipeline/table_context.h"
+#include "state/requirements_table.h"
+#include "tests/conformance/altered_columns.h"
+#include "tests/support/plugin_args_builder.h"
+#include "tests/support/random_cluster.h"
+
+namespace berth {
+namespace {
+
+using testing::Arg;
+using testing::ArgList;
+using testing::ArgMap;
+using testing::ArgWeight;
+using testing::Between;
+using testing::Chance;
+using testing::EmptiedColumns;
+using testing::FillRandomly;
+using testing::MixedColumns;
+using testing::RandomNeeds;
+
+constexpr TaskKey kKey{.job = JobId{7}, .group = 0, .position = 3};
+constexpr TaskKey kOtherKey{.job = JobId{8}, .group = 1, .position = 0};
+
+// A plugin with arguments that change what it does.
+struct Variant {
+  std::string plugin;
+  std::string label;  // letters only: part of the test's name
+  PluginArgs args;
+};
+
+PluginArgs Strategy(PluginArgs::Map entries) {
+  return ArgMap({{"scoringStrategy", ArgMap(std::move(entries))}});
+}
+
+std::vector<Variant> AllVariants() {
+  std::vector<Variant> variants;
+  for (const plugins::BuiltinPlugin& plugin : plugins::BuiltinPlugins()) {
+    variants.push_back({std::string(plugin.name), "Default", {}});
+  }
+  const PluginArgs three =
+      ArgList({ArgWeight("cpu", 3), ArgWeight("storage", 1), ArgWeight("fpga_slots", 2)});
+  variants.push_back({"NodeResourcesFit", "Packing",
+                      Strategy({{"type", Arg("MostAllocated")},
+                                {"devices", Arg("LeastAllocated")},
+                                {"resources", three}})});
+  variants.push_back(
+      {"NodeResourcesFit", "Shaped",
+       Strategy({{"type", Arg("RequestedToCapacityRatio")},
+                 {"devices", Arg("Ignore")},
+                 {"requestedToCapacityRatio",
+                  ArgMap({{"shape", ArgList({ArgMap({{"utilization", Arg(10)}, {"score", Arg(3)}}),
+                                             ArgMap({{"utilization", Arg(70)}, {"score", Arg(10)}}),
+                                             ArgMap({{"utilization", Arg(100)},
+                                                     {"score", Arg(0)}})})}})}})});
+  variants.push_back({"BalancedAllocation", "Three",
+                      ArgMap({{"resources", ArgList({ArgWeight("cpu", 1), ArgWeight("memory", 1),
+                                                     ArgWeight("fpga_slots", 1)})}})});
+  return variants;
+}
+
+class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
+ protected:
+  PluginConformanceTest() : rng_(testing::TestSeed(20'260'101)) {}
+
+  // A cluster of `nodes` slots, and the plugin made for it.
+  void Draw(int nodes) {
+    table_ = std::make_unique<state::NodeTable>(1);
+    FillRandomly(rng_, nodes, *table_);
+    pipeline::TableContext context(table_->names());
+    for (const plugins::BuiltinPlugin& builtin : plugins::BuiltinPlugins()) {
+      if (builtin.name != GetParam().plugin) continue;
+      auto made = builtin.make(GetParam().args, context);
+      ASSERT_TRUE(made.ok()) << made.status();
+      plugin_ = *std::move(made);
+    }
+    ASSERT_NE(plugin_, nullptr);
+    filter_ = dynamic_cast<const FilterPlugin*>(plugin_.get());
+    score_ = dynamic_cast<const ScorePlugin*>(plugin_.get());
+    reserve_ = dynamic_cast<const ReservePlugin*>(plugin_.get());
+  }
+
+  const TaskRequirements& DrawNeeds() {
+    const auto shape = shapes_.Acquire(RandomNeeds(rng_), 0, *table_, /*intern_unknown=*/true);
+    EXPECT_TRUE(shape.ok()) << shape.status();
+    return shapes_.Get(*shape);
+  }
+
+  // Calls check(needs) for a number of tasks on clusters of several sizes.
+  template <typename F>
+  void ForManyTasks(F&& check) {
+    for (int nodes : {0, 1, 63, 64, 65, 300}) {
+      Draw(nodes);
+      if (HasFatalFailure()) return;
+      for (int i = 0; i < 40; ++i) {
+        check(DrawNeeds());
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+
+  // A random part of the slots, each once, in random order.
+  std::vector<Slot> DrawSlots() {
+    std::vector<Slot> slots;
+    for (Slot slot = 0; slot < table_->size(); ++slot) {
+      if (Chance(rng_, 40)) slots.push_back(slot);
+    }
+    for (size_t i = slots.size(); i > 1; --i) std::swap(slots[i - 1], slots[rng_.Uniform(i)]);
+    return slots;
+  }
+
+  NodeMask Filter(const TaskRequirements& needs, const NodeColumns& columns, SlotSpan slots,
+                  NodeMask mask, TaskKey key = kKey) const {
+    const absl::Status status = filter_->Filter({needs, key}, columns, slots, mask);
+    EXPECT_TRUE(status.ok()) << status;
+    return mask;
+  }
+  NodeMask FilterAll(const TaskRequirements& needs, const NodeColumns& columns) const {
+    return Filter(needs, columns, SlotSpan::All(columns.size()), columns.live());
+  }
+
+  // Untouched slots keep kUntouched.
+  static constexpr int32_t kUntouched = -77;
+  std::vector<int32_t> Score(const TaskRequirements& needs, const NodeColumns& columns,
+                             SlotSpan slots, TaskKey key = kKey) const {
+    std::vector<int32_t> scores(columns.size(), kUntouched);
+    const absl::Status status = score_->Score({needs, key}, columns, slots, scores);
+    EXPECT_TRUE(status.ok()) << status;
+    return scores;
+  }
+  std::vector<int32_t> ScoreAll(const TaskRequirements& needs, const NodeColumns& columns) const {
+    return Score(needs, columns, SlotSpan::All(columns.size()));
+  }
+
+  // Columns like the table's, but for those that a plugin with these reads does not look at.
+  template <typename F>
+  void WithOtherColumns(Reads reads, F&& check) {
+    state::NodeTable other(2);
+    FillRandomly(rng_, static_cast<int>(table_->size()), other);
+    const auto unread = static_cast<Reads>(
+        (kReadsStatic | kReadsAllocation | kReadsDevices | kReadsUsage | kReadsTerms) & ~reads);
+    check(MixedColumns(*table_, other, unread));
+  }
+
+  base::Rng rng_;
+  std::unique_ptr<state::NodeTable> table_;
+  state::RequirementsTable shapes_;
+  std::unique_ptr<Plugin> plugin_;
+  const FilterPlugin* filter_ = nullptr;
+  const ScorePlugin* score_ = nullptr;
+  const ReservePlugin* reserve_ = nullptr;
+};
+
+// What one Reject said.
+struct Seen {
+  Slot slot;
+  Reason reason;
+  int64_t requested, free, capacity;
+  bool permanent;
+};
+
+class SeenSink final : public RejectionSink {
+ public:
+  void Reject(Slot slot, Reason reason, uint32_t, int64_t requested, int64_t free, int64_t capacity,
+              bool permanent) override {
+    seen.push_back({slot, reason, requested, free, capacity, permanent});
+  }
+  // In rising order.
+  std::vector<Slot> Slots() const {
+    std::vector<Slot> slots;
+    for (const Seen& one : seen) slots.push_back(one.slot);
+    std::sort(slots.begin(), slots.end());
+    return slots;
+  }
+  std::vector<Seen> seen;
+};
+
+std::vector<Slot> SlotsOf(const NodeMask& mask) {
+  std::vector<Slot> slots;
+  mask.ForEach([&](Slot slot) { slots.push_back(slot); });
+  return slots;
+}
+
+TEST_P(PluginConformanceTest, HasTheNameItIsRegisteredBy) {
+  Draw(0);
+  EXPECT_EQ(plugin_->name(), GetParam().plugin);
+}
+
+TEST_P(PluginConformanceTest, TakesPartSomewhere) {
+  Draw(0);
+  EXPECT_TRUE(filter_ != nullptr || score_ != nullptr || reserve_ != nullptr ||
+              dynamic_cast<const QueueSortPlugin*>(plugin_.get()) != nullptr);
+}
+
+TEST_P(PluginConformanceTest, RefusesArgumentsItDoesNotKnow) {
+  state::Names names;
+  pipeline::TableContext context(names);
+  for (const plugins::BuiltinPlugin& builtin : plugins::BuiltinPlugins()) {
+    if (builtin.name != GetParam().plugin) continue;
+    const auto made = builtin.make(ArgMap({{"noSuchArgument", Arg(1)}}), context);
+    EXPECT_EQ(made.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(base::S(made.status().message()).rfind("noSuchArgument: ", 0), 0u) << made.status();
+  }
+}
+
+// ---- filters ----
+
+class FilterConformanceTest : public PluginConformanceTest {};
+
+TEST_P(FilterConformanceTest, AnswersTheSameTwiceAndForEqualTasks) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    const SlotSpan all = SlotSpan::All(table_->size());
+    const NodeMask first = Filter(needs, *table_, all, table_->live());
+    ASSERT_EQ(Filter(needs, *table_, all, table_->live()), first);
+    ASSERT_EQ(Filter(needs, *table_, all, table_->live(), kOtherKey), first);
+  });
+}
+
+TEST_P(FilterConformanceTest, OnlyClearsAndDoesNotLookAtTheMask) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    const NodeMask all = FilterAll(needs, *table_);
+    NodeMask start(table_->size());
+    for (Slot slot : DrawSlots()) start.Assign(slot, table_->live().Test(slot));
+    NodeMask expected = start;
+    expected.And(all);
+    ASSERT_EQ(Filter(needs, *table_, SlotSpan::All(table_->size()), start), expected);
+  });
+}
+
+TEST_P(FilterConformanceTest, AnswersForAListAsForTheWholeRange) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    const NodeMask all = FilterAll(needs, *table_);
+    const std::vector<Slot> listed = DrawSlots();
+    const NodeMask some = Filter(needs, *table_, SlotSpan::List(listed), table_->live());
+    NodeMask expected = table_->live();
+    for (Slot slot : listed) expected.Assign(slot, all.Test(slot));
+    ASSERT_EQ(some, expected);
+  });
+}
+
+TEST_P(FilterConformanceTest, ReadsOnlyWhatItDeclares) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    WithOtherColumns(filter_->reads(), [&](const NodeColumns& columns) {
+      ASSERT_EQ(FilterAll(needs, columns), FilterAll(needs, *table_));
+    });
+  });
+}
+
+TEST_P(FilterConformanceTest, DiagnosesEachNodeThatItRemovesOnceAndNoOther) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    NodeMask removed = table_->live();
+    removed.AndNot(FilterAll(needs, *table_));
+    SeenSink exact, asked_of_all;
+    filter_->Diagnose({needs, kKey}, *table_, removed, exact);
+    filter_->Diagnose({needs, kKey}, *table_, table_->live(), asked_of_all);
+    ASSERT_EQ(exact.Slots(), SlotsOf(removed));
+    ASSERT_EQ(asked_of_all.Slots(), SlotsOf(removed));
+  });
+}
+
+TEST_P(FilterConformanceTest, GivesReasonsOfFiltersAndAmountsThatExplainThem) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    SeenSink sink;
+    filter_->Diagnose({needs, kKey}, *table_, table_->live(), sink);
+    for (const Seen& seen : sink.seen) {
+      ASSERT_GE(static_cast<int>(seen.reason), 100);
+      ASSERT_LT(static_cast<int>(seen.reason), 200);
+      ASSERT_GE(seen.free, 0);
+      ASSERT_LE(seen.free, seen.capacity);
+      // Where amounts are concerned, what is free is not enough; where it is for good, nor is what
+      // there is.
+      if (seen.requested == 0) continue;
+      ASSERT_LT(seen.free, seen.requested);
+      ASSERT_TRUE(!seen.permanent || seen.capacity < seen.requested);
+    }
+  });
+}
+
+TEST_P(FilterConformanceTest, CallsPermanentWhatNoReleaseMends) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    SeenSink sink;
+    filter_->Diagnose({needs, kKey}, *table_, table_->live(), sink);
+    NodeMask possible = table_->live();
+    for (const Seen& seen : sink.seen) {
+      if (seen.permanent) possible.Clear(seen.slot);
+    }
+    ASSERT_EQ(FilterAll(needs, EmptiedColumns(*table_)), possible);
+  });
+}
+
+// ---- scores ----
+
+class ScoreConformanceTest : public PluginConformanceTest {};
+
+TEST_P(ScoreConformanceTest, StaysInRangeOnEverySlot) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    for (int32_t score : ScoreAll(needs, *table_)) {
+      ASSERT_GE(score, 0);
+      ASSERT_LE(score, kMaxScore);
+    }
+  });
+}
+
+TEST_P(ScoreConformanceTest, AnswersTheSameTwiceAndForEqualTasks) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    const SlotSpan all = SlotSpan::All(table_->size());
+    const std::vector<int32_t> first = Score(needs, *table_, all);
+    ASSERT_EQ(Score(needs, *table_, all), first);
+    ASSERT_EQ(Score(needs, *table_, all, kOtherKey), first);
+  });
+}
+
+TEST_P(ScoreConformanceTest, AnswersForAListAsForTheWholeRangeAndWritesNothingElse) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    const std::vector<int32_t> all = ScoreAll(needs, *table_);
+    const std::vector<Slot> listed = DrawSlots();
+    std::vector<int32_t> expected(table_->size(), kUntouched);
+    for (Slot slot : listed) expected[slot] = all[slot];
+    ASSERT_EQ(Score(needs, *table_, SlotSpan::List(listed)), expected);
+  });
+}
+
+TEST_P(ScoreConformanceTest, ReadsOnlyWhatItDeclares) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    WithOtherColumns(score_->reads(), [&](const NodeColumns& columns) {
+      ASSERT_EQ(ScoreAll(needs, columns), ScoreAll(needs, *table_));
+    });
+  });
+}
+
+TEST_P(ScoreConformanceTest, SkipsOnlyTasksOnWhichEveryNodeScoresTheSame) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    if (!score_->Skips(needs)) return;
+    const std::vector<int32_t> scores = ScoreAll(needs, *table_);
+    ASSERT_EQ(std::count(scores.begin(), scores.end(), scores.empty() ? 0 : scores[0]),
+              static_cast<std::ptrdiff_t>(scores.size()));
+  });
+}
+
+// ---- reserves ----
+
+class ReserveConformanceTest : public PluginConformanceTest {
+ protected:
+  Reservation Reserve(const TaskRequirements& needs, const NodeColumns& columns, Slot slot,
+                      TaskKey key = kKey) const {
+    Reservation reservation;
+    const absl::Status status = reserve_->Reserve({needs, key}, columns, slot, reservation);
+    EXPECT_TRUE(status.ok()) << status;
+    return reservation;
+  }
+
+  // Calls check(needs, slot) for nodes that pass the plugin's own filter.
+  template <typename F>
+  void ForManyPlacements(F&& check) {
+    ForManyTasks([&](const TaskRequirements& needs) {
+      const NodeMask fits = filter_ == nullptr ? table_->live() : FilterAll(needs, *table_);
+      for (Slot slot : SlotsOf(fits)) {
+        check(needs, slot);
+        if (HasFatalFailure()) return;
+      }
+    });
+  }
+};
+
+TEST_P(ReserveConformanceTest, AnswersTheSameTwiceAndForEqualTasks) {
+  ForManyPlacements([&](const TaskRequirements& needs, Slot slot) {
+    const Reservation first = Reserve(needs, *table_, slot);
+    ASSERT_EQ(Reserve(needs, *table_, slot), first);
+    ASSERT_EQ(Reserve(needs, *table_, slot, kOtherKey), first);
+  });
+}
+
+TEST_P(ReserveConformanceTest, GivesNoPartOfADeviceAwayTwice) {
+  ForManyPlacements([&](const TaskRequirements& needs, Slot slot) {
+    const Reservation reservation = Reserve(needs, *table_, slot);
+    table_->Allocate(slot, needs, reservation);
+    for (const DeviceGrant& grant : reservation.devices) {
+      ASSERT_LT(grant.device, table_->devices(slot).size());
+      const DeviceRow& row = table_->devices(slot)[grant.device];
+      ASSERT_GE(grant.share_milli, 1);
+      ASSERT_TRUE(row.healthy);
+      ASSERT_LE(row.allocated_milli, 1000);
+      ASSERT_LE(row.allocated_memory_mib, row.memory_mib);
+    }
+    table_->Release(slot, needs, reservation);
+  });
+}
+
+TEST_P(ReserveConformanceTest, AddsToWhatIsReservedAlready) {
+  ForManyPlacements([&](const TaskRequirements& needs, Slot slot) {
+    Reservation reservation;
+    reservation.devices.push_back({63, 1, 2});
+    ASSERT_TRUE(reserve_->Reserve({needs, kKey}, *table_, slot, reservation).ok());
+    ASSERT_EQ(reservation.devices.front(), (DeviceGrant{63, 1, 2}));
+    reservation.devices.erase(reservation.devices.begin());
+    ASSERT_EQ(reservation, Reserve(needs, *table_, slot));
+  });
+}
+
+// ---- queue orders ----
+
+class QueueSortConformanceTest : public PluginConformanceTest {};
+
+TEST_P(QueueSortConformanceTest, AnswersTheSameTwice) {
+  Draw(0);
+  const auto* sort = dynamic_cast<const QueueSortPlugin*>(plugin_.get());
+  for (int i = 0; i < 1000; ++i) {
+    const QueuedGroup group{.job = JobId{rng_.Uniform(100)},
+                            .group = static_cast<uint32_t>(rng_.Uniform(3)),
+                            .priority = Between(rng_, -1000, 1000),
+                            .queued_at_ms = static_cast<int64_t>(rng_.Uniform(1'000'000))};
+    ASSERT_EQ(sort->Key(group), sort->Key(group));
+  }
+}
+
+// ---- who is under which contract ----
+
+template <typename Point>
+std::vector<Variant> VariantsWith() {
+  std::vector<Variant> with;
+  state::Names names;
+  pipeline::TableContext context(names);
+  for (const Variant& variant : AllVariants()) {
+    for (const plugins::BuiltinPlugin& builtin : plugins::BuiltinPlugins()) {
+      if (builtin.name != variant.plugin) continue;
+      const auto made = builtin.make(variant.args, context);
+      if (made.ok() && dynamic_cast<const Point*>(made->get()) != nullptr) with.push_back(variant);
+    }
+  }
+  return with;
+}
+
+std::string NameOf(const ::testing::TestParamInfo<Variant>& info) {
+  return info.param.plugin + info.param.label;
+}
+
+INSTANTIATE_TEST_SUITE_P(Registered, PluginConformanceTest, ::testing::ValuesIn(AllVariants()),
+                         NameOf);
+INSTANTIATE_TEST_SUITE_P(Registered, FilterConformanceTest,
+                         ::testing::ValuesIn(VariantsWith<FilterPlugin>()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Registered, ScoreConformanceTest,
+                         ::testing::ValuesIn(VariantsWith<ScorePlugin>()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Registered, ReserveConformanceTest,
+                         ::testing::ValuesIn(VariantsWith<ReservePlugin>()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Registered, QueueSortConformanceTest,
+                         ::testing::ValuesIn(VariantsWith<QueueSortPlugin>()), NameOf);
+
+// Thousands of nodes at once: more than any block that a plugin works in.
+TEST(ManyNodesConformanceTest, EveryFilterAndScoreAnswersForAListAsForTheRange) {
+  base::Rng rng(testing::TestSeed(5));
+  state::NodeTable table(1);
+  FillRandomly(rng, 5000, table);
+  state::RequirementsTable shapes;
+  pipeline::TableContext context(table.names());
+  for (const plugins::BuiltinPlugin& builtin : plugins::BuiltinPlugins()) {
+    const auto plugin = *builtin.make({}, context);
+    const auto* filter = dynamic_cast<const FilterPlugin*>(plugin.get());
+    const auto* score = dynamic_cast<const ScorePlugin*>(plugin.get());
+    std::vector<Slot> every;
+    for (Slot slot = 0; slot < table.size(); ++slot) every.push_back(slot);
+    for (int i = 0; i < 20; ++i) {
+      const auto shape = shapes.Acquire(RandomNeeds(rng), 0, table, /*intern_unknown=*/true);
+      ASSERT_TRUE(shape.ok());
+      const TaskView task{shapes.Get(*shape), kKey};
+      if (filter != nullptr) {
+        NodeMask range = table.live(), list = table.live();
+        ASSERT_TRUE(filter->Filter(task, table, SlotSpan::All(table.size()), range).ok());
+        ASSERT_TRUE(filter->Filter(task, table, SlotSpan::List(every), list).ok());
+        ASSERT_EQ(range, list) << builtin.name;
+      }
+      if (score != nullptr) {
+        std::vector<int32_t> range(table.size()), list(table.size());
+        ASSERT_TRUE(score->Score(task, table, SlotSpan::All(table.size()), range).ok());
+        ASSERT_TRUE(score->Score(task, table, SlotSpan::List(every), list).ok());
+        ASSERT_EQ(range, list) << builtin.name;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace berth

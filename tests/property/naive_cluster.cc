@@ -1,0 +1,222 @@
+#include "tests/property/naive_cluster.h"
+
+#include <algorithm>
+#include <set>
+
+#include "berth/resources.h"
+
+namespace berth::testing {
+namespace {
+
+using Node = NaiveCluster::Node;
+
+constexpr const char* kNames[kFirstExtended] = {"cpu", "memory", "storage", "bandwidth"};
+constexpr int64_t kFull = 1 << 20;
+
+std::map<std::string, int64_t> InWords(const state::Amounts& amounts) {
+  std::map<std::string, int64_t> words;
+  for (size_t i = 0; i < kFirstExtended; ++i) words[kNames[i]] = amounts.builtin[i];
+  for (const auto& [name, amount] : amounts.extended) words[name] = amount;
+  return words;
+}
+
+int64_t Get(const std::map<std::string, int64_t>& amounts, const std::string& name) {
+  const auto it = amounts.find(name);
+  return it == amounts.end() ? 0 : it->second;
+}
+
+std::optional<int64_t> AsInteger(const std::string& text) {
+  size_t used = 0;
+  try {
+    const int64_t value = std::stoll(text, &used);
+    if (used == text.size()) return value;
+  } catch (const std::exception&) {
+  }
+  return std::nullopt;
+}
+
+bool Holds(const state::LabelRequirementSpec& requirement, const Node& node) {
+  const auto label = node.spec.labels.find(requirement.key);
+  const bool there = label != node.spec.labels.end();
+  const auto& values = requirement.values;
+  const bool listed =
+      there && std::find(values.begin(), values.end(), label->second) != values.end();
+  const auto number = there ? AsInteger(label->second) : std::nullopt;
+  switch (requirement.op) {
+    case SelectorOp::kIn:
+      return listed;
+    case SelectorOp::kNotIn:
+      return !listed;
+    case SelectorOp::kExists:
+      return there;
+    case SelectorOp::kDoesNotExist:
+      return !there;
+    case SelectorOp::kGreater:
+      return number && *number > requirement.bound;
+    case SelectorOp::kLess:
+      return number && *number < requirement.bound;
+  }
+  return false;
+}
+
+bool Holds(const state::LabelSelectorSpec& selector, const Node& node) {
+  for (const auto& requirement : selector) {
+    if (!Holds(requirement, node)) return false;
+  }
+  return true;
+}
+
+bool Tolerated(const state::TaintSpec& taint, const state::NeedsSpec& needs) {
+  for (const auto& toleration : needs.tolerations) {
+    if (!toleration.key.empty() && toleration.key != taint.key) continue;
+    if (!toleration.key.empty() && toleration.value && *toleration.value != taint.value) continue;
+    if (toleration.effect && *toleration.effect != taint.effect) continue;
+    return true;
+  }
+  return false;
+}
+
+bool CanGive(const Node& node, size_t position, const state::DeviceNeedSpec& need) {
+  const state::DeviceSpec& device = node.spec.devices[position];
+  const NaiveCluster::Device& use = node.devices[position];
+  if (device.kind != need.kind || !device.healthy) return false;
+  if (!need.models.empty() &&
+      std::count(need.models.begin(), need.models.end(), device.model) == 0) {
+    return false;
+  }
+  if (need.share_milli == 1000) return use.milli == 0 && device.memory_mib >= need.memory_mib;
+  return 1000 - use.milli >= need.share_milli &&
+         device.memory_mib - use.memory_mib >= need.memory_mib;
+}
+
+bool Fits(const Node& node, const state::NeedsSpec& needs) {
+  if (!node.ready || node.cordoned) return false;
+  for (const auto& taint : node.spec.taints) {
+    if (taint.effect != TaintEffect::kPreferNoSchedule && !Tolerated(taint, needs)) return false;
+  }
+  for (const auto& [key, value] : needs.node_selector) {
+    if (!Holds({SelectorOp::kIn, key, {value}, 0}, node)) return false;
+  }
+  bool any = needs.required_nodes.empty();
+  for (const auto& selector : needs.required_nodes) any = any || Holds(selector, node);
+  if (!any) return false;
+  const auto capacity = InWords(node.spec.capacity);
+  for (const auto& [name, amount] : InWords(needs.requests)) {
+    if (amount > 0 && Get(capacity, name) - Get(node.used, name) < amount) return false;
+  }
+  for (const auto& need : needs.devices) {
+    int count = 0;
+    for (size_t i = 0; i < node.spec.devices.size(); ++i) count += CanGive(node, i, need);
+    if (count < need.count) return false;
+  }
+  return true;
+}
+
+int64_t FitScore(const Node& node, const state::NeedsSpec& needs) {
+  if (needs.devices.empty()) {
+    const auto capacity = InWords(node.spec.capacity);
+    const auto asked = InWords(needs.requests);
+    int64_t score = 0;
+    for (const char* name : {"cpu", "memory"}) {
+      const int64_t free = Get(capacity, name) - Get(node.used, name) - Get(asked, name);
+      score += free * (kFull / 2) / Get(capacity, name);
+    }
+    return score;
+  }
+  int64_t used = 0, total = 0;
+  for (const auto& need : needs.devices) {
+    used += int64_t{need.count} * need.share_milli;
+    for (size_t i = 0; i < node.spec.devices.size(); ++i) {
+      if (node.spec.devices[i].kind != need.kind || !node.spec.devices[i].healthy) continue;
+      used += node.devices[i].milli;
+      total += 1000;
+    }
+  }
+  return std::min(used, total) * kFull / total;
+}
+
+int64_t BalanceScore(const Node& node, const state::NeedsSpec& needs) {
+  const auto capacity = InWords(node.spec.capacity);
+  const auto asked = InWords(needs.requests);
+  const auto part = [&](const char* name) {
+    const int64_t all = Get(capacity, name);
+    return std::min(Get(node.used, name) + Get(asked, name), all) * kFull / all;
+  };
+  return kFull - std::abs(part("cpu") - part("memory"));
+}
+
+int64_t AffinityScore(const Node& node, const state::NeedsSpec& needs) {
+  int64_t total = 0;
+  for (const auto& preferred : needs.preferred_nodes) total += preferred.weight;
+  int64_t score = 0, before = 0;
+  for (const auto& preferred : needs.preferred_nodes) {
+    const int64_t after = before + preferred.weight;
+    if (Holds(preferred.selector, node)) score += kFull * after / total - kFull * before / total;
+    before = after;
+  }
+  return score;
+}
+
+int64_t TaintScore(const Node& node, const state::NeedsSpec& needs) {
+  int64_t score = kFull;
+  for (const auto& taint : node.spec.taints) {
+    if (taint.effect == TaintEffect::kPreferNoSchedule && !Tolerated(taint, needs)) score /= 4;
+  }
+  return score;
+}
+
+}  // namespace
+
+std::vector<NaiveCluster::Candidate> NaiveCluster::Rank(const state::NeedsSpec& needs) const {
+  std::vector<Candidate> candidates;
+  for (const auto& [name, node] : nodes) {
+    if (!Fits(node, needs)) continue;
+    Candidate candidate{name, node.rank, {}, 0};
+    candidate.scores = {FitScore(node, needs), BalanceScore(node, needs),
+                        AffinityScore(node, needs), TaintScore(node, needs)};
+    const Scores& s = candidate.scores;
+    candidate.total = 2 * s[0] + s[1] + 2 * s[2] + 3 * s[3];
+    candidates.push_back(std::move(candidate));
+  }
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return a.total != b.total ? a.total > b.total : a.rank < b.rank;
+  });
+  return candidates;
+}
+
+void NaiveCluster::Book(const std::string& name, const state::NeedsSpec& needs,
+                        const Reservation& reservation, int sign) {
+  Node& node = nodes.at(name);
+  for (const auto& [resource, amount] : InWords(needs.requests)) {
+    node.used[resource] += sign * amount;
+  }
+  for (const DeviceGrant& grant : reservation.devices) {
+    node.devices.at(grant.device).milli += sign * grant.share_milli;
+    node.devices.at(grant.device).memory_mib += sign * grant.memory_mib;
+  }
+}
+
+bool NaiveCluster::MayGrant(const std::string& name, const state::NeedsSpec& needs,
+                            const Reservation& reservation) const {
+  const Node& node = nodes.at(name);
+  std::set<uint16_t> given;
+  size_t next = 0;
+  for (const auto& need : needs.devices) {
+    const bool share = need.share_milli < 1000;
+    for (int i = 0; i < need.count; ++i, ++next) {
+      if (next == reservation.devices.size()) return false;
+      const DeviceGrant& grant = reservation.devices[next];
+      if (grant.device >= node.devices.size() || !given.insert(grant.device).second) return false;
+      if (!CanGive(node, grant.device, need)) return false;
+      if (grant.share_milli != need.share_milli) return false;
+      if (grant.memory_mib != (share ? need.memory_mib : 0)) return false;
+      for (size_t other = 0; share && other < node.devices.size(); ++other) {
+        if (!CanGive(node, other, need)) continue;
+        if (node.devices[other].milli > node.devices[grant.device].milli) return false;
+      }
+    }
+  }
+  return next == reservation.devices.size();
+}
+
+}  // namespace berth::testing

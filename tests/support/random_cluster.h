@@ -1,0 +1,40 @@
+// Random clusters and tasks, drawn so that every plugin has something to decide.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "state/job_spec.h"
+#include "state/node_spec.h"
+#include "state/node_table.h"
+
+namespace berth::testing {
+
+// Seed of a random test: BERTH_SEED when it is set, so that a failure can be repeated, else
+// `fallback`. Prints it.
+uint64_t TestSeed(uint64_t fallback);
+
+// True with the given chance.
+bool Chance(base::Rng& rng, int percent);
+// From `least` to `most`.
+int32_t Between(base::Rng& rng, int32_t least, int32_t most);
+
+// Labels zone (a-d), disk (hdd, nvme) and cores (a number, or not); taints gpu, team and slow of
+// all effects; one of a few capacities, at times without storage, bandwidth or an extended
+// resource; up to 8 devices in islands, of several models, some sick.
+state::NodeSpec RandomNode(base::Rng& rng, std::string name);
+
+// Asks, now and then, for everything that RandomNode can have, and sometimes for what it cannot.
+state::NeedsSpec RandomNeeds(base::Rng& rng);
+
+// Gives every name that the two above can produce its number, in a fixed order, so that two tables
+// agree on numbers.
+void InternEverything(state::NodeTable& table);
+
+// `count` random nodes, named n0 on, some not ready, some cordoned, some slots without a node, with
+// random amounts and devices allocated.
+void FillRandomly(base::Rng& rng, int count, state::NodeTable& table);
+
+}  // namespace berth::testing
