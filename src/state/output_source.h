@@ -1,5 +1,5 @@
-// Where a task's output comes from: the seam between those who serve `logs` and those who speak
-// with agents.
+// Where the output of attempts comes from. One room brings it, another reads it; this is all that
+// either knows of the other.
 #pragma once
 
 #include <cstdint>
@@ -13,49 +13,52 @@
 
 namespace berth::state {
 
-// Takes what a source reads.
-//
-// Threading: calls for one reading come one at a time, on any thread; they must not block. After
-// OnEnd, and after OutputReading::Cancel has returned, there are none.
-class OutputReader {
- public:
-  virtual ~OutputReader() = default;
-  // One piece of one stream; the source reads on when OutputReading::Next is called.
-  virtual void OnChunk(bool is_stderr, int64_t offset, std::string data) = 0;
-  // All was read (OK), or why not. UNAVAILABLE names the node.
-  virtual void OnEnd(const absl::Status& status, Reason reason) = 0;
-};
-
-// One reading that is under way.
-//
-// Threading: any thread. Outlives nothing: dropping it cancels.
-class OutputReading {
- public:
-  virtual ~OutputReading() = default;
-  // Asks for the next chunk. REQUIRES: the last one was delivered. The first is asked for already.
-  virtual void Next() = 0;
-  // Nobody reads any more.
-  virtual void Cancel() = 0;
-};
-
 struct OutputRequest {
   uint64_t stream = 0;  // of the agent that has it
-  std::string node;     // for messages
+  std::string node;     // its name, for errors
   AgentAttempt attempt;
-  bool want_stdout = true;
-  bool want_stderr = true;
-  bool follow = false;                // until the attempt ends
-  std::optional<int64_t> tail_bytes;  // absent: from the start
+  bool standard_output = true;
+  bool standard_error = true;
+  bool follow = false;                // until the attempt ends; else what there is now
+  std::optional<int64_t> tail_bytes;  // of each; absent: from the start
+};
+
+struct OutputPiece {
+  bool is_error = false;  // of standard error
+  int64_t offset = 0;     // of data[0] in its stream
+  std::string data;
+};
+
+// Threading: any thread, one call at a time; may be called from within Next.
+class OutputReceiver {
+ public:
+  virtual ~OutputReceiver() = default;
+  // Answers one Next.
+  virtual void OnPiece(OutputPiece piece) = 0;
+  // The last call. OK: that was all. Else why it ends early, naming the node.
+  virtual void OnEnd(absl::Status status, Reason reason) = 0;
+};
+
+// One transfer under way. Nothing is fetched that was not asked for: a slow reader slows the
+// sender.
+//
+// Threading: any thread.
+class OutputTransfer {
+ public:
+  virtual ~OutputTransfer() = default;
+  // Asks for one piece more. REQUIRES: the last Next was answered.
+  virtual void Next() = 0;
+  // Nobody reads any more. The receiver may still get one call that was under way. Idempotent.
+  virtual void Close() = 0;
 };
 
 // Threading: any thread.
 class OutputSource {
  public:
   virtual ~OutputSource() = default;
-  // Begins to read. What goes wrong, the node not being connected included, comes through OnEnd,
-  // which may be called before this returns.
-  virtual std::shared_ptr<OutputReading> Read(const OutputRequest& request,
-                                              std::shared_ptr<OutputReader> reader) = 0;
+  // Never null. Begins only with the first Next; errors come through the receiver.
+  virtual std::shared_ptr<OutputTransfer> Open(const OutputRequest& request,
+                                               std::shared_ptr<OutputReceiver> receiver) = 0;
 };
 
 }  // namespace berth::state
