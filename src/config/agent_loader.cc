@@ -1,18 +1,20 @@
 #include "config/agent_loader.h"
 
-#include <unistd.h>
-
+#include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "base/quantities.h"
 #include "base/small_file.h"
 #include "base/status_macros.h"
-#include "config/inventory_yaml.h"
-#include "config/log_yaml.h"
-#include "config/loopback.h"
+#include "base/strings.h"
+#include "config/fields.h"
 #include "yaml/decode.h"
 #include "yaml/parse.h"
 #include "yaml/write.h"
@@ -21,149 +23,390 @@ namespace berth::config {
 namespace {
 
 using yaml::MapReader;
+using yaml::Node;
 using yaml::Value;
 
-constexpr size_t kMostBytes = size_t{1} << 20;
-constexpr std::array<std::string_view, 4> kIsolations = {"auto", "v1", "v2", "none"};
+constexpr int64_t kMaxInt64 = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMaxInt32 = std::numeric_limits<int32_t>::max();
+constexpr std::size_t kMaxNodeName = 253;
 
-void CheckServer(const MapReader& map, const std::string& server) {
-  if (server.rfind("unix:", 0) == 0) {
-    if (server.size() <= 5 || server[5] != '/') {
-      map.Fail("server", "\"" + server + "\" names no absolute path: unix:/run/berth/berthd.sock");
+// In the order of the enums.
+constexpr std::array<std::string_view, 4> kIsolations = {"auto", "v1", "v2", "none"};
+constexpr std::array<std::string_view, 3> kEffects = {"NoSchedule", "PreferNoSchedule",
+                                                      "NoExecute"};
+constexpr std::array<std::string_view, 5> kLinks = {"pcie", "nvlink", "nvswitch", "ici", "xgmi"};
+
+// [a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?, as types.proto says.
+bool IsNodeName(std::string_view name) {
+  const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return !name.empty() && name.size() <= kMaxNodeName && alphanumeric(name.front()) &&
+         alphanumeric(name.back()) && std::all_of(name.begin(), name.end(), [&](char c) {
+           return alphanumeric(c) || c == '.' || c == '-';
+         });
+}
+
+std::string Lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return text;
+}
+
+// ---- reading ----
+
+void ReadServer(MapReader& map, std::string* server) {
+  std::string address;
+  if (!map.String("server", &address)) return;
+  constexpr std::string_view kUnix = "unix:";
+  if (address.starts_with(kUnix)) {
+    const std::string path = address.substr(kUnix.size());
+    if (!path.starts_with('/')) {
+      map.Fail("server", "\"" + address + "\" has no absolute path: write unix:/path/to/socket");
+    } else if (path.size() > kMaxSocketPath) {
+      map.Fail("server", "has a path of " + std::to_string(path.size()) + " bytes; that of a " +
+                             "socket may have " + std::to_string(kMaxSocketPath));
+    } else {
+      *server = address;
     }
     return;
   }
-  std::string host;
-  int port = 0;
-  if (!SplitHostPort(server, &host, &port) || port == 0) {
-    map.Fail("server",
-             "\"" + server + "\" is neither unix:/path nor host:port, as in 127.0.0.1:7460");
-  } else if (!IsLoopback(host)) {
-    map.Fail("server", "\"" + server +
-                           "\" is another machine, and TLS, which that takes, is not honoured yet");
+  if (const absl::Status status = CheckHostPort(address); !status.ok()) {
+    map.Fail("server", base::S(status.message()) + ": write unix:/path/to/socket or host:port");
+  } else if (!IsLoopback(address)) {
+    map.Fail("server", "\"" + address +
+                           "\" is not a loopback address: others need TLS, which is not honoured "
+                           "yet");
+  } else {
+    *server = address;
   }
 }
 
-bool IsNodeName(const std::string& name) {
-  if (name.empty() || name.size() > 253) return false;
-  for (const char c : name) {
-    const bool ok = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
-    if (!ok) return false;
-  }
-  return name.front() != '.' && name.front() != '-' && name.back() != '.' && name.back() != '-';
+template <typename Read>
+void ReadOptional(std::optional<int64_t>* target, Read read) {
+  int64_t amount = 0;
+  if (read(&amount)) *target = amount;
 }
 
-absl::StatusOr<std::string> HostName() {
-  std::array<char, 256> buffer{};
-  if (gethostname(buffer.data(), buffer.size() - 1) != 0) {
-    return absl::InternalError(std::string("the machine's host name cannot be read: ") +
-                               std::strerror(errno) + "; set nodeName in agent.yaml");
-  }
-  std::string name(buffer.data());
-  for (char& c : name) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return name;
+// A required text that is not empty, or "".
+std::string RequireText(MapReader& map, std::string_view key) {
+  const auto node = map.Require(key);
+  if (!node) return "";
+  const auto text = node->String();
+  if (text && text->empty()) node->Fail("is empty");
+  return text.value_or("");
 }
 
-void CheckAbsolute(const MapReader& map, const char* key, const std::string& path) {
-  if (!path.empty() && path[0] != '/') map.Fail(key, "\"" + path + "\" must be an absolute path");
+TaintConfig ReadTaint(const Node& node) {
+  TaintConfig taint;
+  MapReader map(node);
+  taint.key = RequireText(map, "key");
+  map.String("value", &taint.value);
+  if (const auto effect = map.Require("effect")) {
+    if (const auto at = effect->OneOf(kEffects)) taint.effect = static_cast<TaintEffect>(*at);
+  }
+  map.Finish();
+  return taint;
 }
 
-// Relative to the file that names it.
+DeviceLinkConfig ReadLink(const Node& node) {
+  DeviceLinkConfig link;
+  MapReader map(node);
+  link.peer = RequireText(map, "peer");
+  if (const auto kind = map.Require("kind")) {
+    if (const auto at = kind->OneOf(kLinks)) link.kind = static_cast<LinkKind>(*at);
+  }
+  // Bytes a second, as the vendors' tools print it.
+  map.Bytes("bandwidth", &link.bandwidth_bytes_per_s);
+  map.Finish();
+  return link;
+}
+
+DeviceConfig ReadDevice(const Node& node) {
+  DeviceConfig device;
+  MapReader map(node);
+  device.id = RequireText(map, "id");
+  device.kind = RequireText(map, "kind");
+  if (device.kind != Lower(device.kind)) map.Fail("kind", "is not in lower case");
+  map.String("model", &device.model);
+  map.Bytes("memory", &device.memory_bytes);
+  int32_t numa = 0;
+  if (map.Int32("numaNode", 0, 1'023, &numa)) device.numa_node = numa;
+  if (const auto links = map.Get("links")) {
+    for (const Node& item : links->Items()) device.links.push_back(ReadLink(item));
+  }
+  if (const auto torus = map.Get("torusCoordinates")) {
+    for (const Node& item : torus->Items()) {
+      if (const auto at = item.Int(0, kMaxInt32)) {
+        device.torus_coordinates.push_back(static_cast<int32_t>(*at));
+      }
+    }
+  }
+  map.String("unhealthyReason", &device.unhealthy_reason);
+  map.Finish();
+  return device;
+}
+
+std::vector<LocalDataConfig> ReadLocalData(const Node& node) {
+  std::vector<LocalDataConfig> all;
+  for (const Node& item : node.Items()) {
+    LocalDataConfig data;
+    MapReader map(item);
+    data.name = RequireText(map, "name");
+    map.Bytes("size", &data.size_bytes);
+    map.Finish();
+    all.push_back(std::move(data));
+  }
+  return all;
+}
+
+void CheckDevices(const Node& node, const std::vector<DeviceConfig>& devices) {
+  std::set<std::string> ids;
+  const std::vector<Node> items = node.Items();
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    if (!devices[i].id.empty() && !ids.insert(devices[i].id).second) {
+      items[i].Fail("\"" + devices[i].id + "\" is the id of two devices");
+    }
+  }
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    for (const DeviceLinkConfig& link : devices[i].links) {
+      if (!link.peer.empty() && !ids.contains(link.peer)) {
+        items[i].Fail("is linked to \"" + link.peer + "\", which is no device of this node");
+      }
+    }
+  }
+}
+
+void ReadInventory(const Node& root, InventoryConfig* inventory) {
+  MapReader map(root);
+  ReadOptional(&inventory->cpu_milli, [&](int64_t* to) { return map.CpuMilli("cpu", to); });
+  ReadOptional(&inventory->memory_bytes, [&](int64_t* to) { return map.Bytes("memory", to); });
+  ReadOptional(&inventory->storage_bytes, [&](int64_t* to) { return map.Bytes("storage", to); });
+  ReadOptional(&inventory->bandwidth_bits_per_s,
+               [&](int64_t* to) { return map.BitsPerSecond("bandwidth", to); });
+  if (inventory->cpu_milli == 0) map.Fail("cpu", "is 0: a node must have some CPU");
+  if (inventory->memory_bytes == 0) map.Fail("memory", "is 0: a node must have some memory");
+  if (const auto extended = map.Get("extended"); extended && !extended->value().is_null()) {
+    if (!extended->value().is_map()) {
+      extended->Fail("expected a map of whole numbers, found " + extended->value().Describe());
+    } else {
+      for (const Value::Entry& entry : extended->value().map()) {
+        const Node item(entry.value, extended->path() + "." + entry.key, root.problems());
+        if (const auto count = item.Int(0, kMaxInt64)) inventory->extended[entry.key] = *count;
+      }
+    }
+  }
+  map.StringMap("labels", &inventory->labels);
+  if (const auto taints = map.Get("taints")) {
+    for (const Node& item : taints->Items()) inventory->taints.push_back(ReadTaint(item));
+  }
+  if (const auto devices = map.Get("devices")) {
+    for (const Node& item : devices->Items()) inventory->devices.push_back(ReadDevice(item));
+    if (devices->value().is_list()) CheckDevices(*devices, inventory->devices);
+  }
+  if (const auto data = map.Get("dataSets")) inventory->data_sets = ReadLocalData(*data);
+  if (const auto models = map.Get("models")) inventory->models = ReadLocalData(*models);
+  map.Finish();
+}
+
+void ReadNodeName(MapReader& map, const std::string& host_name, std::string* name) {
+  *name = Lower(host_name);
+  if (map.String("nodeName", name)) {
+    if (!IsNodeName(*name)) {
+      map.Fail("nodeName", "\"" + *name +
+                               "\" is no name of a node: lower-case letters, digits, \".\" and "
+                               "\"-\", at most 253, with a letter or digit at both ends");
+    }
+  } else if (!map.Get("nodeName") && !IsNodeName(*name)) {
+    map.Fail("nodeName", "is missing, and this machine's host name, \"" + host_name +
+                             "\", is no name of a node: write one");
+  }
+}
+
+void ReadCgroupRoot(MapReader& map, std::string* root) {
+  std::string path;
+  if (!map.String("cgroupRoot", &path)) return;
+  // Joined to each mount point: it must stay below.
+  const bool climbs = ("/" + path + "/").find("/../") != std::string::npos;
+  if (path.empty() || path.starts_with('/') || path.ends_with('/') || climbs) {
+    map.Fail("cgroupRoot", "\"" + path +
+                               "\" is not a path below the cgroup mounts, as \"berth\" or "
+                               "\"machine/berth\"");
+    return;
+  }
+  *root = path;
+}
+
+void ReadAgent(const Node& root, const std::string& host_name, AgentConfig* config) {
+  MapReader map(root);
+  ReadServer(map, &config->server);
+  ReadNodeName(map, host_name, &config->node_name);
+  ReadPath(map, "stateDir", false, &config->state_dir);
+  ReadPath(map, "shim", true, &config->shim);
+  ReadCgroupRoot(map, &config->cgroup_root);
+  if (const auto isolation = map.Get("isolation")) {
+    if (const auto at = isolation->OneOf(kIsolations)) {
+      config->isolation = static_cast<Isolation>(*at);
+    }
+  }
+  map.Bool("allowRoot", &config->allow_root);
+  map.String("inventoryFile", &config->inventory_file);
+  if (const auto inventory = map.Get("inventory")) {
+    ReadInventory(*inventory, &config->inventory);
+    if (!config->inventory_file.empty()) {
+      map.Fail("inventoryFile", "and `inventory` are both there: write one of them");
+    }
+  }
+  if (const auto reserve = map.Get("reserve")) {
+    MapReader fields(*reserve);
+    fields.CpuMilli("cpu", &config->reserve.cpu_milli);
+    fields.Bytes("memory", &config->reserve.memory_bytes);
+    fields.Finish();
+  }
+  ReadLog(map, &config->log);
+  map.NotHonoured("tls", "agents dial a Unix socket or loopback so far");
+  map.NotHonoured("metricsListen", "an agent's metrics travel over its stream");
+  map.NotHonoured("healthCheck", "nodes are judged by their stream so far");
+  map.NotHonoured("prolog", "nothing runs before a task so far");
+  map.NotHonoured("epilog", "nothing runs after a task so far");
+  map.Finish();
+}
+
+// ---- writing ----
+
+void SetText(Value& map, const char* key, const std::string& text) {
+  map.Set(key, Value::String(text));
+}
+
+void SetBytes(Value& map, const char* key, int64_t bytes) {
+  map.Set(key, Value::String(base::FormatBytesExact(bytes)));
+}
+
+void SetCpu(Value& map, const char* key, int64_t milli) {
+  map.Set(key, yaml::ResolvePlainScalar(base::FormatCpuMilli(milli)));
+}
+
+Value WriteDevice(const DeviceConfig& device) {
+  Value map;
+  SetText(map, "id", device.id);
+  SetText(map, "kind", device.kind);
+  if (!device.model.empty()) SetText(map, "model", device.model);
+  if (device.memory_bytes != 0) SetBytes(map, "memory", device.memory_bytes);
+  if (device.numa_node) map.Set("numaNode", Value::Int(*device.numa_node));
+  Value::List links;
+  for (const DeviceLinkConfig& link : device.links) {
+    Value item;
+    SetText(item, "peer", link.peer);
+    SetText(item, "kind", std::string(kLinks[static_cast<std::size_t>(link.kind)]));
+    if (link.bandwidth_bytes_per_s != 0) SetBytes(item, "bandwidth", link.bandwidth_bytes_per_s);
+    links.push_back(std::move(item));
+  }
+  if (!links.empty()) map.Set("links", Value::Sequence(std::move(links)));
+  Value::List torus;
+  for (const int32_t at : device.torus_coordinates) torus.push_back(Value::Int(at));
+  if (!torus.empty()) map.Set("torusCoordinates", Value::Sequence(std::move(torus)));
+  if (!device.unhealthy_reason.empty()) SetText(map, "unhealthyReason", device.unhealthy_reason);
+  return map;
+}
+
+void SetLocalData(Value& map, const char* key, const std::vector<LocalDataConfig>& all) {
+  if (all.empty()) return;
+  Value::List items;
+  for (const LocalDataConfig& data : all) {
+    Value item;
+    SetText(item, "name", data.name);
+    if (data.size_bytes != 0) SetBytes(item, "size", data.size_bytes);
+    items.push_back(std::move(item));
+  }
+  map.Set(key, Value::Sequence(std::move(items)));
+}
+
+// What is not said is left out: it is probed.
+Value WriteInventory(const InventoryConfig& inventory) {
+  Value map = Value::Mapping({});
+  if (inventory.cpu_milli) SetCpu(map, "cpu", *inventory.cpu_milli);
+  if (inventory.memory_bytes) SetBytes(map, "memory", *inventory.memory_bytes);
+  if (inventory.storage_bytes) SetBytes(map, "storage", *inventory.storage_bytes);
+  if (inventory.bandwidth_bits_per_s) {
+    SetText(map, "bandwidth", base::FormatBitsPerSecond(*inventory.bandwidth_bits_per_s));
+  }
+  Value extended;
+  for (const auto& [name, count] : inventory.extended) extended.Set(name, Value::Int(count));
+  if (!extended.is_null()) map.Set("extended", std::move(extended));
+  Value labels;
+  for (const auto& [key, value] : inventory.labels) labels.Set(key, Value::String(value));
+  if (!labels.is_null()) map.Set("labels", std::move(labels));
+  Value::List items;
+  for (const TaintConfig& taint : inventory.taints) {
+    Value item;
+    SetText(item, "key", taint.key);
+    SetText(item, "value", taint.value);
+    SetText(item, "effect", std::string(kEffects[static_cast<std::size_t>(taint.effect)]));
+    items.push_back(std::move(item));
+  }
+  if (!items.empty()) map.Set("taints", Value::Sequence(std::exchange(items, {})));
+  for (const DeviceConfig& device : inventory.devices) items.push_back(WriteDevice(device));
+  if (!items.empty()) map.Set("devices", Value::Sequence(std::move(items)));
+  SetLocalData(map, "dataSets", inventory.data_sets);
+  SetLocalData(map, "models", inventory.models);
+  return map;
+}
+
+// `path` as seen from the folder of `file`.
 std::string Beside(const std::string& file, const std::string& path) {
-  if (path.empty() || path[0] == '/') return path;
-  const size_t slash = file.rfind('/');
+  if (path.starts_with('/')) return path;
+  const std::size_t slash = file.rfind('/');
   return slash == std::string::npos ? path : file.substr(0, slash + 1) + path;
-}
-
-absl::Status ReadInventoryFile(const std::string& path, InventoryConfig& inventory) {
-  BERTH_ASSIGN_OR_RETURN(const std::string text, base::ReadSmallFile(path, kMostBytes));
-  BERTH_ASSIGN_OR_RETURN(const Value root, yaml::ParseYaml(text, path, kMostBytes));
-  yaml::Problems problems(path);
-  ReadInventory(yaml::Node(root, "", problems), inventory);
-  return problems.ToStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<AgentConfig> ParseAgentConfig(std::string_view text, const std::string& file) {
-  BERTH_ASSIGN_OR_RETURN(const Value root, yaml::ParseYaml(text, file, kMostBytes));
-  yaml::Problems problems(file);
-  AgentConfig config;
-  MapReader map(yaml::Node(root, "", problems));
-  map.String("server", &config.server);
-  CheckServer(map, config.server);
-  if (!map.String("nodeName", &config.node_name)) {
-    BERTH_ASSIGN_OR_RETURN(config.node_name, HostName());
-  }
-  if (!IsNodeName(config.node_name)) {
-    map.Fail("nodeName",
-             "\"" + config.node_name + "\" must match [a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?");
-  }
-  map.String("stateDir", &config.state_dir);
-  if (config.state_dir.empty()) map.Fail("stateDir", "is empty");
-  CheckAbsolute(map, "stateDir", config.state_dir);
-  map.String("shim", &config.shim);
-  CheckAbsolute(map, "shim", config.shim);
-  map.String("cgroupRoot", &config.cgroup_root);
-  if (config.cgroup_root.empty() || config.cgroup_root.front() == '/' ||
-      config.cgroup_root.find("..") != std::string::npos) {
-    map.Fail("cgroupRoot",
-             "\"" + config.cgroup_root + "\" must be a relative path without \"..\", as in berth");
-  }
-  if (const auto isolation = map.Get("isolation")) {
-    if (const auto i = isolation->OneOf(kIsolations)) {
-      config.isolation = static_cast<Isolation>(*i);
-    }
-  }
-  map.Bool("allowRoot", &config.allow_root);
-  map.String("inventoryFile", &config.inventory_file);
-  if (const auto inventory = map.Get("inventory")) {
-    if (!config.inventory_file.empty()) {
-      map.Fail("inventory", "is there beside inventoryFile: keep one of them");
-    }
-    ReadInventory(*inventory, config.inventory);
-  }
-  if (const auto reserve = map.Get("reserve")) {
-    MapReader section(*reserve);
-    section.CpuMilli("cpu", &config.reserve.cpu_milli);
-    section.Bytes("memory", &config.reserve.memory_bytes);
-    section.Finish();
-  }
-  ReadLog(map, config.log);
-  map.Finish();
-  BERTH_RETURN_IF_ERROR(problems.ToStatus());
+absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path, const std::string& host_name) {
+  BERTH_ASSIGN_OR_RETURN(const std::string text, base::ReadSmallFile(path, kMaxConfigBytes));
+  BERTH_ASSIGN_OR_RETURN(AgentConfig config, ParseAgentConfig(text, path, host_name));
   if (!config.inventory_file.empty()) {
-    BERTH_RETURN_IF_ERROR(ReadInventoryFile(Beside(file, config.inventory_file), config.inventory));
+    config.inventory_file = Beside(path, config.inventory_file);
+    BERTH_ASSIGN_OR_RETURN(const std::string inventory,
+                           base::ReadSmallFile(config.inventory_file, kMaxConfigBytes));
+    BERTH_ASSIGN_OR_RETURN(config.inventory, ParseInventory(inventory, config.inventory_file));
   }
   return config;
 }
 
-absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path) {
-  BERTH_ASSIGN_OR_RETURN(const std::string text, base::ReadSmallFile(path, kMostBytes));
-  return ParseAgentConfig(text, path);
+absl::StatusOr<AgentConfig> ParseAgentConfig(std::string_view text, const std::string& file,
+                                             const std::string& host_name) {
+  BERTH_ASSIGN_OR_RETURN(const Value root, yaml::ParseYaml(text, file, kMaxConfigBytes));
+  yaml::Problems problems(file);
+  AgentConfig config;
+  ReadAgent(Node(root, "", problems), host_name, &config);
+  BERTH_RETURN_IF_ERROR(problems.ToStatus());
+  return config;
 }
 
-std::string WriteAgentConfig(const AgentConfig& config) {
-  Value root;
-  root.Set("server", Value::String(config.server));
-  root.Set("nodeName", Value::String(config.node_name));
-  root.Set("stateDir", Value::String(config.state_dir));
-  root.Set("shim", Value::String(config.shim));
-  root.Set("cgroupRoot", Value::String(config.cgroup_root));
-  root.Set("isolation",
-           Value::String(std::string(kIsolations[static_cast<size_t>(config.isolation)])));
-  root.Set("allowRoot", Value::Bool(config.allow_root));
-  root.Set("inventoryFile", Value::String(config.inventory_file));
-  // What came from a file of its own is written there, not here: never both.
-  if (config.inventory_file.empty()) root.Set("inventory", WriteInventory(config.inventory));
+absl::StatusOr<InventoryConfig> ParseInventory(std::string_view text, const std::string& file) {
+  BERTH_ASSIGN_OR_RETURN(const Value root, yaml::ParseYaml(text, file, kMaxConfigBytes));
+  yaml::Problems problems(file);
+  InventoryConfig inventory;
+  ReadInventory(Node(root, "", problems), &inventory);
+  BERTH_RETURN_IF_ERROR(problems.ToStatus());
+  return inventory;
+}
+
+std::string FormatAgentConfig(const AgentConfig& config) {
+  Value map;
+  SetText(map, "server", config.server);
+  SetText(map, "nodeName", config.node_name);
+  SetText(map, "stateDir", config.state_dir);
+  SetText(map, "shim", config.shim);
+  SetText(map, "cgroupRoot", config.cgroup_root);
+  SetText(map, "isolation", std::string(kIsolations[static_cast<std::size_t>(config.isolation)]));
+  map.Set("allowRoot", Value::Bool(config.allow_root));
+  map.Set("inventory", WriteInventory(config.inventory));
   Value reserve;
-  reserve.Set("cpu", Value::String(base::FormatCpuMilli(config.reserve.cpu_milli)));
-  reserve.Set("memory", Value::String(base::FormatBytesExact(config.reserve.memory_bytes)));
-  root.Set("reserve", std::move(reserve));
-  root.Set("log", WriteLog(config.log));
-  return yaml::WriteYaml(root);
+  SetCpu(reserve, "cpu", config.reserve.cpu_milli);
+  SetBytes(reserve, "memory", config.reserve.memory_bytes);
+  map.Set("reserve", std::move(reserve));
+  map.Set("log", WriteLog(config.log));
+  return yaml::WriteYaml(map);
 }
 
 }  // namespace berth::config

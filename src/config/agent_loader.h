@@ -1,4 +1,3 @@
-// agent.yaml into AgentConfig and back.
 #pragma once
 
 #include <string>
@@ -9,14 +8,21 @@
 
 namespace berth::config {
 
-// Reads and checks a file, and the inventoryFile that it names. Errors as LoadBerthdConfig's.
-absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path);
+// Reads agent.yaml, and the file that its `inventoryFile` names (relative to agent.yaml's folder).
+// Strict as LoadBerthdConfig. `host_name` is the machine's: the node's name where the file gives
+// none, lower-cased.
+absl::StatusOr<AgentConfig> LoadAgentConfig(const std::string& path, const std::string& host_name);
 
-// As above, of a text; `file` is its name in errors, and the inventory file's relative paths are
-// taken from its directory.
-absl::StatusOr<AgentConfig> ParseAgentConfig(std::string_view text, const std::string& file);
+// The same of a text; `file` is the name in errors. Reads no other file: `inventoryFile` is kept,
+// and the inventory stays empty.
+absl::StatusOr<AgentConfig> ParseAgentConfig(std::string_view text, const std::string& file,
+                                             const std::string& host_name);
 
-// The configuration with every default, as YAML that the loader reads back to an equal value.
-std::string WriteAgentConfig(const AgentConfig& config);
+// Reads an inventory that is a file of its own.
+absl::StatusOr<InventoryConfig> ParseInventory(std::string_view text, const std::string& file);
+
+// The configuration in force, defaults included, as a file that ParseAgentConfig reads back to an
+// equal one, except that an inventory from a file of its own is written out.
+std::string FormatAgentConfig(const AgentConfig& config);
 
 }  // namespace berth::config

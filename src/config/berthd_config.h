@@ -2,7 +2,8 @@
 //
 // Made by LoadBerthdConfig (berthd_loader.h), which checks every value, so that a reader of these
 // structs checks nothing. The initializers here are the defaults (docs/defaults.md repeats them; a
-// test compares). Keys of the file are the members' names in camelCase: `data_dir` is `dataDir`.
+// test compares). Keys of the file are the members' names in camelCase, without the unit, which
+// values carry: `data_dir` is `dataDir`, `memory_bytes` is `memory: 1Gi`.
 //
 // Threading: values; copy them freely.
 #pragma once
@@ -56,7 +57,7 @@ struct Retention {
 // One plugin named at an extension point.
 struct PluginRef {
   std::string name;
-  // Only read at `score`; >= 0, 0 switches the plugin's score off.
+  // Only read at `score`; 1 to 100.
   int64_t weight = 1;
 
   friend bool operator==(const PluginRef&, const PluginRef&) = default;
@@ -87,6 +88,10 @@ struct ProfileConfig {
   std::string name = "default";
   PluginSet filter;
   PluginSet score;
+  // The plugin that orders the queue.
+  std::string queue_sort = "PrioritySort";
+  // How equal totals are decided: "fixed", by rank.
+  std::string tie = "fixed";
   std::vector<PluginConfig> plugin_config;
 
   friend bool operator==(const ProfileConfig&, const ProfileConfig&) = default;

@@ -1,14 +1,19 @@
 #include "config/berthd_loader.h"
 
-#include <charconv>
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <set>
 #include <utility>
 
 #include "base/quantities.h"
 #include "base/small_file.h"
 #include "base/status_macros.h"
-#include "config/log_yaml.h"
-#include "config/loopback.h"
-#include "config/profile_yaml.h"
+#include "base/strings.h"
+#include "config/fields.h"
+#include "config/plugin_args_yaml.h"
 #include "yaml/decode.h"
 #include "yaml/parse.h"
 #include "yaml/write.h"
@@ -17,236 +22,398 @@ namespace berth::config {
 namespace {
 
 using yaml::MapReader;
+using yaml::Node;
 using yaml::Value;
 
-constexpr size_t kMostBytes = size_t{1} << 20;
-constexpr int64_t kMostCount = 1'000'000'000;
-constexpr size_t kLongestSocketPath = 107;  // of sockaddr_un, less its end
+constexpr int64_t kMebibyte = int64_t{1} << 20;
+constexpr int64_t kMaxInt64 = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMaxWeight = 100;
+constexpr absl::Duration kLongest = absl::Hours(36'500 * 24);
 
-// Octal, as chmod writes it: "0660".
-void ReadMode(MapReader& map, const char* key, uint32_t* mode) {
-  const auto node = map.Get(key);
-  if (!node) return;
-  const auto text = node->String();
-  if (!text) return;
-  uint32_t read = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), read, 8);
-  if (error != std::errc() || end != text->data() + text->size() || read > 0777) {
-    node->Fail("\"" + *text + "\" is no file mode: write it in octal, as in \"0660\"");
-    return;
-  }
-  *mode = read;
+// ---- reading ----
+
+// Letters, digits and "_.-", at most 63.
+bool IsName(std::string_view text) {
+  return text.size() <= 63 &&
+         text.find_first_not_of(
+             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+             std::string_view::npos;
 }
 
-std::string ModeText(uint32_t mode) {
-  std::string text = "0000";
-  for (int i = 3; i >= 1; --i, mode >>= 3) text[static_cast<size_t>(i)] = "01234567"[mode & 7];
+// Permission bits as people write them, in octal: YAML would read 0660 as a decimal number.
+void ReadMode(MapReader& map, uint32_t* mode) {
+  const auto node = map.Get("socketMode");
+  if (!node) return;
+  const std::string& text = node->value().text();
+  const bool octal = (text.size() == 4 || text.size() == 3) && text[0] == '0' &&
+                     text.find_first_not_of("01234567") == std::string::npos;
+  if (!node->value().is_scalar() || !octal) {
+    node->Fail("expected permission bits in octal with a leading 0, as 0660, found " +
+               node->value().Describe());
+    return;
+  }
+  *mode = static_cast<uint32_t>(std::stoul(text, nullptr, 8));
+}
+
+// A duration that is known but cannot be chosen yet.
+void ReadFixedDuration(MapReader& map, std::string_view key, absl::Duration* target) {
+  absl::Duration value;
+  if (!map.Duration(key, absl::Milliseconds(1), kLongest, &value)) return;
+  if (value != *target) {
+    map.Fail(key, base::FormatExactDuration(value) + " is not honoured yet: only the default, " +
+                      base::FormatExactDuration(*target) + ", is");
+  }
+}
+
+void ReadBytesAtLeast(MapReader& map, std::string_view key, int64_t least, int64_t most,
+                      int64_t* target) {
+  int64_t bytes = 0;
+  if (!map.Bytes(key, &bytes)) return;
+  if (bytes < least || bytes > most) {
+    map.Fail(key, base::FormatBytesExact(bytes) + " is out of range: from " +
+                      base::FormatBytesExact(least) + " to " + base::FormatBytesExact(most));
+    return;
+  }
+  *target = bytes;
+}
+
+void ReadTaskDefaults(const Node& node, TaskDefaults* defaults) {
+  MapReader map(node);
+  map.CpuMilli("cpu", &defaults->cpu_milli);
+  ReadBytesAtLeast(map, "memory", kMebibyte, int64_t{1} << 50, &defaults->memory_bytes);
+  map.Duration("grace", absl::ZeroDuration(), absl::Hours(1), &defaults->grace);
+  map.Finish();
+}
+
+void ReadLimits(const Node& node, Limits* limits) {
+  MapReader map(node);
+  // gRPC counts messages in int.
+  ReadBytesAtLeast(map, "message", 64 << 10, int64_t{1} << 30, &limits->message_bytes);
+  ReadBytesAtLeast(map, "job", 4 << 10, int64_t{1} << 30, &limits->job_bytes);
+  map.Int("inboxFacts", 1, 100'000'000, &limits->inbox_facts);
+  map.Int("inboxOperator", 1, 100'000'000, &limits->inbox_operator);
+  map.Int("inboxSubmissions", 1, 100'000'000, &limits->inbox_submissions);
+  map.Int("commandsPerTurn", 1, 100'000'000, &limits->commands_per_turn);
+  map.Int("workUnitsPerTurn", 1'000, kMaxInt64, &limits->work_units_per_turn);
+  if (limits->job_bytes > limits->message_bytes) {
+    map.Fail("job", base::FormatBytesExact(limits->job_bytes) +
+                        " is more than a message may have (" +
+                        base::FormatBytesExact(limits->message_bytes) + ", limits.message)");
+  }
+  map.Finish();
+}
+
+void ReadRetention(const Node& node, Retention* retention) {
+  MapReader map(node);
+  map.Duration("finishedJobsAge", absl::Seconds(1), kLongest, &retention->finished_jobs_age);
+  map.Int("finishedJobsCount", 0, 100'000'000, &retention->finished_jobs_count);
+  map.Finish();
+}
+
+// A plugin's name: required, and once in a list.
+std::string ReadPluginName(MapReader& map, std::set<std::string>& seen) {
+  const auto node = map.Require("name");
+  if (!node) return "";
+  const auto name = node->String();
+  if (!name) return "";
+  if (name->empty()) node->Fail("is empty");
+  if (!name->empty() && !seen.insert(*name).second) {
+    node->Fail("\"" + *name + "\" stands in this list twice");
+  }
+  return *name;
+}
+
+void ReadPluginSet(const Node& node, bool weighted, PluginSet* set) {
+  MapReader map(node);
+  if (const auto enabled = map.Get("enabled")) {
+    std::set<std::string> seen;
+    for (const Node& item : enabled->Items()) {
+      MapReader fields(item);
+      PluginRef plugin;
+      plugin.name = ReadPluginName(fields, seen);
+      if (weighted) {
+        fields.Int("weight", 1, kMaxWeight, &plugin.weight);
+      } else if (fields.Get("weight")) {
+        fields.Fail("weight", "only scores have a weight; leave it out");
+      }
+      fields.Finish();
+      set->enabled.push_back(std::move(plugin));
+    }
+  }
+  if (const auto disabled = map.Get("disabled")) {
+    std::set<std::string> seen;
+    for (const Node& item : disabled->Items()) {
+      MapReader fields(item);
+      set->disabled.push_back(ReadPluginName(fields, seen));
+      fields.Finish();
+    }
+  }
+  map.Finish();
+}
+
+void ReadQueueSort(const Node& node, std::string* queue_sort) {
+  PluginSet set;
+  ReadPluginSet(node, false, &set);
+  if (set.enabled.size() == 1) {
+    *queue_sort = set.enabled[0].name;
+  } else if (!set.enabled.empty()) {
+    node.Fail("takes one plugin: a queue has one order");
+  }
+}
+
+void ReadPlugins(const Node& node, ProfileConfig* profile) {
+  MapReader map(node);
+  if (const auto filter = map.Get("filter")) ReadPluginSet(*filter, false, &profile->filter);
+  if (const auto score = map.Get("score")) ReadPluginSet(*score, true, &profile->score);
+  if (const auto sort = map.Get("queueSort")) ReadQueueSort(*sort, &profile->queue_sort);
+  for (const std::string_view point : {"multiPoint", "preFilter", "postFilter", "reserve", "permit",
+                                       "preBind", "bind", "postBind"}) {
+    map.NotHonoured(point, "plugins are chosen at queueSort, filter and score");
+  }
+  map.Finish();
+}
+
+void ReadPluginConfig(const Node& node, std::vector<PluginConfig>* all) {
+  std::set<std::string> seen;
+  for (const Node& item : node.Items()) {
+    MapReader fields(item);
+    PluginConfig config;
+    config.name = ReadPluginName(fields, seen);
+    if (const auto args = fields.Require("args")) {
+      if (args->value().is_map() || args->value().is_null()) {
+        config.args = ToPluginArgs(args->value());
+        // "No arguments" is a map without entries to whoever reads them.
+        if (config.args.is_null()) config.args.value = PluginArgs::Map();
+      } else {
+        args->Fail("expected a map, found " + args->value().Describe());
+      }
+    }
+    fields.Finish();
+    all->push_back(std::move(config));
+  }
+}
+
+void ReadProfiles(const Node& node, std::vector<ProfileConfig>* profiles) {
+  profiles->clear();
+  std::set<std::string> seen;
+  for (const Node& item : node.Items()) {
+    MapReader map(item);
+    ProfileConfig profile;
+    if (map.Require("name") && map.String("name", &profile.name)) {
+      if (profile.name.empty() || !IsName(profile.name)) {
+        map.Fail("name", "\"" + profile.name +
+                             "\" is not a name: 1 to 63 letters, digits, \"_\", \".\" or \"-\"");
+      } else if (!seen.insert(profile.name).second) {
+        map.Fail("name", "\"" + profile.name + "\" is the name of two profiles");
+      }
+    }
+    if (const auto plugins = map.Get("plugins")) ReadPlugins(*plugins, &profile);
+    if (const auto config = map.Get("pluginConfig")) {
+      ReadPluginConfig(*config, &profile.plugin_config);
+    }
+    map.String("tie", &profile.tie);
+    map.Finish();
+    profiles->push_back(std::move(profile));
+  }
+  if (profiles->empty()) {
+    if (node.value().is_list()) node.Fail("is empty: leave it out for the default profile");
+    profiles->push_back(ProfileConfig());
+  }
+}
+
+void ReadBerthd(const Node& root, BerthdConfig* config) {
+  MapReader map(root);
+  ReadPath(map, "dataDir", false, &config->data_dir);
+  ReadPath(map, "socket", false, &config->socket);
+  if (config->socket.size() > kMaxSocketPath) {
+    map.Fail("socket", "has " + std::to_string(config->socket.size()) + " bytes; the path of a " +
+                           "socket may have " + std::to_string(kMaxSocketPath));
+  }
+  ReadMode(map, &config->socket_mode);
+  map.String("socketGroup", &config->socket_group);
+  ReadLoopback(map, "listen", "others need TLS, which is not honoured yet", &config->listen);
+  map.Bool("insecure", &config->insecure);
+  if (!config->listen.empty() && !config->insecure) {
+    map.Fail("listen",
+             "is TCP without TLS, which is not honoured yet: add `insecure: true` to have "
+             "it on loopback, or leave it out and use the socket");
+  }
+  ReadLoopback(map, "httpListen",
+               "pages without TLS and authentication stay on this machine; let Prometheus scrape "
+               "them through something that has both",
+               &config->http_listen);
+  if (map.String("clusterName", &config->cluster_name) && !IsName(config->cluster_name)) {
+    map.Fail("clusterName",
+             "\"" + config->cluster_name +
+                 "\" is not a name: letters, digits, \"_\", \".\" or \"-\", at most 63");
+  }
+  ReadLog(map, &config->log);
+  ReadFixedDuration(map, "heartbeatInterval", &config->heartbeat_interval);
+  ReadFixedDuration(map, "lease", &config->lease);
+  ReadFixedDuration(map, "lostAfter", &config->lost_after);
+  if (const auto node = map.Get("taskDefaults")) ReadTaskDefaults(*node, &config->task_defaults);
+  if (const auto node = map.Get("limits")) ReadLimits(*node, &config->limits);
+  if (const auto node = map.Get("retention")) ReadRetention(*node, &config->retention);
+  map.Int("watchHistoryEpochs", 0, 1'000'000'000, &config->watch_history_epochs);
+  if (const auto node = map.Get("profiles")) ReadProfiles(*node, &config->profiles);
+  map.NotHonoured("pluginDir", "plugins are compiled in");
+  map.NotHonoured("tls", "use the Unix socket, or TCP on loopback with `insecure: true`");
+  map.NotHonoured("queues", "there is one queue, \"default\"");
+  map.NotHonoured("audit", "audit records are kept in the store");
+  map.Finish();
+}
+
+// ---- writing ----
+
+void SetText(Value& map, const char* key, const std::string& text) {
+  map.Set(key, Value::String(text));
+}
+
+void SetBytes(Value& map, const char* key, int64_t bytes) {
+  map.Set(key, Value::String(base::FormatBytesExact(bytes)));
+}
+
+void SetDuration(Value& map, const char* key, absl::Duration duration) {
+  map.Set(key, Value::String(base::FormatExactDuration(duration)));
+}
+
+std::string OctalText(uint32_t mode) {
+  std::string text = "0";
+  for (const int shift : {6, 3, 0}) text += static_cast<char>('0' + ((mode >> shift) & 7));
   return text;
 }
 
-void CheckAbsolute(const MapReader& map, const char* key, const std::string& path) {
-  if (path.empty() || path[0] != '/') {
-    map.Fail(key, "\"" + path + "\" must be an absolute path");
+Value NamesOf(const std::vector<std::string>& names) {
+  Value::List items;
+  for (const std::string& name : names) {
+    Value item;
+    SetText(item, "name", name);
+    items.push_back(std::move(item));
   }
+  return Value::Sequence(std::move(items));
 }
 
-void ReadAddresses(MapReader& map, BerthdConfig& config) {
-  map.String("socket", &config.socket);
-  CheckAbsolute(map, "socket", config.socket);
-  if (config.socket.size() > kLongestSocketPath) {
-    map.Fail("socket", "is longer than the " + std::to_string(kLongestSocketPath) +
-                           " bytes that a Unix socket's path may have");
+Value WritePluginSet(const PluginSet& set, bool weighted) {
+  Value::List enabled;
+  for (const PluginRef& plugin : set.enabled) {
+    Value item;
+    SetText(item, "name", plugin.name);
+    if (weighted) item.Set("weight", Value::Int(plugin.weight));
+    enabled.push_back(std::move(item));
   }
-  ReadMode(map, "socketMode", &config.socket_mode);
-  map.String("socketGroup", &config.socket_group);
-  map.String("listen", &config.listen);
-  map.Bool("insecure", &config.insecure);
-  map.String("httpListen", &config.http_listen);
-  std::string host;
-  int port = 0;
-  if (!config.listen.empty()) {
-    if (!SplitHostPort(config.listen, &host, &port)) {
-      map.Fail("listen", "\"" + config.listen + "\" is not host:port, as in 127.0.0.1:7460");
-    } else if (!IsLoopback(host)) {
-      map.Fail("listen", "\"" + config.listen +
-                             "\" can be reached from other machines, and TLS is not honoured yet: "
-                             "use a loopback address (127.0.0.1:7460), or only the Unix socket");
-    } else if (!config.insecure) {
-      map.Fail("listen",
-               "TCP has no TLS yet, so whoever is on this machine could call unseen: set "
-               "insecure: true to allow that on loopback, or leave `listen` out");
-    }
-  }
-  if (!config.http_listen.empty()) {
-    if (!SplitHostPort(config.http_listen, &host, &port)) {
-      map.Fail("httpListen",
-               "\"" + config.http_listen + "\" is not host:port, as in 127.0.0.1:7461");
-    } else if (!IsLoopback(host)) {
-      map.Fail("httpListen", "\"" + config.http_listen +
-                                 "\" can be reached from other machines, and TLS is not honoured "
-                                 "yet: use a loopback address (127.0.0.1:7461)");
-    }
-  }
+  Value map;
+  map.Set("enabled", Value::Sequence(std::move(enabled)));
+  map.Set("disabled", NamesOf(set.disabled));
+  return map;
 }
 
-void ReadTiming(MapReader& map, BerthdConfig& config) {
-  const BerthdConfig defaults;
-  map.Duration("heartbeatInterval", absl::Seconds(1), absl::Minutes(10),
-               &config.heartbeat_interval);
-  for (const char* key : {"lease", "lostAfter"}) {
-    absl::Duration value = key[1] == 'e' ? defaults.lease : defaults.lost_after;
-    const absl::Duration only = value;
-    map.Duration(key, absl::Seconds(1), absl::Hours(24), &value);
-    if (value != only) {
-      map.Fail(key, "is not honoured yet: only " + base::FormatExactDuration(only) +
-                        " is accepted; leave it out");
-    }
+Value WriteProfile(const ProfileConfig& profile) {
+  Value map;
+  SetText(map, "name", profile.name);
+  Value sort;
+  sort.Set("enabled", NamesOf({profile.queue_sort}));
+  Value plugins;
+  plugins.Set("queueSort", std::move(sort));
+  plugins.Set("filter", WritePluginSet(profile.filter, false));
+  plugins.Set("score", WritePluginSet(profile.score, true));
+  map.Set("plugins", std::move(plugins));
+  Value::List configs;
+  for (const PluginConfig& config : profile.plugin_config) {
+    Value item;
+    SetText(item, "name", config.name);
+    item.Set("args", ToYaml(config.args));
+    configs.push_back(std::move(item));
   }
+  map.Set("pluginConfig", Value::Sequence(std::move(configs)));
+  SetText(map, "tie", profile.tie);
+  return map;
 }
-
-void ReadSections(MapReader& map, BerthdConfig& config) {
-  if (const auto node = map.Get("taskDefaults")) {
-    MapReader section(*node);
-    section.CpuMilli("cpu", &config.task_defaults.cpu_milli);
-    section.Bytes("memory", &config.task_defaults.memory_bytes);
-    if (config.task_defaults.memory_bytes <= 0) section.Fail("memory", "must be more than 0");
-    section.Duration("grace", absl::ZeroDuration(), absl::Hours(1), &config.task_defaults.grace);
-    section.Finish();
-  }
-  if (const auto node = map.Get("limits")) {
-    MapReader section(*node);
-    Limits& limits = config.limits;
-    section.Bytes("message", &limits.message_bytes);
-    section.Bytes("job", &limits.job_bytes);
-    if (limits.message_bytes < (int64_t{1} << 16) || limits.message_bytes > (int64_t{64} << 20)) {
-      section.Fail("message", "must be from 64Ki to 64Mi");
-    }
-    if (limits.job_bytes < 1024 || limits.job_bytes > limits.message_bytes) {
-      section.Fail("job", "must be from 1Ki to the limit of a message");
-    }
-    section.Int("inboxFacts", 1, kMostCount, &limits.inbox_facts);
-    section.Int("inboxOperator", 1, kMostCount, &limits.inbox_operator);
-    section.Int("inboxSubmissions", 1, kMostCount, &limits.inbox_submissions);
-    section.Int("commandsPerTurn", 1, kMostCount, &limits.commands_per_turn);
-    section.Int("workUnitsPerTurn", 1, INT64_MAX / 2, &limits.work_units_per_turn);
-    section.Finish();
-  }
-  if (const auto node = map.Get("retention")) {
-    MapReader section(*node);
-    section.Duration("finishedJobsAge", absl::Seconds(1), absl::Hours(24 * 3650),
-                     &config.retention.finished_jobs_age);
-    section.Int("finishedJobsCount", 0, kMostCount, &config.retention.finished_jobs_count);
-    section.Finish();
-  }
-}
-
-bool IsClusterName(const std::string& name) {
-  if (name.size() > 63) return false;
-  for (const char c : name) {
-    const bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    c == '_' || c == '.' || c == '-';
-    if (!ok) return false;
-  }
-  return true;
-}
-
-Value Duration(absl::Duration duration) {
-  return Value::String(base::FormatExactDuration(duration));
-}
-Value Bytes(int64_t bytes) { return Value::String(base::FormatBytesExact(bytes)); }
 
 }  // namespace
 
-absl::StatusOr<BerthdConfig> ParseBerthdConfig(std::string_view text, const std::string& file) {
-  BERTH_ASSIGN_OR_RETURN(const Value root, yaml::ParseYaml(text, file, kMostBytes));
-  yaml::Problems problems(file);
-  BerthdConfig config;
-  MapReader map(yaml::Node(root, "", problems));
-  map.String("dataDir", &config.data_dir);
-  CheckAbsolute(map, "dataDir", config.data_dir);
-  ReadAddresses(map, config);
-  map.String("clusterName", &config.cluster_name);
-  if (!IsClusterName(config.cluster_name)) {
-    map.Fail("clusterName", "\"" + config.cluster_name + "\" must match [A-Za-z0-9_.-]{0,63}");
-  }
-  ReadLog(map, config.log);
-  ReadTiming(map, config);
-  ReadSections(map, config);
-  map.Int("watchHistoryEpochs", 1, 10'000'000, &config.watch_history_epochs);
-  ReadProfiles(map, config.profiles);
-  map.NotHonoured("pluginDir", "plugins from files come later; those built in are always there");
-  map.Finish();
-  BERTH_RETURN_IF_ERROR(problems.ToStatus());
-  return config;
-}
-
-absl::StatusOr<BerthdConfig> LoadBerthdConfig(const std::string& path) {
-  BERTH_ASSIGN_OR_RETURN(const std::string text, base::ReadSmallFile(path, kMostBytes));
+absl::StatusOr<LoadedBerthdConfig> LoadBerthdConfig(const std::string& path) {
+  BERTH_ASSIGN_OR_RETURN(const std::string text, base::ReadSmallFile(path, kMaxConfigBytes));
   return ParseBerthdConfig(text, path);
 }
 
-std::string WriteBerthdConfig(const BerthdConfig& config) {
-  Value root;
-  root.Set("dataDir", Value::String(config.data_dir));
-  root.Set("socket", Value::String(config.socket));
-  root.Set("socketMode", Value::String(ModeText(config.socket_mode)));
-  root.Set("socketGroup", Value::String(config.socket_group));
-  root.Set("listen", Value::String(config.listen));
-  root.Set("insecure", Value::Bool(config.insecure));
-  root.Set("httpListen", Value::String(config.http_listen));
-  root.Set("clusterName", Value::String(config.cluster_name));
-  root.Set("log", WriteLog(config.log));
-  root.Set("heartbeatInterval", Duration(config.heartbeat_interval));
-  root.Set("lease", Duration(config.lease));
-  root.Set("lostAfter", Duration(config.lost_after));
+absl::StatusOr<LoadedBerthdConfig> ParseBerthdConfig(std::string_view text,
+                                                     const std::string& file) {
+  BERTH_ASSIGN_OR_RETURN(const Value root, yaml::ParseYaml(text, file, kMaxConfigBytes));
+  yaml::Problems problems(file);
+  LoadedBerthdConfig loaded;
+  ReadBerthd(Node(root, "", problems), &loaded.config);
+  BERTH_RETURN_IF_ERROR(problems.ToStatus());
+  loaded.places = yaml::Places(file, root);
+  return loaded;
+}
 
+std::string FormatBerthdConfig(const BerthdConfig& config) {
+  Value map;
+  SetText(map, "dataDir", config.data_dir);
+  SetText(map, "socket", config.socket);
+  SetText(map, "socketMode", OctalText(config.socket_mode));
+  SetText(map, "socketGroup", config.socket_group);
+  SetText(map, "listen", config.listen);
+  map.Set("insecure", Value::Bool(config.insecure));
+  SetText(map, "httpListen", config.http_listen);
+  SetText(map, "clusterName", config.cluster_name);
+  map.Set("log", WriteLog(config.log));
+  SetDuration(map, "heartbeatInterval", config.heartbeat_interval);
+  SetDuration(map, "lease", config.lease);
+  SetDuration(map, "lostAfter", config.lost_after);
   Value defaults;
-  defaults.Set("cpu", Value::String(base::FormatCpuMilli(config.task_defaults.cpu_milli)));
-  defaults.Set("memory", Bytes(config.task_defaults.memory_bytes));
-  defaults.Set("grace", Duration(config.task_defaults.grace));
-  root.Set("taskDefaults", std::move(defaults));
-
+  defaults.Set("cpu",
+               yaml::ResolvePlainScalar(base::FormatCpuMilli(config.task_defaults.cpu_milli)));
+  SetBytes(defaults, "memory", config.task_defaults.memory_bytes);
+  SetDuration(defaults, "grace", config.task_defaults.grace);
+  map.Set("taskDefaults", std::move(defaults));
   Value limits;
-  limits.Set("message", Bytes(config.limits.message_bytes));
-  limits.Set("job", Bytes(config.limits.job_bytes));
+  SetBytes(limits, "message", config.limits.message_bytes);
+  SetBytes(limits, "job", config.limits.job_bytes);
   limits.Set("inboxFacts", Value::Int(config.limits.inbox_facts));
   limits.Set("inboxOperator", Value::Int(config.limits.inbox_operator));
   limits.Set("inboxSubmissions", Value::Int(config.limits.inbox_submissions));
   limits.Set("commandsPerTurn", Value::Int(config.limits.commands_per_turn));
   limits.Set("workUnitsPerTurn", Value::Int(config.limits.work_units_per_turn));
-  root.Set("limits", std::move(limits));
-
+  map.Set("limits", std::move(limits));
   Value retention;
-  retention.Set("finishedJobsAge", Duration(config.retention.finished_jobs_age));
+  SetDuration(retention, "finishedJobsAge", config.retention.finished_jobs_age);
   retention.Set("finishedJobsCount", Value::Int(config.retention.finished_jobs_count));
-  root.Set("retention", std::move(retention));
-
-  root.Set("watchHistoryEpochs", Value::Int(config.watch_history_epochs));
-  root.Set("profiles", WriteProfiles(config.profiles));
-  return yaml::WriteYaml(root);
+  map.Set("retention", std::move(retention));
+  map.Set("watchHistoryEpochs", Value::Int(config.watch_history_epochs));
+  Value::List profiles;
+  for (const ProfileConfig& profile : config.profiles) profiles.push_back(WriteProfile(profile));
+  map.Set("profiles", Value::Sequence(std::move(profiles)));
+  return yaml::WriteYaml(map);
 }
 
-std::vector<std::string> KeysNeedingRestart(const BerthdConfig& now, const BerthdConfig& next) {
-  std::vector<std::string> keys;
-  const auto compare = [&keys](const char* key, bool same) {
-    if (!same) keys.emplace_back(key);
+ReloadDiff CompareForReload(const BerthdConfig& running, const BerthdConfig& reloaded) {
+  ReloadDiff diff;
+  const auto restart = [&](const char* key, bool same) {
+    if (!same) diff.needs_restart.emplace_back(key);
   };
-  compare("dataDir", now.data_dir == next.data_dir);
-  compare("socket", now.socket == next.socket);
-  compare("socketMode", now.socket_mode == next.socket_mode);
-  compare("socketGroup", now.socket_group == next.socket_group);
-  compare("listen", now.listen == next.listen);
-  compare("insecure", now.insecure == next.insecure);
-  compare("httpListen", now.http_listen == next.http_listen);
-  compare("clusterName", now.cluster_name == next.cluster_name);
-  compare("heartbeatInterval", now.heartbeat_interval == next.heartbeat_interval);
-  compare("lease", now.lease == next.lease);
-  compare("lostAfter", now.lost_after == next.lost_after);
-  compare("taskDefaults", now.task_defaults == next.task_defaults);
-  compare("limits", now.limits == next.limits);
-  compare("retention", now.retention == next.retention);
-  compare("watchHistoryEpochs", now.watch_history_epochs == next.watch_history_epochs);
-  return keys;
+  const auto at_once = [&](const char* key, bool same) {
+    if (!same) diff.at_once.emplace_back(key);
+  };
+  restart("dataDir", running.data_dir == reloaded.data_dir);
+  restart("socket", running.socket == reloaded.socket);
+  restart("socketMode", running.socket_mode == reloaded.socket_mode);
+  restart("socketGroup", running.socket_group == reloaded.socket_group);
+  restart("listen", running.listen == reloaded.listen);
+  restart("insecure", running.insecure == reloaded.insecure);
+  restart("httpListen", running.http_listen == reloaded.http_listen);
+  restart("clusterName", running.cluster_name == reloaded.cluster_name);
+  at_once("log.level", running.log.level == reloaded.log.level);
+  at_once("log.format", running.log.format == reloaded.log.format);
+  restart("heartbeatInterval", running.heartbeat_interval == reloaded.heartbeat_interval);
+  restart("lease", running.lease == reloaded.lease);
+  restart("lostAfter", running.lost_after == reloaded.lost_after);
+  restart("taskDefaults", running.task_defaults == reloaded.task_defaults);
+  restart("limits", running.limits == reloaded.limits);
+  restart("retention", running.retention == reloaded.retention);
+  restart("watchHistoryEpochs", running.watch_history_epochs == reloaded.watch_history_epochs);
+  at_once("profiles", running.profiles == reloaded.profiles);
+  return diff;
 }
 
 }  // namespace berth::config

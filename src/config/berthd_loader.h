@@ -1,4 +1,3 @@
-// berthd.yaml into BerthdConfig and back.
 #pragma once
 
 #include <string>
@@ -7,21 +6,39 @@
 
 #include "absl/status/statusor.h"
 #include "config/berthd_config.h"
+#include "yaml/places.h"
 
 namespace berth::config {
 
-// Reads and checks a file. InvalidArgument lists everything that is wrong, a line each:
-// "berthd.yaml:12:7: profiles[0].name: is empty". NotFound, PermissionDenied: the file itself.
-absl::StatusOr<BerthdConfig> LoadBerthdConfig(const std::string& path);
+struct LoadedBerthdConfig {
+  BerthdConfig config;
+  // For errors that are found later, as those of a profile's plugins: places.Locate(status).
+  yaml::Places places;
+};
 
-// As above, of a text; `file` is its name in errors.
-absl::StatusOr<BerthdConfig> ParseBerthdConfig(std::string_view text, const std::string& file);
+// Reads berthd.yaml. Strict: unknown keys, wrong types, units and ranges, and keys that this
+// version does not honour are refused, all of them in one InvalidArgument, a line each:
+//   /etc/berth/berthd.yaml:12:7: profiles[0].name: has no value; ...
+// NotFound, PermissionDenied: the file. An empty file gives the defaults.
+absl::StatusOr<LoadedBerthdConfig> LoadBerthdConfig(const std::string& path);
 
-// The configuration with every default, as YAML that the loader reads back to an equal value.
-std::string WriteBerthdConfig(const BerthdConfig& config);
+// The same of a text; `file` is the name in errors.
+absl::StatusOr<LoadedBerthdConfig> ParseBerthdConfig(std::string_view text,
+                                                     const std::string& file);
 
-// Keys that differ between two configurations and take effect only at a start. What else differs
-// (log, profiles) is put in force by a reload.
-std::vector<std::string> KeysNeedingRestart(const BerthdConfig& now, const BerthdConfig& next);
+// The configuration in force, defaults included, as a file that ParseBerthdConfig reads back to an
+// equal one. Values of plugin arguments whose names say that they are secret are masked.
+std::string FormatBerthdConfig(const BerthdConfig& config);
+
+// What differs between two configurations.
+struct ReloadDiff {
+  // Keys that are in force as soon as the new configuration is ("log.level", "profiles").
+  std::vector<std::string> at_once;
+  // Keys whose change takes a restart ("dataDir").
+  std::vector<std::string> needs_restart;
+};
+
+// In the order of the file's documentation.
+ReloadDiff CompareForReload(const BerthdConfig& running, const BerthdConfig& reloaded);
 
 }  // namespace berth::config

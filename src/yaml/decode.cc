@@ -14,6 +14,21 @@ namespace {
 
 std::string Quote(std::string_view text) { return Value::String(std::string(text)).Describe(); }
 
+// What was likely meant by an unknown key: a name that is spelled nearly so, or one of which the
+// key is the long or the short form (stateDirectory, stateDir).
+std::string Proposal(const std::string& key, const std::vector<std::string_view>& names) {
+  std::string proposal = base::DidYouMean(key, names);
+  constexpr std::size_t kLeastCommon = 4;
+  for (const std::string_view name : names) {
+    const std::size_t common = std::min(key.size(), name.size());
+    if (!proposal.empty() || common < kLeastCommon) continue;
+    if (key.compare(0, common, name, 0, common) == 0) {
+      proposal = " (did you mean \"" + std::string(name) + "\"?)";
+    }
+  }
+  return proposal;
+}
+
 // The parsed amount, or nothing with the parser's own words reported.
 template <typename T>
 std::optional<T> OrFail(const Node& node, absl::StatusOr<T> parsed) {
@@ -276,7 +291,7 @@ void MapReader::Finish() {
   for (const Value::Entry& entry : node_.value().map()) {
     if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
     std::string message = "unknown key " + Quote(entry.key);
-    if (proposals++ < kMostProposals) message += base::DidYouMean(entry.key, names);
+    if (proposals++ < kMostProposals) message += Proposal(entry.key, names);
     node_.problems().Add(entry.key_position, node_.path(), std::move(message));
   }
 }

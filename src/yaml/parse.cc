@@ -145,7 +145,8 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void Add(const YAML::Mark& mark, Value value) {
-    if (ExpectsKey() && value.is_null()) Refuse(mark, "a key is missing; one that is spelled null or ~ goes in quotes");
+    if (ExpectsKey() && value.is_null())
+      Refuse(mark, "a key is missing; one that is spelled null or ~ goes in quotes");
     Place(PositionOf(mark), std::move(value));
   }
 

@@ -74,6 +74,16 @@ TEST(DecodeTest, ReportsAnUnknownKeyWithTheLikelyOne) {
             "f.yaml:2:1: unknown key \"leas\" (did you mean \"lease\"?)");
 }
 
+TEST(DecodeTest, ProposesTheShortFormOfALongKey) {
+  EXPECT_EQ(ProblemsOf("stateDirectory: /x\nsta: 1\n",
+                       [](MapReader& map) {
+                         map.Ignore("log");
+                         map.Ignore("stateDir");
+                       }),
+            "f.yaml:1:1: unknown key \"stateDirectory\" (did you mean \"stateDir\"?)\n"
+            "f.yaml:2:1: unknown key \"sta\"");
+}
+
 TEST(DecodeTest, ReportsEveryProblemWhereItStands) {
   const std::array<std::string_view, 2> levels = {"info", "debug"};
   EXPECT_EQ(
