@@ -180,6 +180,16 @@ absl::Status CheckArgument(const std::string& argument, std::size_t position) {
   return absl::OkStatus();
 }
 
+// An empty value means "not given" further on, so it must not be given.
+absl::Status CheckValues(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& value : option->results()) {
+      if (value.empty()) return Usage(option->get_name() + " has an empty value");
+    }
+  }
+  return absl::OkStatus();
+}
+
 // The program's parser, with the verbs that are named in the arguments filled in. Filling in all of
 // them would cost more than the rest of the start.
 struct Parser {
@@ -239,6 +249,8 @@ absl::StatusOr<int> Execute(const std::vector<std::string>& arguments, const Pro
     if (!parser.subs[i]->parsed()) continue;
     const Verb& verb = kVerbs[i];
     const std::vector<std::string> extra = parser.app.remaining(true);
+    BERTH_RETURN_IF_ERROR(CheckValues(parser.app));
+    BERTH_RETURN_IF_ERROR(CheckValues(*parser.subs[i]));
     if (!extra.empty()) return Unexpected(extra[0], parser.app, *parser.subs[i], verb);
     if (command && !verb.takes_command) {
       return Usage("berth " + std::string(verb.name) + " takes no command after \"--\"");

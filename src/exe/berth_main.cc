@@ -34,9 +34,12 @@ bool AreOneTerminal(int a, int b) {
          first.st_rdev == second.st_rdev && kind != nullptr && std::strcmp(kind, "dumb") != 0;
 }
 
+// One that does not say how wide it is, is taken for the narrowest there is.
 int TerminalColumns() {
+  constexpr int kNarrowest = 80;
   winsize size = {};
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : kNarrowest;
 }
 
 std::optional<std::string> Environment(const std::string& name) {

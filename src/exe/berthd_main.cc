@@ -1,0 +1,390 @@
+// The program `berthd`: puts the daemon's rooms together, starts them in order, and stops them in
+// reverse.
+#include <pthread.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agents/grpc_agent_link.h"
+#include "agents/inventory.h"
+#include "api/job_spec_reader.h"
+#include "api/server.h"
+#include "base/build_info.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/logging.h"
+#include "base/mutex.h"
+#include "base/service_notify.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "builtin.h"
+#include "config/berthd_loader.h"
+#include "pipeline/table_context.h"
+#include "scheduler/loop.h"
+#include "scheduler/recovery.h"
+#include "store/recover.h"
+#include "store/rocksdb_store.h"
+
+namespace berth {
+namespace {
+
+constexpr char kDefaultConfig[] = "/etc/berth/berthd.yaml";
+// How long calls may go on after a stop was asked for.
+constexpr auto kStopGrace = std::chrono::seconds(5);
+
+pipeline::ProfileOptions ToOptions(const config::ProfileConfig& profile) {
+  pipeline::ProfileOptions options;
+  options.name = profile.name;
+  for (const config::PluginRef& ref : profile.filter.enabled) {
+    options.filters.enabled.push_back(ref.name);
+  }
+  options.filters.disabled = profile.filter.disabled;
+  options.scores.disabled = profile.score.disabled;
+  for (const config::PluginRef& ref : profile.score.enabled) {
+    // In the file a weight of 0 switches a score off.
+    if (ref.weight == 0) {
+      options.scores.disabled.push_back(ref.name);
+    } else {
+      options.scores.enabled.push_back({ref.name, ref.weight});
+    }
+  }
+  for (const config::PluginConfig& plugin : profile.plugin_config) {
+    options.plugin_config.emplace_back(plugin.name, plugin.args);
+  }
+  return options;
+}
+
+std::vector<pipeline::ProfileOptions> ToOptions(const std::vector<config::ProfileConfig>& list) {
+  std::vector<pipeline::ProfileOptions> options;
+  for (const config::ProfileConfig& profile : list) options.push_back(ToOptions(profile));
+  return options;
+}
+
+// What no file can tell: whether the plugins are there and take their arguments.
+absl::Status CheckProfiles(const config::BerthdConfig& config, const PluginRegistry& registry) {
+  state::Names names;
+  pipeline::TableContext context(names);
+  return pipeline::CompileProfiles(ToOptions(config.profiles), registry, context).status();
+}
+
+absl::Status StartLogging(const config::LogConfig& log) {
+  base::LogOptions options;
+  BERTH_ASSIGN_OR_RETURN(options.level, base::ParseLogLevel(log.level));
+  BERTH_ASSIGN_OR_RETURN(options.format, base::ParseLogFormat(log.format));
+  options.component = "berthd";
+  base::InitLogging(options);
+  return absl::OkStatus();
+}
+
+api::AdmissionOptions ToAdmission(const config::BerthdConfig& config) {
+  api::AdmissionOptions options;
+  options.defaults.cpu_milli = config.task_defaults.cpu_milli;
+  options.defaults.memory_bytes = config.task_defaults.memory_bytes;
+  options.grace_ms = absl::ToInt64Milliseconds(config.task_defaults.grace);
+  options.most_job_bytes = config.limits.job_bytes;
+  return options;
+}
+
+scheduler::LoopOptions ToLoopOptions(const config::BerthdConfig& config) {
+  scheduler::LoopOptions options;
+  options.inbox_capacity = {static_cast<size_t>(config.limits.inbox_facts),
+                            static_cast<size_t>(config.limits.inbox_operator),
+                            static_cast<size_t>(config.limits.inbox_submissions)};
+  options.commands_per_turn = static_cast<size_t>(config.limits.commands_per_turn);
+  options.work_units_per_turn = config.limits.work_units_per_turn;
+  options.watch_history_epochs = config.watch_history_epochs;
+  return options;
+}
+
+scheduler::TurnOptions ToTurnOptions(const config::BerthdConfig& config) {
+  scheduler::TurnOptions options;
+  options.heartbeat_interval_ms = absl::ToInt64Milliseconds(config.heartbeat_interval);
+  options.lease_ms = absl::ToInt64Milliseconds(config.lease);
+  options.finished_jobs_age_ms = absl::ToInt64Milliseconds(config.retention.finished_jobs_age);
+  options.finished_jobs_count = static_cast<size_t>(config.retention.finished_jobs_count);
+  options.watch_history_epochs = static_cast<size_t>(config.watch_history_epochs);
+  return options;
+}
+
+// Drawn once in the life of a cluster, and kept in its store.
+uint64_t NewSeed() {
+  uint64_t seed = 0;
+  BERTH_CHECK(getrandom(&seed, sizeof seed, 0) == sizeof seed);
+  return seed;
+}
+
+// The daemon, from the store up. Members go in reverse: whoever is called lives longer.
+class Daemon {
+ public:
+  Daemon(std::string config_path, config::BerthdConfig config)
+      : config_path_(std::move(config_path)), config_(std::move(config)) {
+    plugins::RegisterBuiltinPlugins(registry_);
+  }
+
+  absl::Status Start();
+  void Stop();
+  // Takes over a changed file. On an error the old configuration stays, whole.
+  absl::StatusOr<std::vector<std::string>> Reload();
+
+ private:
+  absl::Status StartLoop();
+  absl::Status StartServer();
+  std::string EffectiveConfig() const;
+
+  const std::string config_path_;
+  mutable base::Mutex mutex_;
+  config::BerthdConfig config_ BERTH_GUARDED_BY(mutex_);
+  PluginRegistry registry_;
+  base::SystemClock clock_;
+  std::unique_ptr<store::RocksDbStore> store_;
+  std::unique_ptr<scheduler::Loop> loop_;
+  std::unique_ptr<api::LoopPort> port_;
+  std::unique_ptr<api::Authorizer> authorizer_;
+  std::unique_ptr<agents::GrpcAgentLink> link_;
+  std::unique_ptr<api::Server> server_;
+};
+
+[[noreturn]] void Die(const absl::Status& status) {
+  // Nothing of the failed epoch has left the process, and nothing may: recovery starts from disk.
+  BERTH_LOG_ERROR("the store failed, berthd stops at once: {}", status.ToString());
+  std::_Exit(EXIT_FAILURE);
+}
+
+absl::Status Daemon::StartLoop() {
+  config::BerthdConfig config;
+  {
+    base::MutexLock lock(mutex_);
+    config = config_;
+  }
+  BERTH_ASSIGN_OR_RETURN(
+      store_, store::RocksDbStore::Open(
+                  {.data_dir = config.data_dir, .cluster_name = config.cluster_name}, clock_));
+  const store::SpecDecoders decoders{.job = api::DecodeJobSpec, .node = agents::DecodeInventory};
+  BERTH_ASSIGN_OR_RETURN(auto recovered, store::Recover(*store_, decoders));
+  const size_t jobs = recovered.jobs.size();
+  const size_t nodes = recovered.nodes.size();
+  scheduler::RecoveryOptions recovery;
+  for (const auto& profile : config.profiles) recovery.profiles.push_back(profile.name);
+  recovery.watch_history_epochs = static_cast<size_t>(config.watch_history_epochs);
+  recovery.new_seed = NewSeed();
+  BERTH_ASSIGN_OR_RETURN(auto state, scheduler::BuildState(std::move(recovered), recovery));
+  BERTH_ASSIGN_OR_RETURN(auto turn, scheduler::Turn::Create(ToTurnOptions(config), std::move(state),
+                                                            registry_, ToOptions(config.profiles)));
+  BERTH_LOG_INFO("cluster {}: epoch {}, term {}, {} jobs, {} nodes", store_->cluster_id(),
+                 store_->head().epoch, turn->state().meta().term, jobs, nodes);
+  loop_ = std::make_unique<scheduler::Loop>(ToLoopOptions(config), std::move(turn), *store_, clock_,
+                                            Die);
+  port_ = api::MakeLoopPort(*loop_);
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::StartServer() {
+  config::BerthdConfig config;
+  {
+    base::MutexLock lock(mutex_);
+    config = config_;
+  }
+  authorizer_ =
+      std::make_unique<api::Authorizer>(api::AuthorizerOptions{.operator_uid = geteuid(),
+                                                               .insecure_tcp = config.insecure,
+                                                               .user_name = api::SystemUserName});
+  link_ = std::make_unique<agents::GrpcAgentLink>(
+      *loop_,
+      [this](const grpc::CallbackServerContext& context) {
+        return authorizer_->AgentPrincipalOf(context.peer());
+      },
+      [this](const std::string& hash) { return store_->GetBlob(hash); });
+  loop_->set_agent_link(link_.get());
+  loop_->Start();
+
+  api::ServerOptions options;
+  options.socket = {.path = config.socket,
+                    .mode = static_cast<mode_t>(config.socket_mode),
+                    .group = config.socket_group};
+  options.insecure_listen = config.listen;
+  options.most_message_bytes = config.limits.message_bytes;
+  options.jobs.admission = ToAdmission(config);
+  api::AdminParts admin;
+  admin.version = base::Version();
+  admin.build = base::BuildDescription();
+  admin.cluster_id = store_->cluster_id();
+  admin.config = [this] { return EffectiveConfig(); };
+  admin.reload = [this] { return Reload(); };
+  api::ServerParts parts{.loop = *port_,
+                         .authorizer = *authorizer_,
+                         .outputs = link_->outputs(),
+                         .blobs = [this](const std::string& hash) { return store_->GetBlob(hash); },
+                         .admin = std::move(admin),
+                         .services = {link_.get()}};
+  BERTH_ASSIGN_OR_RETURN(server_, api::Server::Start(options, std::move(parts)));
+  server_->SetHealthy(true);
+  BERTH_LOG_INFO("serving on unix:{}{}", config.socket,
+                 server_->tcp_address().empty() ? "" : " and " + server_->tcp_address());
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::Start() {
+  BERTH_RETURN_IF_ERROR(StartLoop());
+  return StartServer();
+}
+
+void Daemon::Stop() {
+  if (link_ != nullptr) link_->EndSessions();
+  if (server_ != nullptr) {
+    server_->Stop(std::chrono::duration_cast<std::chrono::milliseconds>(kStopGrace));
+  }
+  if (loop_ != nullptr) loop_->Stop();
+}
+
+absl::StatusOr<std::vector<std::string>> Daemon::Reload() {
+  if (config_path_.empty()) {
+    return absl::FailedPreconditionError(
+        "berthd runs on its defaults, without a file to read again; start it with --config FILE");
+  }
+  BERTH_ASSIGN_OR_RETURN(const config::LoadedBerthdConfig loaded,
+                         config::LoadBerthdConfig(config_path_));
+  const config::BerthdConfig& next = loaded.config;
+  config::BerthdConfig now;
+  {
+    base::MutexLock lock(mutex_);
+    now = config_;
+  }
+  config::ReloadDiff diff = config::CompareForReload(now, next);
+  const absl::Status replaced = loop_->ReplaceProfiles(ToOptions(next.profiles));
+  BERTH_RETURN_IF_ERROR(loaded.places.Locate(replaced));
+  BERTH_RETURN_IF_ERROR(StartLogging(next.log));
+  {
+    base::MutexLock lock(mutex_);
+    config_.profiles = next.profiles;
+    config_.log = next.log;
+  }
+  return std::move(diff.needs_restart);
+}
+
+std::string Daemon::EffectiveConfig() const {
+  base::MutexLock lock(mutex_);
+  return config::FormatBerthdConfig(config_);
+}
+
+void NotifyOrWarn(const char* state) {
+  if (const auto status = base::NotifyServiceManager(state); !status.ok()) {
+    BERTH_LOG_WARN("{}", status.ToString());
+  }
+}
+
+void ReloadOrWarn(Daemon& daemon) {
+  NotifyOrWarn("RELOADING=1");
+  const auto restart = daemon.Reload();
+  if (!restart.ok()) {
+    BERTH_LOG_ERROR("reload refused, the old configuration stays: {}",
+                    base::S(restart.status().message()));
+  } else {
+    std::string keys;
+    for (const std::string& key : *restart) keys += (keys.empty() ? "" : ", ") + key;
+    BERTH_LOG_INFO("configuration reloaded{}",
+                   keys.empty() ? "" : "; a restart is needed for " + keys);
+  }
+  NotifyOrWarn("READY=1");
+}
+
+int Fail(const absl::Status& status) {
+  std::cerr << "berthd: " << base::S(status.message()) << "\n";
+  return 1;
+}
+
+int Serve(const std::string& path, const config::BerthdConfig& config) {
+  // Before any thread is made, so that all of them leave these signals to this one.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  if (auto status = StartLogging(config.log); !status.ok()) return Fail(status);
+  BERTH_LOG_INFO("berthd {} ({})", base::Version(), base::BuildDescription());
+  BERTH_LOG_INFO("effective configuration ({}):\n{}", path.empty() ? "defaults" : path,
+                 config::FormatBerthdConfig(config));
+  Daemon daemon(path, config);
+  if (auto status = daemon.Start(); !status.ok()) {
+    BERTH_LOG_ERROR("{}", base::S(status.message()));
+    daemon.Stop();
+    return 1;
+  }
+  NotifyOrWarn("READY=1");
+  for (;;) {
+    int signal = 0;
+    if (sigwait(&signals, &signal) != 0) continue;
+    if (signal == SIGHUP) {
+      ReloadOrWarn(daemon);
+      continue;
+    }
+    BERTH_LOG_INFO("stopping: {}; tasks run on", signal == SIGINT ? "SIGINT" : "SIGTERM");
+    // A second one does not wait.
+    std::signal(signal, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+    NotifyOrWarn("STOPPING=1");
+    daemon.Stop();
+    BERTH_LOG_INFO("stopped");
+    return 0;
+  }
+}
+
+// The configuration at `path`, or of the default path, or the defaults when there is no file there.
+absl::StatusOr<config::BerthdConfig> LoadConfig(std::string& path) {
+  if (path.empty()) {
+    if (access(kDefaultConfig, F_OK) != 0) return config::BerthdConfig{};
+    path = kDefaultConfig;
+  }
+  BERTH_ASSIGN_OR_RETURN(config::LoadedBerthdConfig loaded, config::LoadBerthdConfig(path));
+  PluginRegistry registry;
+  plugins::RegisterBuiltinPlugins(registry);
+  BERTH_RETURN_IF_ERROR(loaded.places.Locate(CheckProfiles(loaded.config, registry)));
+  return std::move(loaded.config);
+}
+
+}  // namespace
+}  // namespace berth
+
+int main(int argc, char** argv) {
+  using namespace berth;
+  CLI::App app("The daemon of Berth: holds the cluster's state and places work on its nodes.",
+               "berthd");
+  std::string path;
+  bool print_config = false;
+  app.add_option("-c,--config", path,
+                 std::string("Configuration file (default: ") + kDefaultConfig +
+                     ", or the defaults when that is not there)");
+  app.add_flag("--print-config", print_config, "Print the effective configuration and exit");
+  app.set_version_flag("--version", "berthd " + std::string(base::Version()));
+  CLI::App* config_command = app.add_subcommand("config", "Work with configuration files");
+  config_command->require_subcommand(1);
+  CLI::App* check = config_command->add_subcommand("check", "Check a file; print what it means");
+  check->add_option("FILE", path, "The file (default: the one that berthd would read)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return error.get_exit_code() == 0 ? app.exit(error) : (app.exit(error), 2);
+  }
+  const auto config = LoadConfig(path);
+  if (!config.ok()) return Fail(config.status());
+  if (check->parsed()) {
+    std::cout << config::FormatBerthdConfig(*config);
+    std::cerr << (path.empty() ? "the defaults" : path) << ": ok\n";
+    return 0;
+  }
+  if (print_config) {
+    std::cout << config::FormatBerthdConfig(*config);
+    return 0;
+  }
+  return Serve(path, *config);
+}
