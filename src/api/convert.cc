@@ -1,0 +1,305 @@
+#include "api/convert.h"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "wire/amounts.h"
+#include "wire/values.h"
+
+namespace berth::api {
+namespace {
+
+using state::TaskState;
+
+v1::LabelSelector ToProto(const state::LabelSelectorSpec& selector) {
+  v1::LabelSelector out;
+  for (const state::LabelRequirementSpec& requirement : selector) {
+    v1::LabelRequirement& to = *out.add_requirements();
+    to.set_key(requirement.key);
+    to.set_op(static_cast<v1::SelectorOperator>(static_cast<int>(requirement.op) + 1));
+    for (const std::string& value : requirement.values) to.add_values(value);
+    if (requirement.op == SelectorOp::kGreater || requirement.op == SelectorOp::kLess) {
+      to.add_values(std::to_string(requirement.bound));
+    }
+  }
+  return out;
+}
+
+void PutNeeds(const state::NeedsSpec& needs, v1::TaskTemplate& out) {
+  *out.mutable_resources() = wire::ToResources(needs.requests);
+  for (const state::DeviceNeedSpec& need : needs.devices) {
+    v1::DeviceRequest& device = *out.add_devices();
+    device.set_kind(need.kind);
+    device.set_count(need.count);
+    if (need.share_milli != 1000) device.set_share_milli(need.share_milli);
+    if (need.memory_mib != 0) device.set_memory_bytes(need.memory_mib * kMemoryQuantumBytes);
+    for (const std::string& model : need.models) device.add_models(model);
+  }
+  out.mutable_node_selector()->insert(needs.node_selector.begin(), needs.node_selector.end());
+  for (const state::LabelSelectorSpec& selector : needs.required_nodes) {
+    *out.mutable_node_affinity()->add_required() = ToProto(selector);
+  }
+  for (const state::PreferredNodesSpec& preferred : needs.preferred_nodes) {
+    v1::PreferredNodes& to = *out.mutable_node_affinity()->add_preferred();
+    to.set_weight(preferred.weight);
+    *to.mutable_selector() = ToProto(preferred.selector);
+  }
+  for (const state::TolerationSpec& toleration : needs.tolerations) {
+    v1::Toleration& to = *out.add_tolerations();
+    to.set_key(toleration.key);
+    if (toleration.value) to.set_value(*toleration.value);
+    if (toleration.effect) {
+      to.set_effect(static_cast<v1::TaintEffect>(static_cast<int>(*toleration.effect) + 1));
+    }
+  }
+}
+
+int64_t Count(const state::TaskCounts& counts, TaskState state) {
+  return counts[static_cast<size_t>(state)];
+}
+
+v1::TaskCounts ToProto(const state::TaskCounts& counts) {
+  v1::TaskCounts out;
+  out.set_total(std::accumulate(counts.begin(), counts.end(), int64_t{0}));
+  out.set_held(Count(counts, TaskState::kHeld));
+  out.set_queued(Count(counts, TaskState::kQueued));
+  out.set_parked(Count(counts, TaskState::kParked));
+  out.set_bound(Count(counts, TaskState::kBound) + Count(counts, TaskState::kNominated));
+  out.set_starting(Count(counts, TaskState::kStarting));
+  out.set_running(Count(counts, TaskState::kRunning) + Count(counts, TaskState::kSuspended));
+  out.set_stopping(Count(counts, TaskState::kStopping));
+  out.set_succeeded(Count(counts, TaskState::kSucceeded));
+  out.set_failed(Count(counts, TaskState::kFailed));
+  out.set_cancelled(Count(counts, TaskState::kCancelled));
+  out.set_quarantined(Count(counts, TaskState::kQuarantined));
+  return out;
+}
+
+v1::NodeScore ToProto(const pipeline::NodeScore& score) {
+  v1::NodeScore out;
+  out.set_node(score.node);
+  out.set_total(score.total);
+  out.set_rank(score.rank);
+  for (const pipeline::PluginScore& plugin : score.plugins) {
+    v1::PluginScore& to = *out.add_plugins();
+    to.set_plugin(plugin.plugin);
+    to.set_score(plugin.score);
+    to.set_weight(plugin.weight);
+  }
+  return out;
+}
+
+v1::FilterOutcome ToProto(const pipeline::FilterOutcome& outcome) {
+  v1::FilterOutcome out;
+  out.set_plugin(outcome.plugin);
+  out.set_reason(static_cast<v1::ReasonCode>(outcome.reason));
+  out.set_nodes(outcome.nodes);
+  out.set_subject(outcome.subject);
+  out.set_requested(outcome.requested);
+  out.set_largest_free(outcome.largest_free);
+  out.set_largest_capacity(outcome.largest_capacity);
+  for (const std::string& example : outcome.examples) out.add_examples(example);
+  out.set_text(outcome.text);
+  return out;
+}
+
+}  // namespace
+
+v1::JobSpec ToProto(const state::JobSpec& spec) {
+  v1::JobSpec out;
+  out.set_name(spec.name);
+  out.set_namespace_(spec.ns);
+  out.set_queue(spec.queue);
+  out.set_profile(spec.profile);
+  out.set_priority(spec.priority);
+  out.mutable_labels()->insert(spec.labels.begin(), spec.labels.end());
+  for (const state::GroupSpec& group : spec.groups) {
+    v1::TaskGroup& to = *out.add_groups();
+    to.set_name(group.name);
+    if (group.in_array) {
+      for (const state::IndexRange& range : group.ranges) {
+        v1::IndexRange& indices = *to.mutable_array()->add_ranges();
+        indices.set_first(range.first);
+        indices.set_last(range.last);
+        indices.set_step(range.step);
+      }
+    }
+    to.set_retries(group.retries);
+    to.set_on_partition(v1::ON_PARTITION_KEEP);
+    v1::TaskTemplate& task = *to.mutable_template_();
+    PutNeeds(group.needs, task);
+    task.set_time_limit_ms(group.time_limit_ms);
+    task.set_grace_ms(group.grace_ms);
+    task.set_max_processes(group.max_processes);
+  }
+  return out;
+}
+
+v1::JobState JobStateOf(const state::JobView& job) {
+  if (job.ended_at_ms != 0) {
+    if (Count(job.counts, TaskState::kFailed) > 0) return v1::JOB_STATE_FAILED;
+    if (Count(job.counts, TaskState::kCancelled) > 0) return v1::JOB_STATE_CANCELLED;
+    return v1::JOB_STATE_SUCCEEDED;
+  }
+  const int64_t waiting = Count(job.counts, TaskState::kHeld) +
+                          Count(job.counts, TaskState::kQueued) +
+                          Count(job.counts, TaskState::kParked);
+  const bool untouched = waiting == job.spec->task_count() && job.started_unix_ms == 0;
+  return untouched ? v1::JOB_STATE_QUEUED : v1::JOB_STATE_RUNNING;
+}
+
+v1::Job ToProto(const state::JobView& job, SpecPart spec) {
+  v1::Job out;
+  out.set_id(std::to_string(job.id.value));
+  if (spec == SpecPart::kIncluded) *out.mutable_spec() = ToProto(*job.spec);
+  out.set_state(JobStateOf(job));
+  *out.mutable_tasks() = ToProto(job.counts);
+  out.set_submitted_by(job.submitted_by);
+  out.set_submitted_unix_ms(job.submitted_unix_ms);
+  out.set_started_unix_ms(job.started_unix_ms);
+  out.set_ended_unix_ms(job.ended_unix_ms);
+  out.set_epoch(job.epoch);
+  out.set_exit_code(job.exit_code);
+  return out;
+}
+
+v1::Attempt ToProto(const state::TaskStatusView& task, const state::AttemptRow& attempt) {
+  v1::Attempt out;
+  out.set_id(
+      state::TaskIdText(task.job.value, *task.spec, task.group, task.position, attempt.number));
+  out.set_number(static_cast<int32_t>(attempt.number));
+  out.set_node(attempt.node);
+  out.set_end(static_cast<v1::AttemptEnd>(attempt.end));
+  out.set_reason(static_cast<v1::ReasonCode>(attempt.reason));
+  out.set_message(attempt.message);
+  if (attempt.exit_code >= 0) out.set_exit_code(attempt.exit_code);
+  if (attempt.signal != 0) out.set_signal(attempt.signal);
+  *out.mutable_usage() = wire::ToProto(attempt.usage);
+  out.set_bound_unix_ms(attempt.bound_unix_ms);
+  out.set_started_unix_ms(attempt.started_unix_ms);
+  out.set_ended_unix_ms(attempt.ended_unix_ms);
+  out.set_isolation(attempt.isolation);
+  for (const std::string& id : attempt.device_ids) out.add_device_ids(id);
+  return out;
+}
+
+v1::Task ToProto(const state::TaskStatusView& task) {
+  const state::GroupSpec& group = task.spec->groups[task.group];
+  const state::AttemptRow& attempt = task.row.attempt;
+  v1::Task out;
+  out.set_id(state::TaskIdText(task.job.value, *task.spec, task.group, task.position));
+  out.set_job_id(std::to_string(task.job.value));
+  out.set_namespace_(task.spec->ns);
+  out.set_group(group.name);
+  out.set_index(group.IndexAt(task.position));
+  out.set_state(static_cast<v1::TaskState>(task.row.state));
+  if (task.waits_for != Reason::kNone) {
+    out.set_reason(static_cast<v1::ReasonCode>(task.waits_for));
+    out.set_message(task.wait_message);
+  } else {
+    out.set_reason(static_cast<v1::ReasonCode>(attempt.reason));
+    out.set_message(attempt.message);
+  }
+  if (attempt.number != 0) *out.mutable_attempt() = ToProto(task, attempt);
+  out.set_epoch(task.row.epoch);
+  out.set_attempts(static_cast<int32_t>(attempt.number));
+  out.set_job_name(task.spec->name);
+  *out.mutable_resources() = wire::ToResources(group.needs.requests);
+  out.set_submitted_unix_ms(task.submitted_unix_ms);
+  return out;
+}
+
+v1::Node ToProto(const state::NodeView& node) {
+  const state::NodeSpec& spec = *node.spec;
+  v1::Node out;
+  out.set_name(spec.name);
+  out.set_state(node.ready ? v1::NODE_STATE_READY : v1::NODE_STATE_NOT_READY);
+  out.set_cordoned(node.cordoned);
+  out.mutable_labels()->insert(spec.labels.begin(), spec.labels.end());
+  for (const state::TaintSpec& taint : spec.taints) *out.add_taints() = wire::ToProto(taint);
+  *out.mutable_capacity() = wire::ToResources(spec.capacity);
+  *out.mutable_allocated() = wire::ToResources(node.allocated);
+  *out.mutable_usage() = wire::ToProto(node.usage);
+  out.set_tasks(node.tasks);
+  out.set_agent_version(spec.agent_version);
+  out.set_isolation(spec.isolation);
+  out.set_registered_unix_ms(node.registered_unix_ms);
+  out.set_epoch(node.epoch);
+
+  v1::NodeInventory inventory;
+  if (spec.encoded_inventory == nullptr || !inventory.ParseFromString(*spec.encoded_inventory)) {
+    return out;
+  }
+  for (int i = 0; i < inventory.devices_size(); ++i) {
+    v1::DeviceStatus& device = *out.add_devices();
+    device.mutable_device()->Swap(inventory.mutable_devices(i));
+    if (static_cast<size_t>(i) < node.devices.size()) {
+      const DeviceRow& row = node.devices[static_cast<size_t>(i)];
+      device.set_allocated_milli(row.allocated_milli);
+      device.set_allocated_memory_bytes(row.allocated_memory_mib * kMemoryQuantumBytes);
+    }
+  }
+  out.mutable_data_sets()->Swap(inventory.mutable_data_sets());
+  out.mutable_models()->Swap(inventory.mutable_models());
+  return out;
+}
+
+v1::Decision ToProto(const state::Decision& decision, const std::string& node) {
+  v1::Decision out;
+  out.set_epoch(decision.epoch);
+  v1::NodeScore& winner = *out.mutable_winner();
+  winner.set_node(node);
+  winner.set_total(decision.total);
+  winner.set_rank(decision.rank);
+  if (decision.sheet != nullptr) {
+    const state::ScoreSheet& sheet = *decision.sheet;
+    out.set_profile(sheet.profile);
+    const size_t known =
+        std::min({decision.scores.size(), sheet.plugins.size(), sheet.weights.size()});
+    for (size_t i = 0; i < known; ++i) {
+      v1::PluginScore& score = *winner.add_plugins();
+      score.set_plugin(sheet.plugins[i]);
+      score.set_score(decision.scores[i]);
+      score.set_weight(sheet.weights[i]);
+    }
+  }
+  out.set_runner_up(decision.runner_up);
+  out.set_runner_up_total(decision.runner_up_total);
+  out.set_nodes_feasible(decision.nodes_feasible);
+  return out;
+}
+
+v1::Explanation ToProto(const scheduler::ExplainReply& reply) {
+  const pipeline::Explanation& from = reply.explanation;
+  const state::TaskStatusView& task = reply.task;
+  v1::Explanation out;
+  out.set_task_id(state::TaskIdText(task.job.value, *task.spec, task.group, task.position));
+  out.set_state(static_cast<v1::TaskState>(task.row.state));
+  out.set_placeability(ToProto(from.placeability));
+  out.set_nodes_total(from.nodes_total);
+  out.set_nodes_feasible(from.nodes_feasible);
+  for (const pipeline::FilterOutcome& filter : from.filters) *out.add_filters() = ToProto(filter);
+  if (task.row.decision != nullptr) {
+    *out.mutable_decision() = ToProto(*task.row.decision, task.row.attempt.node);
+  }
+  for (const pipeline::NodeScore& score : from.scores) *out.add_scores_now() = ToProto(score);
+  for (const pipeline::Suggestion& suggestion : from.suggestions) {
+    v1::Suggestion& to = *out.add_suggestions();
+    to.set_field(suggestion.field);
+    to.set_value(suggestion.value);
+    to.set_node(suggestion.node);
+    to.set_text(suggestion.text);
+  }
+  out.set_text(from.text);
+  if (reply.queue_position) out.set_queue_position(*reply.queue_position);
+  out.set_reason(
+      static_cast<v1::ReasonCode>(task.waits_for != Reason::kNone ? task.waits_for : from.reason));
+  return out;
+}
+
+v1::Placeability ToProto(pipeline::Placeability placeability) {
+  return static_cast<v1::Placeability>(placeability);
+}
+
+}  // namespace berth::api

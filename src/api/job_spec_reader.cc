@@ -1,0 +1,292 @@
+#include "api/job_spec_reader.h"
+
+#include <charconv>
+#include <set>
+#include <string>
+
+#include "base/strings.h"
+#include "wire/amounts.h"
+#include "wire/names.h"
+#include "wire/values.h"
+
+namespace berth::api {
+namespace {
+
+using wire::FieldPath;
+using wire::Violations;
+
+constexpr int kMostDeviceRequests = 8;
+constexpr int kMostDevices = 1024;
+constexpr int kMostModels = 64;
+constexpr int kMostSelectors = 32;
+constexpr int kMostRequirements = 32;
+constexpr int kMostSelectorValues = 64;
+constexpr int kMostTolerations = 64;
+
+// False, with a violation, when a list is longer than `most`.
+bool CheckCount(int count, int most, const FieldPath& path, Violations& violations) {
+  if (count <= most) return true;
+  violations.Add(path, "has " + std::to_string(count) + " entries; at most " +
+                           std::to_string(most) + " are allowed");
+  return false;
+}
+
+bool CheckRange(int64_t value, int64_t least, int64_t most, const FieldPath& path,
+                Violations& violations) {
+  if (value >= least && value <= most) return true;
+  violations.Add(path, "is " + std::to_string(value) + "; " + std::to_string(least) + " to " +
+                           std::to_string(most) + " is allowed");
+  return false;
+}
+
+state::LabelRequirementSpec ReadRequirement(const v1::LabelRequirement& in, const FieldPath& path,
+                                            Violations& violations) {
+  state::LabelRequirementSpec out;
+  out.key = in.key();
+  wire::CheckName(wire::kLabelKey, in.key(), FieldPath(path, "key"), violations);
+  if (in.op() < v1::SELECTOR_OPERATOR_IN || in.op() > v1::SELECTOR_OPERATOR_LT) {
+    violations.Add(FieldPath(path, "op"),
+                   "is required: IN, NOT_IN, EXISTS, DOES_NOT_EXIST, GT or LT");
+    return out;
+  }
+  out.op = static_cast<SelectorOp>(static_cast<int>(in.op()) - 1);
+  const FieldPath values(path, "values");
+  switch (out.op) {
+    case SelectorOp::kIn:
+    case SelectorOp::kNotIn:
+      if (in.values_size() == 0) violations.Add(values, "needs one or more values");
+      if (!CheckCount(in.values_size(), kMostSelectorValues, values, violations)) return out;
+      for (int i = 0; i < in.values_size(); ++i) {
+        wire::CheckText(in.values(i), wire::kMostValueBytes, FieldPath(path, "values", i),
+                        violations);
+        out.values.push_back(in.values(i));
+      }
+      break;
+    case SelectorOp::kExists:
+    case SelectorOp::kDoesNotExist:
+      if (in.values_size() != 0) violations.Add(values, "must be empty with this operator");
+      break;
+    case SelectorOp::kGreater:
+    case SelectorOp::kLess: {
+      bool read = in.values_size() == 1;
+      if (read) {
+        const std::string& text = in.values(0);
+        const auto [end, error] =
+            std::from_chars(text.data(), text.data() + text.size(), out.bound);
+        read = error == std::errc() && end == text.data() + text.size();
+      }
+      if (!read) violations.Add(values, "must be exactly one decimal integer with this operator");
+      break;
+    }
+  }
+  return out;
+}
+
+state::LabelSelectorSpec ReadSelector(const v1::LabelSelector& in, const FieldPath& path,
+                                      Violations& violations) {
+  state::LabelSelectorSpec out;
+  if (in.requirements_size() == 0) {
+    violations.Add(FieldPath(path, "requirements"),
+                   "is empty and would match every node; leave the selector out");
+  }
+  if (!CheckCount(in.requirements_size(), kMostRequirements, FieldPath(path, "requirements"),
+                  violations)) {
+    return out;
+  }
+  for (int i = 0; i < in.requirements_size(); ++i) {
+    out.push_back(
+        ReadRequirement(in.requirements(i), FieldPath(path, "requirements", i), violations));
+  }
+  return out;
+}
+
+void ReadNodeAffinity(const v1::NodeAffinity& in, const FieldPath& path, Violations& violations,
+                      state::NeedsSpec& out) {
+  if (CheckCount(in.required_size(), kMostSelectors, FieldPath(path, "required"), violations)) {
+    for (int i = 0; i < in.required_size(); ++i) {
+      out.required_nodes.push_back(
+          ReadSelector(in.required(i), FieldPath(path, "required", i), violations));
+    }
+  }
+  if (CheckCount(in.preferred_size(), kMostSelectors, FieldPath(path, "preferred"), violations)) {
+    for (int i = 0; i < in.preferred_size(); ++i) {
+      const FieldPath entry(path, "preferred", i);
+      CheckRange(in.preferred(i).weight(), 1, 100, FieldPath(entry, "weight"), violations);
+      out.preferred_nodes.push_back(
+          {.weight = in.preferred(i).weight(),
+           .selector =
+               ReadSelector(in.preferred(i).selector(), FieldPath(entry, "selector"), violations)});
+    }
+  }
+}
+
+state::TolerationSpec ReadToleration(const v1::Toleration& in, const FieldPath& path,
+                                     Violations& violations) {
+  state::TolerationSpec out;
+  if (!in.key().empty()) {
+    wire::CheckName(wire::kLabelKey, in.key(), FieldPath(path, "key"), violations);
+  } else if (in.has_value()) {
+    violations.Add(FieldPath(path, "value"), "is given without a key; name the taint's key too");
+  }
+  out.key = in.key();
+  if (in.has_value()) {
+    wire::CheckText(in.value(), wire::kMostValueBytes, FieldPath(path, "value"), violations);
+    out.value = in.value();
+  }
+  if (!v1::TaintEffect_IsValid(in.effect())) {
+    violations.Add(FieldPath(path, "effect"), "is no effect that this version knows");
+  } else if (in.effect() != v1::TAINT_EFFECT_UNSPECIFIED) {
+    out.effect = static_cast<TaintEffect>(static_cast<int>(in.effect()) - 1);
+  }
+  return out;
+}
+
+state::DeviceNeedSpec ReadDevice(const v1::DeviceRequest& in, const FieldPath& path,
+                                 Violations& violations) {
+  state::DeviceNeedSpec out;
+  wire::CheckName(wire::kDeviceKind, in.kind(), FieldPath(path, "kind"), violations);
+  CheckRange(in.count(), 1, kMostDevices, FieldPath(path, "count"), violations);
+  out.kind = in.kind();
+  out.count = in.count();
+  if (in.has_share_milli()) {
+    CheckRange(in.share_milli(), 1, 1000, FieldPath(path, "share_milli"), violations);
+    if (in.count() > 1 && in.share_milli() != 1000) {
+      violations.Add(FieldPath(path, "share_milli"),
+                     "goes only with count 1: a share is of one device");
+    }
+    out.share_milli = in.share_milli();
+  }
+  out.memory_mib = wire::ToQuanta(in.memory_bytes(), kMemoryQuantumBytes, wire::Rounding::kUp,
+                                  FieldPath(path, "memory_bytes"), violations)
+                       .value_or(0);
+  if (CheckCount(in.models_size(), kMostModels, FieldPath(path, "models"), violations)) {
+    for (int i = 0; i < in.models_size(); ++i) {
+      const FieldPath model(path, "models", i);
+      if (in.models(i).empty()) violations.Add(model, "is empty; name a model or leave it out");
+      wire::CheckText(in.models(i), wire::kMostValueBytes, model, violations);
+      out.models.push_back(in.models(i));
+    }
+  }
+  return out;
+}
+
+state::NeedsSpec ReadNeeds(const v1::TaskTemplate& in, const FieldPath& path,
+                           Violations& violations) {
+  state::NeedsSpec out;
+  // Amounts have been filled in and rounded; reading them again changes nothing.
+  out.requests = wire::RequestAmounts(in.resources(), {}, FieldPath(path, "resources"), violations);
+  if (CheckCount(in.devices_size(), kMostDeviceRequests, FieldPath(path, "devices"), violations)) {
+    std::set<std::string_view> kinds;
+    for (int i = 0; i < in.devices_size(); ++i) {
+      const FieldPath entry(path, "devices", i);
+      out.devices.push_back(ReadDevice(in.devices(i), entry, violations));
+      if (!kinds.insert(in.devices(i).kind()).second) {
+        violations.Add(FieldPath(entry, "kind"),
+                       "\"" + in.devices(i).kind() + "\" is asked for twice; give it one entry");
+      }
+    }
+  }
+  wire::CheckLabels(in.node_selector(), path, "node_selector", violations);
+  out.node_selector.insert(in.node_selector().begin(), in.node_selector().end());
+  ReadNodeAffinity(in.node_affinity(), FieldPath(path, "node_affinity"), violations, out);
+  if (CheckCount(in.tolerations_size(), kMostTolerations, FieldPath(path, "tolerations"),
+                 violations)) {
+    for (int i = 0; i < in.tolerations_size(); ++i) {
+      out.tolerations.push_back(
+          ReadToleration(in.tolerations(i), FieldPath(path, "tolerations", i), violations));
+    }
+  }
+  return out;
+}
+
+std::vector<state::IndexRange> ReadArray(const v1::ArraySpec& in, const FieldPath& path,
+                                         Violations& violations) {
+  std::vector<state::IndexRange> out;
+  const FieldPath ranges(path, "ranges");
+  if (in.ranges_size() == 0) violations.Add(ranges, "is empty; an array needs an index");
+  if (!CheckCount(in.ranges_size(), kMostRanges, ranges, violations)) return out;
+  int64_t last_so_far = -1;
+  for (int i = 0; i < in.ranges_size(); ++i) {
+    const v1::IndexRange& range = in.ranges(i);
+    const FieldPath entry(path, "ranges", i);
+    const bool in_bounds =
+        CheckRange(range.first(), 0, kMostIndex, FieldPath(entry, "first"), violations) &&
+        CheckRange(range.last(), 0, kMostIndex, FieldPath(entry, "last"), violations) &&
+        CheckRange(range.step(), 0, kMostIndex, FieldPath(entry, "step"), violations);
+    if (!in_bounds) continue;
+    if (range.last() < range.first()) {
+      violations.Add(FieldPath(entry, "last"), "is " + std::to_string(range.last()) +
+                                                   ", before the first index " +
+                                                   std::to_string(range.first()));
+      continue;
+    }
+    if (range.first() <= last_so_far) {
+      violations.Add(FieldPath(entry, "first"), "is " + std::to_string(range.first()) +
+                                                    ", not past the range before, which ends at " +
+                                                    std::to_string(last_so_far) +
+                                                    "; ranges ascend and do not overlap");
+    }
+    last_so_far = range.last();
+    out.push_back({.first = static_cast<uint32_t>(range.first()),
+                   .last = static_cast<uint32_t>(range.last()),
+                   .step = range.step() == 0 ? 1 : static_cast<uint32_t>(range.step())});
+  }
+  return out;
+}
+
+state::GroupSpec ReadGroup(const v1::TaskGroup& in, const FieldPath& path, Violations& violations) {
+  state::GroupSpec out;
+  out.name = in.name();
+  out.in_array = in.has_array();
+  out.ranges = in.has_array() ? ReadArray(in.array(), FieldPath(path, "array"), violations)
+                              : std::vector<state::IndexRange>{{.first = 0, .last = 0, .step = 1}};
+  out.needs = ReadNeeds(in.template_(), FieldPath(path, "template"), violations);
+  out.retries = in.retries();
+  out.time_limit_ms = in.template_().time_limit_ms();
+  out.grace_ms = in.template_().grace_ms();
+  out.max_processes = in.template_().max_processes();
+  return out;
+}
+
+}  // namespace
+
+state::JobSpec ReadJobSpec(const v1::JobSpec& job, Violations& violations) {
+  state::JobSpec out;
+  out.ns = job.namespace_();
+  out.name = job.name();
+  out.queue = job.queue();
+  out.profile = job.profile();
+  out.priority = job.priority();
+  out.labels.insert(job.labels().begin(), job.labels().end());
+
+  const FieldPath groups(FieldPath::Root(), "groups");
+  if (job.groups_size() == 0) violations.Add(groups, "is empty; a job needs a group");
+  if (!CheckCount(job.groups_size(), kMostGroups, groups, violations)) return out;
+  std::set<std::string_view> names;
+  for (int i = 0; i < job.groups_size(); ++i) {
+    const v1::TaskGroup& group = job.groups(i);
+    const FieldPath path(FieldPath::Root(), "groups", i);
+    out.groups.push_back(ReadGroup(group, path, violations));
+    const FieldPath name(path, "name");
+    if (group.name().empty()) {
+      if (job.groups_size() > 1) violations.Add(name, "is required when a job has several groups");
+    } else if (wire::CheckName(wire::kGroupName, group.name(), name, violations) &&
+               !names.insert(group.name()).second) {
+      violations.Add(name, "\"" + group.name() + "\" is the name of another group of this job");
+    }
+  }
+  return out;
+}
+
+absl::StatusOr<state::JobSpec> DecodeJobSpec(std::string_view blob) {
+  v1::JobSpec job;
+  if (!job.ParseFromArray(blob.data(), static_cast<int>(blob.size()))) {
+    return absl::InvalidArgumentError("the content is no berth.v1.JobSpec");
+  }
+  Violations violations;
+  state::JobSpec spec = ReadJobSpec(job, violations);
+  if (!violations.empty()) return absl::InvalidArgumentError(violations.Summary());
+  return spec;
+}
+
+}  // namespace berth::api

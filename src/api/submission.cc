@@ -1,0 +1,53 @@
+#include "api/submission.h"
+
+#include <utility>
+
+#include "api/authorize.h"
+#include "api/convert.h"
+#include "api/errors.h"
+
+namespace berth::api {
+
+std::variant<Submission, wire::Refusal> MakeSubmission(v1::JobSpec job,
+                                                       const state::Principal& principal,
+                                                       const AdmissionOptions& options) {
+  auto outcome = Admit(std::move(job), options);
+  if (auto* refusal = std::get_if<wire::Refusal>(&outcome)) return std::move(*refusal);
+  auto& admitted = std::get<AdmittedJob>(outcome);
+  if (const absl::Status allowed = RequireNamespace(principal, admitted.spec->ns); !allowed.ok()) {
+    wire::Refusal refusal = wire::RefusalOf(allowed);
+    refusal.violations.push_back({"namespace", refusal.message});
+    return refusal;
+  }
+  Submission submission;
+  submission.command.spec = std::move(admitted.spec);
+  submission.command.blob = std::move(admitted.blob);
+  submission.command.run_as = {
+      .verified = principal.verified, .uid = principal.uid, .gid = principal.gid};
+  submission.defaults_applied = std::move(admitted.defaults_applied);
+  return submission;
+}
+
+v1::SubmitJobResponse SubmissionAnswer(const scheduler::Reply& reply,
+                                       const scheduler::SubmitReply& body,
+                                       const std::vector<std::string>& defaults_applied) {
+  v1::SubmitJobResponse out;
+  out.set_job_id(std::to_string(body.job.value));
+  out.set_tasks(body.tasks);
+  for (const std::string& warning : body.warnings) out.add_warnings(warning);
+  out.set_placeability(ToProto(body.placeability));
+  out.set_epoch(reply.epoch);
+  for (const std::string& value : defaults_applied) out.add_defaults_applied(value);
+  return out;
+}
+
+wire::Refusal SubmissionRefusal(const scheduler::Reply& reply) {
+  constexpr std::string_view kJob = "job.";
+  wire::Refusal refusal = RefusalOf(reply);
+  for (wire::FieldViolation& violation : refusal.violations) {
+    if (violation.field.starts_with(kJob)) violation.field.erase(0, kJob.size());
+  }
+  return refusal;
+}
+
+}  // namespace berth::api

@@ -1,0 +1,77 @@
+#include "api/unhonoured_fields.h"
+
+namespace berth::api {
+namespace {
+
+using wire::FieldPath;
+
+template <typename Message>
+struct Unhonoured {
+  const char* field;
+  bool (*present)(const Message& message);
+};
+
+constexpr Unhonoured<v1::JobSpec> kOfJob[] = {
+    {"priority_class", [](const v1::JobSpec& m) { return !m.priority_class().empty(); }},
+    {"dependencies", [](const v1::JobSpec& m) { return m.dependencies_size() > 0; }},
+    {"reservation", [](const v1::JobSpec& m) { return !m.reservation().empty(); }},
+    {"begin_unix_ms", [](const v1::JobSpec& m) { return m.has_begin_unix_ms(); }},
+    {"deadline_unix_ms", [](const v1::JobSpec& m) { return m.has_deadline_unix_ms(); }},
+    {"held", [](const v1::JobSpec& m) { return m.held(); }},
+    {"features", [](const v1::JobSpec& m) { return m.has_features(); }},
+};
+
+constexpr Unhonoured<v1::TaskGroup> kOfGroup[] = {
+    {"gang", [](const v1::TaskGroup& m) { return m.has_gang(); }},
+    {"on_partition",
+     [](const v1::TaskGroup& m) { return m.on_partition() == v1::ON_PARTITION_KILL; }},
+    {"service", [](const v1::TaskGroup& m) { return m.service(); }},
+};
+
+constexpr Unhonoured<v1::ArraySpec> kOfArray[] = {
+    {"max_running", [](const v1::ArraySpec& m) { return m.max_running() != 0; }},
+};
+
+constexpr Unhonoured<v1::TaskTemplate> kOfTemplate[] = {
+    {"cluster_resources", [](const v1::TaskTemplate& m) { return m.cluster_resources_size() > 0; }},
+    {"terms", [](const v1::TaskTemplate& m) { return m.terms_size() > 0; }},
+};
+
+constexpr Unhonoured<v1::DeviceRequest> kOfDevice[] = {
+    {"box", [](const v1::DeviceRequest& m) { return m.box_size() > 0; }},
+};
+
+constexpr Unhonoured<v1::Payload> kOfPayload[] = {
+    {"image", [](const v1::Payload& m) { return !m.image().empty(); }},
+    {"output_directory", [](const v1::Payload& m) { return !m.output_directory().empty(); }},
+    {"stdin", [](const v1::Payload& m) { return !m.stdin().empty(); }},
+};
+
+template <typename Message, size_t kSize>
+void Find(const Unhonoured<Message> (&table)[kSize], const Message& message, const FieldPath& path,
+          wire::Violations& violations) {
+  for (const Unhonoured<Message>& entry : table) {
+    if (entry.present(message)) violations.AddNotHonoured(FieldPath(path, entry.field));
+  }
+}
+
+}  // namespace
+
+void FindUnhonouredFields(const v1::JobSpec& job, wire::Violations& violations) {
+  Find(kOfJob, job, FieldPath::Root(), violations);
+  for (int g = 0; g < job.groups_size(); ++g) {
+    const v1::TaskGroup& group = job.groups(g);
+    const FieldPath group_path(FieldPath::Root(), "groups", g);
+    Find(kOfGroup, group, group_path, violations);
+    Find(kOfArray, group.array(), FieldPath(group_path, "array"), violations);
+    const v1::TaskTemplate& task = group.template_();
+    const FieldPath task_path(group_path, "template");
+    Find(kOfTemplate, task, task_path, violations);
+    for (int d = 0; d < task.devices_size(); ++d) {
+      Find(kOfDevice, task.devices(d), FieldPath(task_path, "devices", d), violations);
+    }
+    Find(kOfPayload, task.payload(), FieldPath(task_path, "payload"), violations);
+  }
+}
+
+}  // namespace berth::api
