@@ -88,6 +88,15 @@ bool GrpcAgentLink::WithSession(uint64_t stream, F&& f) {
   return true;
 }
 
+void GrpcAgentLink::EndSessions() {
+  base::MutexLock lock(mutex_);
+  for (const auto& [stream, session] : sessions_) {
+    session->End(wire::ToGrpcStatus({.code = absl::StatusCode::kUnavailable,
+                                     .reason = Reason::kShuttingDown,
+                                     .message = "berthd is stopping"}));
+  }
+}
+
 absl::Status GrpcAgentLink::Post(uint64_t stream, state::Command command) {
   return sink_.Post(std::move(command), [this, stream] {
     WithSession(stream, [](AgentSession& session) { session.Applied(); });

@@ -40,6 +40,9 @@ class GrpcAgentLink final : public AgentLink, public v1::AgentService::CallbackS
   // What agents have of tasks' output.
   state::OutputSource& outputs() { return data_; }
 
+  // Ends every stream, as when the daemon stops; agents dial again.
+  void EndSessions();
+
   // ---- AgentLink ----
   void Deliver(std::vector<state::AgentEffect> effects) override;
 
