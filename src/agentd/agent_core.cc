@@ -11,7 +11,6 @@ namespace {
 
 constexpr uint32_t kSchema = 1;
 constexpr uint32_t kProtocol = 1;
-constexpr int64_t kDefaultGraceMs = 30'000;
 // Longer than the shim takes to give up on what SIGKILL does not end.
 constexpr int64_t kForceAfterMs = 15'000;
 constexpr int kMostFactsInMessage = 1000;
@@ -662,9 +661,8 @@ v1::Hello AgentCore::MakeHello() const {
 }
 
 int64_t AgentCore::Grace(const Attempt& attempt) {
-  if (attempt.stop && attempt.stop->has_grace_ms())
-    return std::max<int64_t>(0, attempt.stop->grace_ms());
-  return attempt.start.grace_ms() > 0 ? attempt.start.grace_ms() : kDefaultGraceMs;
+  const bool given = attempt.stop && attempt.stop->has_grace_ms();
+  return std::max<int64_t>(0, given ? attempt.stop->grace_ms() : attempt.start.grace_ms());
 }
 
 }  // namespace berth::agentd

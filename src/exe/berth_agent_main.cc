@@ -112,10 +112,16 @@ berth::base::UniqueFd TakeSignals() {
   return berth::base::UniqueFd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
+std::string HostName() {
+  std::array<char, 256> name = {};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
 // What SIGHUP changes; everything else takes a restart, and is said to.
 void Reload(const std::string& path, berth::config::AgentConfig& current,
             berth::agentd::Agent& agent) {
-  absl::StatusOr<berth::config::AgentConfig> fresh = berth::config::LoadAgentConfig(path);
+  absl::StatusOr<berth::config::AgentConfig> fresh =
+      berth::config::LoadAgentConfig(path, HostName());
   if (!fresh.ok()) {
     BERTH_LOG_ERROR("the configuration stays as it was: {}", fresh.status().message());
     return;
@@ -203,10 +209,10 @@ int main(int argc, char** argv) {
     return EXIT_SUCCESS;
   }
   absl::StatusOr<berth::config::AgentConfig> config =
-      berth::config::LoadAgentConfig(arguments.config);
+      berth::config::LoadAgentConfig(arguments.config, HostName());
   if (!config.ok()) return Fail(config.status());
   if (arguments.check) {
-    std::fputs(berth::config::WriteAgentConfig(*config).c_str(), stdout);
+    std::fputs(berth::config::FormatAgentConfig(*config).c_str(), stdout);
     return EXIT_SUCCESS;
   }
   return Run(arguments.config, *std::move(config));

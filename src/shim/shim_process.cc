@@ -88,7 +88,7 @@ int StartShim(const std::string& program, const std::string& directory, int stat
   posix_spawnattr_init(&attributes);
   int error = Configure(actions, attributes, status.get(), notify.get());
   if (error == 0) {
-    char* const arguments[] = {const_cast<char*>("berth-shim"),
+    char* const arguments[] = {const_cast<char*>(program.c_str()),
                                const_cast<char*>(directory.c_str()), nullptr};
     char* const environment[] = {nullptr};
     error = posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments, environment);

@@ -46,7 +46,7 @@ absl::Status CgroupTree::RemoveDirectory(const std::string& path) {
 }
 
 absl::Status CgroupTree::Write(const std::string& path, std::string_view text) {
-  const base::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  const base::UniqueFd fd(open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
   if (!fd.valid()) return PathError(errno, "open", path);
   if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
     return PathError(errno, std::string("write \"").append(text) + "\" to", path);

@@ -36,7 +36,7 @@ class ShimRunner {
   // Writes a byte or waits for one: how a task under test and the test meet.
   [[nodiscard]] std::string FifoPath() const { return dir_.path() + "/fifo"; }
   // Blocks until somebody writes to the fifo, and returns what was written up to its end.
-  [[nodiscard]] std::string ReadFifo() const;
+  std::string ReadFifo() const;
 
   [[nodiscard]] std::optional<shim::StatusRecord> Record(shim::StatusKind kind) const;
   // Whether nobody holds the status file's lock.

@@ -1,0 +1,313 @@
+#include "agentd/agent.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <variant>
+
+#include "agentd/cgroups/detect.h"
+#include "agentd/probe/node_probe.h"
+#include "base/fixed_hash.h"
+#include "base/logging.h"
+#include "base/small_file.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+
+namespace berth::agentd {
+namespace {
+
+constexpr uint64_t kCompactBytes = 8 << 20;
+constexpr int64_t kSweepMs = 3600 * 1000;
+constexpr int64_t kFirstRetryMs = 100;
+constexpr int64_t kMostRetryMs = 10'000;
+
+// A random uuid, from the kernel.
+absl::StatusOr<std::string> NewUuid() {
+  BERTH_ASSIGN_OR_RETURN(std::string uuid, base::ReadSmallFile("/proc/sys/kernel/random/uuid"));
+  while (!uuid.empty() && uuid.back() == '\n') uuid.pop_back();
+  return uuid;
+}
+
+absl::StatusOr<std::string> BootId() {
+  BERTH_ASSIGN_OR_RETURN(std::string id, base::ReadSmallFile("/proc/sys/kernel/random/boot_id"));
+  while (!id.empty() && id.back() == '\n') id.pop_back();
+  return id;
+}
+
+}  // namespace
+
+Agent::Agent(Options options, const base::Clock& clock, StateDirectory directory)
+    : options_(std::move(options)),
+      clock_(clock),
+      directory_(std::move(directory)),
+      store_(directory_.path()),
+      loop_(clock) {}
+
+Agent::~Agent() {
+  // From the outside in: first what can still call in, last what the loop's thread uses.
+  link_.reset();
+  output_.reset();
+  if (users_) users_->Stop();
+  journal_.reset();
+}
+
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(Options options, const base::Clock& clock) {
+  if (access(options.shim_program.c_str(), X_OK) != 0) {
+    return absl::FailedPreconditionError(base::A("the shim " + options.shim_program +
+                                                 " is not there or not executable: build it, or set"
+                                                 " `shim` in agent.yaml to where it is"));
+  }
+  BERTH_ASSIGN_OR_RETURN(StateDirectory directory, StateDirectory::Open(options.config.state_dir));
+  std::unique_ptr<Agent> agent(new Agent(std::move(options), clock, std::move(directory)));
+  BERTH_RETURN_IF_ERROR(agent->Prepare());
+  return agent;
+}
+
+absl::Status Agent::Prepare() {
+  const config::AgentConfig& config = options_.config;
+  BERTH_ASSIGN_OR_RETURN(const std::string target, GrpcTarget(config.server));
+  BERTH_ASSIGN_OR_RETURN(const Probed probed, ProbeNode());
+  BERTH_ASSIGN_OR_RETURN(v1::NodeInventory inventory,
+                         MakeInventory(probed, config.inventory, config.reserve));
+  BERTH_RETURN_IF_ERROR(store_.Open());
+  BERTH_ASSIGN_OR_RETURN(const std::string mountinfo, base::ReadSmallFile("/proc/self/mountinfo"));
+  BERTH_ASSIGN_OR_RETURN(cgroups_, OpenCgroups(cgroup_tree_, ParseCgroupMounts(mountinfo),
+                                               config.isolation, config.cgroup_root));
+
+  ProcessDriver::Node node;
+  node.name = config.node_name;
+  node.allow_root = config.allow_root;
+  node.agent_uid = geteuid();
+  node.agent_gid = getegid();
+  if (const char* path = getenv("PATH"); path != nullptr && *path != '\0') node.path = path;
+  if (const char* lang = getenv("LANG"); lang != nullptr && *lang != '\0') node.lang = lang;
+  for (const config::DeviceConfig& device : config.inventory.devices) {
+    node.device_kinds[device.id] = device.kind;
+  }
+  node.open_files_soft = options_.open_files_soft;
+  driver_ = std::make_unique<ProcessDriver>(std::move(node));
+  users_ = std::make_unique<UserDirectory>(
+      clock_, [this](EventLoop::Callback work) { loop_.Post(std::move(work)); });
+
+  BERTH_ASSIGN_OR_RETURN(std::string uuid, NewUuid());
+  core_ = std::make_unique<AgentCore>(AgentCore::Options{config.node_name, options_.version,
+                                                         std::string(cgroups_->isolation()),
+                                                         std::move(inventory), std::move(uuid)});
+  BERTH_ASSIGN_OR_RETURN(JournalFile file, OpenJournal());
+  compact_at_bytes_ = kCompactBytes;
+
+  runner_ = std::make_unique<TaskRunner>(
+      TaskRunner::Parts{loop_, clock_, *cgroups_, *users_, *driver_, store_, options_.shim_program},
+      [this](Event event) {
+        if (const auto* started = std::get_if<TaskStarted>(&event)) {
+          output_->Changed(started->key, false);
+        }
+        Report(std::move(event));
+      });
+  BERTH_RETURN_IF_ERROR(runner_->Open());
+
+  const std::shared_ptr<grpc::Channel> channel = MakeChannel(target);
+  output_ = std::make_unique<OutputServer>(store_, clock_, channel);
+  AgentLink::Callbacks callbacks;
+  callbacks.on_up = [this](uint64_t link) { Report(LinkUp{link}); };
+  callbacks.on_message = [this](uint64_t link, v1::DaemonMessage message) {
+    if (message.has_welcome()) link_->Welcomed();
+    Report(MessageReceived{link, std::move(message)});
+  };
+  callbacks.on_down = [this](uint64_t link) { Report(LinkDown{link}); };
+  const std::string& identity =
+      core_->incarnation().empty() ? config.node_name : core_->incarnation();
+  link_ = std::make_unique<AgentLink>(
+      loop_, clock_, channel, config.server,
+      Backoff(kFirstRetryMs, kMostRetryMs, base::FixedHash(identity)), std::move(callbacks));
+
+  loop_.set_end_of_turn([this] { EndOfTurn(); });
+  loop_.set_next_deadline(
+      [this] { return core_->deadline_ms().value_or(std::numeric_limits<int64_t>::max()); });
+  journal_ = std::make_unique<Journal>(
+      std::move(file),
+      Journal::Callbacks{
+          [this](uint64_t ticket, bool space_low) {
+            loop_.Post([this, ticket, space_low] { OnDurable(ticket, space_low); });
+          },
+          [this](const absl::Status& error) { loop_.Post([this, error] { Fail(error); }); }});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<JournalFile> Agent::OpenJournal() {
+  absl::StatusOr<JournalFile> file = JournalFile::Open(
+      directory_.journal_path(), [this](std::string_view record) { return core_->Replay(record); });
+  if (file.ok() && file->torn_bytes() > 0) {
+    BERTH_LOG_WARN(
+        "the journal's last {} bytes were not whole and were cut off: what they said had"
+        " not been acted on",
+        file->torn_bytes());
+  }
+  return file;
+}
+
+absl::Status Agent::Run() {
+  BERTH_ASSIGN_OR_RETURN(std::string boot_id, BootId());
+  Report(Began{std::move(boot_id)});
+  EndOfTurn();  // also looks for each attempt that the journal knows
+  loop_.Post([this] { Begin(); });
+  loop_.Run();
+  return fatal_;
+}
+
+void Agent::Begin() {
+  // Effects of Began wait for the journal when it is new; then there is nothing to adopt.
+  runner_->CleanUp([this](const AttemptKey& key) { return core_->Knows(key); });
+  SweepOutput();
+  link_->Start();
+}
+
+void Agent::Stop() {
+  loop_.Post([this] {
+    BERTH_LOG_INFO(
+        "stopping: {} attempts go on under their shims, and are found again at the next"
+        " start",
+        core_->live_attempts());
+    loop_.Stop();
+  });
+}
+
+void Agent::UpdateInventory(v1::NodeInventory inventory) {
+  loop_.Post([this, inventory = std::move(inventory)]() mutable {
+    Report(InventoryChanged{std::move(inventory)});
+  });
+}
+
+// ---- events to effects ----
+
+void Agent::EndOfTurn() {
+  do {
+    const int64_t now = clock_.MonotonicMs();
+    while (!events_.empty()) {
+      Event event = std::move(events_.front());
+      events_.pop_front();
+      Take(core_->Handle(std::move(event), now));
+    }
+    if (const auto deadline = core_->deadline_ms(); deadline && *deadline <= now) {
+      Take(core_->Handle(DeadlinePassed{}, now));
+    }
+    Take(core_->EndTurn());
+    Commit();
+    Release();
+  } while (!events_.empty());
+}
+
+void Agent::Take(std::vector<Effect> effects) {
+  for (Effect& effect : effects) {
+    if (const auto* note = std::get_if<Note>(&effect)) {
+      records_.push_back(note->record.SerializeAsString());
+      records_urgent_ = true;
+    } else if (const auto* later = std::get_if<NoteLater>(&effect)) {
+      records_.push_back(later->record.SerializeAsString());
+    } else {
+      // Noted before it or not: the whole turn is one group.
+      held_.push_back({0, std::move(effect)});
+    }
+  }
+}
+
+void Agent::Commit() {
+  if (records_urgent_) {
+    if (journal_->bytes() > compact_at_bytes_) {
+      std::vector<std::string> snapshot;
+      uint64_t bytes = 0;
+      for (const auto& record : core_->Snapshot()) {
+        snapshot.push_back(record.SerializeAsString());
+        bytes += snapshot.back().size();
+      }
+      compact_at_bytes_ = std::max(kCompactBytes, 4 * bytes);
+      journal_->Replace(std::move(snapshot), ++ticket_);
+    } else {
+      journal_->Append(std::move(records_), ++ticket_);
+    }
+  } else if (!records_.empty()) {
+    journal_->AppendLater(std::move(records_));
+  }
+  records_.clear();
+  records_urgent_ = false;
+  for (auto held = held_.rbegin(); held != held_.rend() && held->ticket == 0; ++held) {
+    held->ticket = ticket_;
+  }
+}
+
+void Agent::Release() {
+  while (!held_.empty() && held_.front().ticket <= durable_ && fatal_.ok()) {
+    Effect effect = std::move(held_.front().effect);
+    held_.pop_front();
+    std::visit([this](auto& each) { Do(each); }, effect);
+  }
+}
+
+void Agent::OnDurable(uint64_t ticket, bool space_low) {
+  durable_ = ticket;
+  if (std::exchange(space_low_, space_low) != space_low) Report(JournalSpace{space_low});
+}
+
+void Agent::Fail(absl::Status error) {
+  fatal_ = std::move(error);
+  loop_.Stop();
+}
+
+void Agent::SweepOutput() {
+  store_.Sweep(clock_.WallMs(), [this](const AttemptKey& key) { return core_->IsLive(key); });
+  loop_.At(clock_.MonotonicMs() + kSweepMs, [this] { SweepOutput(); });
+}
+
+// ---- effects ----
+
+void Agent::Do(Launch& effect) { runner_->Launch(effect.key, std::move(effect.start)); }
+
+void Agent::Do(const Inspect& effect) { runner_->Inspect(effect.key); }
+
+void Agent::Do(const StopAttempt& effect) { runner_->Stop(effect.key, effect.grace_ms); }
+
+void Agent::Do(const ForceKill& effect) { runner_->ForceKill(effect.key); }
+
+void Agent::Do(const TidyAttempt& effect) {
+  output_->Changed(effect.key, true);
+  store_.Tidy(effect.key);
+}
+
+void Agent::Do(Send& effect) { link_->Send(effect.link, std::move(effect.message)); }
+
+void Agent::Do(const CloseLink& effect) { link_->Close(effect.link, effect.slow_retry); }
+
+void Agent::Do(const SampleUsage&) {
+  UsageSampled sampled;
+  sampled.node = ProbeUsage();
+  sampled.attempts = runner_->SampleUsage();
+  sampled.boot_time_ms = clock_.MonotonicMs();
+  sampled.unix_ms = clock_.WallMs();
+  Report(std::move(sampled));
+}
+
+void Agent::Do(OpenDataChannel& effect) {
+  const AttemptKey key = FromProto(effect.request.read_output().key());
+  output_->Open(std::move(effect.request), core_->Knows(key), core_->IsLive(key));
+}
+
+void Agent::Do(const Say& effect) {
+  switch (effect.level) {
+    case Say::Level::kDebug:
+      BERTH_LOG_DEBUG("{}", effect.text);
+      break;
+    case Say::Level::kInfo:
+      BERTH_LOG_INFO("{}", effect.text);
+      break;
+    case Say::Level::kWarn:
+      BERTH_LOG_WARN("{}", effect.text);
+      break;
+    case Say::Level::kError:
+      BERTH_LOG_ERROR("{}", effect.text);
+      break;
+  }
+}
+
+}  // namespace berth::agentd

@@ -1,0 +1,242 @@
+#include "agentd/drivers/process_driver.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "shim/spec_view.h"
+
+namespace berth::agentd {
+namespace {
+
+constexpr std::string_view kBerthPrefix = "BERTH_";
+
+std::string Quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
+
+// strerror(3) for several threads.
+std::string ErrorText(int error) {
+  char buffer[256];
+  return strerror_r(error, buffer, sizeof(buffer));
+}
+
+// The first field that the schema has and this version does nothing with; empty: none is used.
+std::string NotHonoured(const v1::StartTask& start) {
+  if (!start.payload().image().empty()) return "payload.image";
+  if (!start.payload().output_directory().empty()) return "payload.output_directory";
+  if (!start.payload().stdin().empty()) return "payload.stdin";
+  if (start.on_partition() == v1::ON_PARTITION_KILL) return "on_partition: kill";
+  return {};
+}
+
+}  // namespace
+
+CannotStart ProcessDriver::Refuse(v1::ReasonCode reason, std::string message) const {
+  return {reason, "node " + Quoted(node_.name) + ": " + std::move(message)};
+}
+
+std::variant<ProcessDriver::Identity, CannotStart> ProcessDriver::Admit(
+    const v1::StartTask& start) const {
+  const std::string unknown = NotHonoured(start);
+  if (!unknown.empty()) {
+    return Refuse(v1::FIELD_NOT_HONOURED, "this agent does not honour " + unknown + " yet");
+  }
+  if (start.payload().command().empty() && start.payload().script().empty()) {
+    return Refuse(v1::INVALID_FIELD, "the task has no command and no script");
+  }
+  const v1::RunAs& run_as = start.run_as();
+  const Identity own{node_.agent_uid, node_.agent_gid, false};
+  if (!run_as.verified()) {
+    if (node_.agent_uid != 0 || node_.allow_root) return own;
+    return Refuse(v1::USER_NOT_ALLOWED,
+                  "berthd could not verify who submitted this task, and the agent runs as root:"
+                  " submit over berthd's Unix socket, or set `allowRoot: true` in the node's"
+                  " agent.yaml to run such tasks as root");
+  }
+  if (run_as.uid() == 0 && !node_.allow_root) {
+    return Refuse(v1::USER_NOT_ALLOWED,
+                  "it runs no tasks as root: submit as another user, or set `allowRoot: true` in"
+                  " the node's agent.yaml");
+  }
+  if (node_.agent_uid != 0) {
+    if (run_as.uid() == node_.agent_uid) return own;
+    return Refuse(v1::USER_NOT_ALLOWED, "its agent runs as uid " + std::to_string(node_.agent_uid) +
+                                            " and cannot run tasks as uid " +
+                                            std::to_string(run_as.uid()) +
+                                            ": run the agent as root, or submit as that user");
+  }
+  return Identity{run_as.uid(), run_as.gid(), run_as.uid() != 0 || run_as.gid() != node_.agent_gid};
+}
+
+std::variant<ProcessDriver::Prepared, CannotStart> ProcessDriver::Prepare(
+    const v1::StartTask& start, const Identity& identity, const UserRecord& user,
+    const Paths& paths) const {
+  Prepared prepared;
+  shim::TaskSpec& spec = prepared.spec;
+  const v1::Payload& payload = start.payload();
+  if (!payload.script().empty()) {
+    if (payload.script().rfind("#!", 0) != 0) {
+      return Refuse(v1::PROGRAM_NOT_EXECUTABLE,
+                    "the script has no #! line: let it begin with #!/bin/sh, for one");
+    }
+    prepared.needs_script = true;
+    spec.arguments.push_back(paths.script);
+  }
+  spec.arguments.insert(spec.arguments.end(), payload.command().begin(), payload.command().end());
+  for (const auto& [name, value] : Environment(start, user)) {
+    spec.environment.push_back(name + "=" + value);
+  }
+  prepared.needs_scratch = payload.working_directory().empty();
+  spec.working_directory = prepared.needs_scratch ? paths.scratch : payload.working_directory();
+  if (spec.working_directory.front() != '/') {
+    return Refuse(v1::INVALID_FIELD,
+                  "working directory " + Quoted(spec.working_directory) + " is not absolute");
+  }
+  spec.output_path = paths.output;
+  spec.error_path = paths.error;
+  if (identity.becomes) spec.user = shim::TaskUser{identity.uid, identity.gid, user.groups};
+  spec.grace_ms = start.grace_ms();
+  spec.time_limit_ms = start.time_limit_ms();
+  spec.open_files_soft = node_.open_files_soft;
+  prepared.limits.cpu_milli = start.resources().cpu_milli();
+  prepared.limits.memory_bytes = start.resources().memory_bytes();
+  prepared.limits.max_processes = start.max_processes();
+  return prepared;
+}
+
+std::map<std::string, std::string> ProcessDriver::Environment(const v1::StartTask& start,
+                                                              const UserRecord& user) const {
+  std::map<std::string, std::string> environment = {
+      {"PATH", node_.path}, {"HOME", user.home},    {"LANG", node_.lang},
+      {"USER", user.name},  {"LOGNAME", user.name},
+  };
+  bool node_has_gpus = false;
+  for (const auto& [id, kind] : node_.device_kinds) node_has_gpus = node_has_gpus || kind == "gpu";
+  std::string gpus;
+  for (const std::string& id : start.device_ids()) {
+    const auto kind = node_.device_kinds.find(id);
+    if (kind != node_.device_kinds.end() && kind->second != "gpu") continue;
+    gpus += (gpus.empty() ? "" : ",") + id;
+  }
+  // Empty hides every GPU from a task that has none.
+  if (node_has_gpus || !gpus.empty()) environment["CUDA_VISIBLE_DEVICES"] = gpus;
+
+  for (const auto& [name, value] : start.payload().environment()) {
+    if (name.rfind(kBerthPrefix, 0) != 0) environment[name] = value;
+  }
+
+  environment["BERTH_JOB_ID"] = std::to_string(start.key().job_id());
+  environment["BERTH_TASK_ID"] = start.task_id();
+  environment["BERTH_ATTEMPT"] = std::to_string(start.key().attempt());
+  if (start.in_array()) environment["BERTH_ARRAY_INDEX"] = std::to_string(start.key().index());
+  if (start.world_size() > 0) {
+    environment["BERTH_RANK"] = std::to_string(start.rank());
+    environment["BERTH_WORLD_SIZE"] = std::to_string(start.world_size());
+  }
+  return environment;
+}
+
+CannotStart ProcessDriver::Explain(const shim::StatusRecord& start,
+                                   std::string_view spec_file) const {
+  // Aligned, as the parser wants it.
+  std::vector<uint64_t> words(spec_file.size() / sizeof(uint64_t) + 1);
+  std::memcpy(words.data(), spec_file.data(), spec_file.size());
+  const char* data = reinterpret_cast<const char*>(words.data());
+  std::vector<char*> pointers(shim::PointersNeeded(data, spec_file.size()) + 1);
+  shim::SpecView spec;
+  const char* fault = shim::ParseSpec(data, spec_file.size(), pointers.data(), spec);
+  if (fault != nullptr) {
+    return Refuse(v1::DRIVER_ERROR, "the task's spec file cannot be used: " + std::string(fault));
+  }
+  const std::string error = ErrorText(start.error);
+  using shim::StartStep;
+  switch (start.step) {
+    case StartStep::kJoinCgroup:
+      return Refuse(v1::ISOLATION_FAILED, "the task could not join its cgroup " +
+                                              std::string(start.item < spec.header->cgroup_count
+                                                              ? spec.cgroup_procs[start.item]
+                                                              : "") +
+                                              ": " + error);
+    case StartStep::kOpenOutput:
+      return Refuse(v1::DRIVER_ERROR,
+                    "the task's output file " +
+                        std::string(start.item == 2 ? spec.error_path : spec.output_path) +
+                        " could not be opened: " + error);
+    case StartStep::kLimits:
+      return Refuse(v1::DRIVER_ERROR, "the task's process limits could not be set: " + error);
+    case StartStep::kChangeUser:
+      return Refuse(v1::USER_NOT_ALLOWED, "the task could not become uid " +
+                                              std::to_string(spec.header->uid) + ", gid " +
+                                              std::to_string(spec.header->gid) + ": " + error);
+    case StartStep::kWorkingDirectory:
+      return Refuse(
+          v1::WORKING_DIRECTORY_MISSING,
+          "working directory " + Quoted(spec.working_directory) +
+              (start.error == ENOENT ? " does not exist there" : " cannot be entered: " + error));
+    case StartStep::kFindProgram:
+    case StartStep::kExecute: {
+      std::string path;
+      for (char** entry = spec.environment; *entry != nullptr; ++entry) {
+        if (std::strncmp(*entry, "PATH=", 5) == 0) path = *entry + 5;
+      }
+      return ExplainProgram(start, spec.arguments[0], spec.working_directory, path);
+    }
+    case StartStep::kClone:
+      return Refuse(v1::DRIVER_ERROR, "no process could be made for the task: " + error);
+    case StartStep::kStarted:
+      break;
+  }
+  return Refuse(v1::DRIVER_ERROR, "the shim could not start the task: " + error);
+}
+
+CannotStart ProcessDriver::ExplainProgram(const shim::StatusRecord& start, std::string program,
+                                          const std::string& directory,
+                                          const std::string& path) const {
+  const std::string name = "program " + Quoted(program);
+  if (start.step == shim::StartStep::kFindProgram) {
+    return Refuse(v1::PROGRAM_NOT_FOUND,
+                  name + " is in none of the directories of PATH (" + path + ")");
+  }
+  switch (start.error) {
+    case ENOENT: {
+      const std::string file = program.front() == '/' ? program : directory + "/" + program;
+      if (access(file.c_str(), F_OK) == 0) {
+        return Refuse(v1::PROGRAM_NOT_EXECUTABLE,
+                      name + " is there, but the interpreter that its #! line names is not");
+      }
+      return Refuse(v1::PROGRAM_NOT_FOUND,
+                    name + " does not exist there" +
+                        (program.front() == '/' ? "" : " (seen from " + directory + ")"));
+    }
+    case ENOTDIR:
+      return Refuse(v1::PROGRAM_NOT_FOUND, name + ": " + ErrorText(start.error));
+    case EACCES:
+    case EPERM:
+      return Refuse(v1::PROGRAM_NOT_EXECUTABLE,
+                    name +
+                        " may not be executed by this user: is it executable (chmod +x), and on"
+                        " a file system that allows it?");
+    case ENOEXEC:
+      return Refuse(v1::PROGRAM_NOT_EXECUTABLE,
+                    name + " is neither a program for this machine nor a script with a #! line");
+    case E2BIG:
+      return Refuse(v1::DRIVER_ERROR, name + ": its arguments and environment are too long");
+    default:
+      return Refuse(v1::PROGRAM_NOT_EXECUTABLE,
+                    name + " could not be executed: " + ErrorText(start.error));
+  }
+}
+
+void AddCgroup(const TaskCgroup& cgroup, shim::TaskSpec& spec) {
+  spec.cgroup_procs = cgroup.procs;
+  spec.kill_method = cgroup.kill_method;
+  spec.kill_directory = cgroup.kill_directory;
+  spec.memory_accounting = cgroup.memory_accounting;
+  spec.memory_directory = cgroup.memory_directory;
+  spec.oom_kills_before = cgroup.oom_kills_before;
+}
+
+}  // namespace berth::agentd

@@ -1,0 +1,365 @@
+#include "agentd/task_runner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <optional>
+#include <variant>
+
+#include "base/logging.h"
+#include "base/strings.h"
+#include "shim/shim_process.h"
+#include "shim/spec_view.h"
+
+namespace berth::agentd {
+namespace {
+
+constexpr int64_t kLookAgainMs = 20;
+constexpr int kMostLooks = 500;
+constexpr size_t kNoticesAtOnce = 32;
+
+std::string SystemError(const std::string& doing, int error) {
+  char buffer[256];
+  return "cannot " + doing + ": " + strerror_r(error, buffer, sizeof(buffer));
+}
+
+// Waits for a child that has ended, or for nothing when it is not ours. How it ended, in words.
+std::string Reap(int pidfd) {
+  siginfo_t info;
+  std::memset(&info, 0, sizeof(info));
+  if (waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG) != 0 ||
+      info.si_pid == 0) {
+    return "ended";
+  }
+  if (info.si_code == CLD_EXITED) return "exited with " + std::to_string(info.si_status);
+  return "was killed by signal " + std::to_string(info.si_status);
+}
+
+TaskOutcome OutcomeOf(const shim::StatusRecord& end, int64_t started_unix_ms) {
+  TaskOutcome outcome;
+  outcome.cause = end.cause == shim::EndCause::kTimeLimit ? TaskOutcome::Cause::kTimeLimit
+                  : end.cause == shim::EndCause::kStopped ? TaskOutcome::Cause::kStopped
+                                                          : TaskOutcome::Cause::kItself;
+  outcome.exit_code = end.exit_code;
+  outcome.signal = end.signal;
+  outcome.out_of_memory = end.oom_kills > 0;
+  outcome.left_stuck = end.stuck != 0;
+  outcome.usage.set_cpu_time_ms((end.cpu_user_us + end.cpu_system_us) / 1000);
+  outcome.usage.set_memory_peak_bytes(end.memory_peak_bytes);
+  outcome.started_unix_ms = started_unix_ms;
+  outcome.ended_unix_ms = end.unix_ms;
+  return outcome;
+}
+
+}  // namespace
+
+TaskRunner::TaskRunner(const Parts& parts, Report report)
+    : parts_(parts), report_(std::move(report)) {}
+
+TaskRunner::~TaskRunner() {
+  for (const auto& [key, shim] : shims_) parts_.loop.Unwatch(shim.pidfd.get());
+  if (notify_read_.valid()) parts_.loop.Unwatch(notify_read_.get());
+}
+
+absl::Status TaskRunner::Open() {
+  int ends[2];
+  // Not blocking at either end: a shim must never wait for its agent.
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot make the pipe for shims");
+  }
+  notify_read_.reset(ends[0]);
+  notify_write_.reset(ends[1]);
+  parts_.loop.Watch(notify_read_.get(), [this] { OnNotices(); });
+  return absl::OkStatus();
+}
+
+// ---- starting ----
+
+void TaskRunner::Launch(const AttemptKey& key, v1::StartTask start) {
+  const auto admitted = parts_.driver.Admit(start);
+  if (const auto* refused = std::get_if<CannotStart>(&admitted)) {
+    NotStarted(key, *refused);
+    return;
+  }
+  waiting_[key].start = std::move(start);
+  const auto identity = std::get<ProcessDriver::Identity>(admitted);
+  parts_.users.Get(identity.uid, identity.gid, [this, key, identity](const UserRecord& user) {
+    LaunchAs(key, identity, user);
+  });
+}
+
+void TaskRunner::LaunchAs(const AttemptKey& key, const ProcessDriver::Identity& identity,
+                          const UserRecord& user) {
+  const auto node = waiting_.extract(key);
+  if (node.empty()) return;
+  const Waiting& waiting = node.mapped();
+  const v1::StartTask& start = waiting.start;
+  auto preparation = parts_.driver.Prepare(start, identity, user, parts_.store.Paths(key));
+  if (const auto* refused = std::get_if<CannotStart>(&preparation)) {
+    NotStarted(key, *refused);
+    return;
+  }
+  auto& prepared = std::get<ProcessDriver::Prepared>(preparation);
+  absl::StatusOr<TaskCgroup> cgroup = parts_.cgroups.Take(prepared.limits);
+  if (!cgroup.ok()) {
+    NotStarted(key, {v1::ISOLATION_FAILED, base::S(cgroup.status().message())});
+    return;
+  }
+  AddCgroup(*cgroup, prepared.spec);
+  const auto fail = [&](std::string why) {
+    parts_.cgroups.GiveBack(*cgroup, true, 0);
+    NotStarted(key, {v1::DRIVER_ERROR, std::move(why)});
+  };
+  const absl::Status written =
+      parts_.store.Write(key, prepared, start.payload().script(), identity);
+  if (!written.ok()) return fail(base::S(written.message()));
+  const std::string directory = parts_.store.Directory(key);
+  Shim shim;
+  shim.status.reset(shim::OpenLockedStatus(directory));
+  if (!shim.status.valid()) {
+    return fail(SystemError("lock the status file in " + directory, -shim.status.get()));
+  }
+  const int error = shim::StartShim(parts_.shim_program, directory, shim.status.get(),
+                                    notify_write_.get(), shim.pid);
+  if (error != 0) return fail(SystemError("start the shim " + parts_.shim_program, error));
+  shim.pidfd.reset(shim::OpenPidFd(shim.pid));
+  if (!shim.pidfd.valid()) {
+    // Out of descriptors: a task that nobody watches must not run.
+    kill(shim.pid, SIGKILL);
+    waitpid(shim.pid, nullptr, 0);
+    return fail("no descriptor is left to watch the task's shim with");
+  }
+  if (waiting.stop) shim::QueueStop(shim.pidfd.get(), waiting.grace_ms);
+  shim.cgroup = *std::move(cgroup);
+  Watch(key, std::move(shim));
+}
+
+void TaskRunner::Watch(const AttemptKey& key, Shim shim) {
+  const int pidfd = shim.pidfd.get();
+  by_pid_[shim.pid] = key;
+  shims_.insert_or_assign(key, std::move(shim));
+  parts_.loop.Watch(pidfd, [this, key] { OnShimExit(key); });
+}
+
+void TaskRunner::NotStarted(const AttemptKey& key, CannotStart why) {
+  report_(TaskNotStarted{key, why.reason, std::move(why.message)});
+}
+
+// ---- what shims say ----
+
+void TaskRunner::OnNotices() {
+  shim::StatusRecord records[kNoticesAtOnce];
+  for (;;) {
+    const ssize_t got = read(notify_read_.get(), records, sizeof(records));
+    if (got <= 0) return;
+    for (size_t i = 0; i < static_cast<size_t>(got) / sizeof(records[0]); ++i) {
+      const auto key = by_pid_.find(records[i].shim_pid);
+      if (key == by_pid_.end() || !shim::IsWhole(records[i], shim::StatusKind::kStart)) continue;
+      SeeStart(key->second, shims_.at(key->second), records[i]);
+    }
+    if (static_cast<size_t>(got) < sizeof(records)) return;
+  }
+}
+
+void TaskRunner::SeeStart(const AttemptKey& key, Shim& shim, const shim::StatusRecord& start) {
+  // One that could not start is told of when its shim has ended.
+  if (shim.start_seen || start.step != shim::StartStep::kStarted) return;
+  shim.start_seen = true;
+  shim.started_unix_ms = start.unix_ms;
+  TaskStarted event;
+  event.key = key;
+  event.started.set_unix_ms(start.unix_ms);
+  event.started.set_pid(start.task_pid);
+  report_(std::move(event));
+}
+
+void TaskRunner::OnShimExit(const AttemptKey& key) {
+  auto node = shims_.extract(key);
+  if (node.empty()) return;
+  Shim& shim = node.mapped();
+  parts_.loop.Unwatch(shim.pidfd.get());
+  by_pid_.erase(shim.pid);
+  const std::string how = Reap(shim.pidfd.get());
+  Conclude(key, std::move(shim), how);
+}
+
+// The shim is gone: what it wrote is all there will ever be.
+void TaskRunner::Conclude(const AttemptKey& key, Shim shim, const std::string& how_the_shim_ended) {
+  const auto start = shim::ReadStatus(shim.status.get(), shim::StatusKind::kStart);
+  const auto end = shim::ReadStatus(shim.status.get(), shim::StatusKind::kEnd);
+  if (start) SeeStart(key, shim, *start);
+  if (end) {
+    parts_.cgroups.GiveBack(shim.cgroup, end->stuck == 0, end->oom_kills);
+    if (end->killed > 0) {
+      BERTH_LOG_INFO("attempt {}: {} processes that its main process had left were killed",
+                     ToString(key), end->killed);
+    }
+    report_(TaskEnded{key, OutcomeOf(*end, shim.started_unix_ms)});
+    return;
+  }
+  if (start && start->step != shim::StartStep::kStarted) {
+    parts_.cgroups.GiveBack(shim.cgroup, true, 0);
+    const absl::StatusOr<std::string> spec = parts_.store.ReadSpec(key);
+    NotStarted(key, parts_.driver.Explain(*start, spec.ok() ? *spec : std::string()));
+    return;
+  }
+  parts_.cgroups.Kill(shim.cgroup);
+  parts_.cgroups.GiveBack(shim.cgroup, false, 0);
+  const std::string how = "its shim (pid " + std::to_string(shim.pid) + ") " + how_the_shim_ended;
+  if (shim::ReadStatus(shim.status.get(), shim::StatusKind::kShim)) {
+    report_(TaskLost{key, how + " without noting how the task ended"});
+  } else {
+    NotStarted(key, {v1::DRIVER_ERROR, how + " before it could start the task"});
+  }
+}
+
+// ---- stopping ----
+
+void TaskRunner::Stop(const AttemptKey& key, int64_t grace_ms) {
+  if (const auto waiting = waiting_.find(key); waiting != waiting_.end()) {
+    waiting->second.stop = true;
+    waiting->second.grace_ms = grace_ms;
+    return;
+  }
+  const auto shim = shims_.find(key);
+  if (shim == shims_.end()) return;  // its end is on the way
+  shim::QueueStop(shim->second.pidfd.get(), grace_ms);
+}
+
+void TaskRunner::ForceKill(const AttemptKey& key) {
+  const auto shim = shims_.find(key);
+  if (shim == shims_.end()) return;
+  parts_.cgroups.Kill(shim->second.cgroup);
+  shim::QueueStop(shim->second.pidfd.get(), 0);
+}
+
+// ---- after a restart ----
+
+TaskCgroup TaskRunner::AdoptCgroup(const AttemptKey& key) {
+  const absl::StatusOr<std::string> spec_file = parts_.store.ReadSpec(key);
+  if (!spec_file.ok()) return {};
+  std::vector<uint64_t> words(spec_file->size() / sizeof(uint64_t) + 1);
+  std::memcpy(words.data(), spec_file->data(), spec_file->size());
+  const char* data = reinterpret_cast<const char*>(words.data());
+  std::vector<char*> pointers(shim::PointersNeeded(data, spec_file->size()) + 1);
+  shim::SpecView spec;
+  if (shim::ParseSpec(data, spec_file->size(), pointers.data(), spec) != nullptr) return {};
+  if (spec.header->kill_method == shim::KillMethod::kDescendants) return {};
+  const std::string directory = spec.kill_directory;
+  absl::StatusOr<TaskCgroup> cgroup =
+      parts_.cgroups.Adopt(directory.substr(directory.rfind('/') + 1));
+  if (!cgroup.ok()) {
+    BERTH_LOG_WARN("attempt {}: {}", ToString(key), cgroup.status().ToString());
+    return {};
+  }
+  return *std::move(cgroup);
+}
+
+void TaskRunner::Inspect(const AttemptKey& key) { AdoptLive(key, AdoptCgroup(key), 0); }
+
+void TaskRunner::AdoptLive(const AttemptKey& key, TaskCgroup cgroup, int tries) {
+  const std::string directory = parts_.store.Directory(key);
+  Shim shim;
+  shim.cgroup = std::move(cgroup);
+  const int locked = shim::OpenLockedStatus(directory);
+  if (locked >= 0) {  // no shim, and there will be none
+    shim.status.reset(locked);
+    if (const auto note = shim::ReadStatus(locked, shim::StatusKind::kShim)) {
+      shim.pid = note->shim_pid;
+      Conclude(key, std::move(shim), "ended while no agent ran");
+    } else {
+      parts_.cgroups.GiveBack(shim.cgroup, true, 0);
+      report_(TaskNeverStarted{key});
+    }
+    return;
+  }
+  if (locked != -EWOULDBLOCK) {
+    parts_.cgroups.GiveBack(shim.cgroup, false, 0);
+    if (locked != -ENOENT) {
+      BERTH_LOG_WARN("attempt {}: {}", ToString(key),
+                     SystemError("open the status file in " + directory, -locked));
+    }
+    report_(TaskNeverStarted{key});
+    return;
+  }
+  const std::string status = directory + "/" + shim::kStatusFileName;
+  shim.status.reset(open(status.c_str(), O_RDONLY | O_CLOEXEC));
+  if (const auto note = shim::ReadStatus(shim.status.get(), shim::StatusKind::kShim)) {
+    shim.pid = note->shim_pid;
+    shim.pidfd.reset(shim::OpenPidFd(shim.pid));
+    // Still locked after that: the descriptor is of the shim, not of a process that got its number.
+    if (shim.pidfd.valid() && flock(shim.status.get(), LOCK_EX | LOCK_NB) != 0) {
+      Watch(key, std::move(shim));
+      AwaitStart(key);
+      return;
+    }
+  }
+  // It has only just been started, or is just ending: look again.
+  if (tries >= kMostLooks) {
+    BERTH_LOG_ERROR("attempt {}: {} stays locked, and no shim says that it has it", ToString(key),
+                    status);
+    parts_.cgroups.Kill(shim.cgroup);
+    parts_.cgroups.GiveBack(shim.cgroup, false, 0);
+    report_(TaskLost{key, "its shim could not be found again"});
+    return;
+  }
+  shim.status.reset();
+  parts_.loop.At(
+      parts_.clock.MonotonicMs() + kLookAgainMs,
+      [this, key, adopted = std::move(shim.cgroup), tries] { AdoptLive(key, adopted, tries + 1); });
+}
+
+// A shim of another agent writes to that agent's pipe: its start is read from its file.
+void TaskRunner::AwaitStart(const AttemptKey& key) {
+  const auto shim = shims_.find(key);
+  if (shim == shims_.end() || shim->second.start_seen) return;
+  if (const auto start = shim::ReadStatus(shim->second.status.get(), shim::StatusKind::kStart)) {
+    SeeStart(key, shim->second, *start);
+    return;
+  }
+  parts_.loop.At(parts_.clock.MonotonicMs() + kLookAgainMs, [this, key] { AwaitStart(key); });
+}
+
+void TaskRunner::CleanUp(const std::function<bool(const AttemptKey&)>& known) {
+  for (const AttemptKey& key : parts_.store.List()) {
+    if (known(key)) continue;
+    const std::string status = parts_.store.Directory(key) + "/" + shim::kStatusFileName;
+    const base::UniqueFd fd(open(status.c_str(), O_RDONLY | O_CLOEXEC));
+    const auto note = shim::ReadStatus(fd.get(), shim::StatusKind::kShim);
+    if (!note) continue;
+    const base::UniqueFd pidfd(shim::OpenPidFd(note->shim_pid));
+    if (!pidfd.valid() || flock(fd.get(), LOCK_EX | LOCK_NB) == 0) continue;
+    BERTH_LOG_WARN("attempt {} runs here and the journal does not know it: killed", ToString(key));
+    shim::QueueStop(pidfd.get(), 0);
+  }
+  for (const std::string& name : parts_.cgroups.RemoveLeftovers()) {
+    BERTH_LOG_WARN("cgroup {} had processes of no attempt: killed", name);
+  }
+}
+
+// ---- measuring ----
+
+std::vector<std::pair<AttemptKey, v1::Usage>> TaskRunner::SampleUsage() {
+  parts_.cgroups.Tidy();
+  std::vector<std::pair<AttemptKey, v1::Usage>> changed;
+  for (auto& [key, shim] : shims_) {
+    parts_.store.CapOutput(key);
+    const CgroupUsage used = parts_.cgroups.Usage(shim.cgroup);
+    v1::Usage usage;
+    usage.set_cpu_time_ms(used.cpu_time_ms);
+    usage.set_memory_bytes(used.memory_bytes);
+    usage.set_memory_peak_bytes(used.memory_peak_bytes);
+    std::string bytes = usage.SerializeAsString();
+    if (bytes.empty() || bytes == shim.last_usage) continue;
+    shim.last_usage = std::move(bytes);
+    changed.emplace_back(key, std::move(usage));
+  }
+  return changed;
+}
+
+}  // namespace berth::agentd
