@@ -433,12 +433,22 @@ class Follower {
     for (AttemptOutput& output : outputs_) {
       if (output.stream) output.stream->Cancel();
     }
-    queue_.Shutdown();
+    // A queue that is shut down takes no further step, and a call that is cancelled has one left.
     void* tag = nullptr;
     bool ok = false;
-    while (queue_.Next(&tag, &ok)) {
+    while (!AllFinished() && queue_.Next(&tag, &ok)) {
       if (tag != static_cast<Event*>(&relay_)) static_cast<Event*>(tag)->Proceed(ok);
     }
+    queue_.Shutdown();
+    while (queue_.Next(&tag, &ok)) {  // interrupts that nobody heeds any more
+    }
+  }
+
+  bool AllFinished() const {
+    return (!watch_ || watch_->finished()) && (!cancel_ || cancel_->finished()) &&
+           std::all_of(outputs_.begin(), outputs_.end(), [](const AttemptOutput& output) {
+             return !output.stream || output.stream->finished();
+           });
   }
 
   Client& client_;
