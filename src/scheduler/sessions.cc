@@ -53,7 +53,7 @@ Reply Turn::Do(const Principal& who, state::OpenSession& hello) {
       return refuse(Reason::kNodeNameTaken,
                     node +
                         ": another agent of that name is connected; give this one a name of "
-                        "its own (node_name in agent.yaml)");
+                        "its own (nodeName in agent.yaml)");
     }
   }
   auto put = state_->PutNode(hello.node, wall_ms_);
