@@ -272,12 +272,20 @@ check "exit code 3 of a task is 'berth run's" 3 $status
 status=0
 "$bin/berth" run --memory 500Gi -- true 2>/dev/null || status=$?
 check 'what can never fit is refused with exit code 125' 125 $status
-"$bin/berth" submit -q --memory 500Gi -- true >/dev/null 2>&1
 explanation=$("$bin/berth" explain last)
 printf '%s\n' "$explanation" | sed 's/^/    /'
-check 'the explanation counts the nodes and says why' '0/2 nodes fit: 2 insufficient memory' \
-  "$(grep -om1 '0/2 nodes fit: 2 insufficient memory' <<<"$explanation" || true)"
-"$bin/berth" cancel last >/dev/null
+check 'the explanation says how many nodes were looked at, and why none fits' \
+  '2 NodeResourcesFit INSUFFICIENT_MEMORY memory 500Gi' \
+  "$(awk '$3 == "INSUFFICIENT_MEMORY" { print $1, $2, $3, $4, $5 }' <<<"$explanation")"
+cpus=$(half_of_cpus)
+"$bin/berth" submit -q --array 0-1 --cpu "$cpus" -- sleep 1000 >/dev/null
+"$bin/berth" submit -q --cpu "$cpus" -- true >/dev/null
+is_parked() { [ "$("$bin/berth" get tasks --job last --state parked -q)" != '' ]; }
+wait_until 10 is_parked || fail 'with both nodes full, a third task is not parked'
+check 'with both nodes full, the explanation of a third task counts them' \
+  '0/2 nodes fit: 2 insufficient cpu' \
+  "$("$bin/berth" explain -q last | grep -om1 '0/2 nodes fit: 2 insufficient cpu' || true)"
+"$bin/berth" cancel "$("$bin/berth" get jobs --state running -q)" last >/dev/null
 wait_until 10 no_tasks "$dir" || fail "tasks have left processes: $(tasks_of "$dir")"
 printf 'ok  no task has left a process\n'
 

@@ -184,7 +184,7 @@ class PythonClientTest(cluster.IntegrationTest):
                          [(f.reason, f.nodes, f.requested, f.largest_capacity)
                           for f in answer.filters])
         self.assertEqual([("memory", "8Gi")], [(s.field, s.value) for s in answer.suggestions])
-        self.assertIn("0/2 nodes fit", answer.text)
+        self.assertIn("cannot ever fit: 2 nodes, largest 8Gi", answer.text)
 
     # ---- what is wrong is refused, by name ----
 
@@ -244,7 +244,7 @@ class PythonClientTest(cluster.IntegrationTest):
         job.queue = "fast"
         error = self.refusal(self.wire.jobs.SubmitJob,
                              self.wire.scheduler.SubmitJobRequest(job=job))
-        self.assert_error(error, grpc.StatusCode.INVALID_ARGUMENT, "UNKNOWN_QUEUE")
+        self.assert_error(error, grpc.StatusCode.NOT_FOUND, "UNKNOWN_QUEUE")
 
     def test_refuses_calls_that_are_not_honoured_yet(self):
         error = self.refusal(self.wire.jobs.Plan,
