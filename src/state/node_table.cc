@@ -53,7 +53,12 @@ std::string ResourceName(const Names& names, ResourceIndex resource) {
 
 void NodeTable::Grow(size_t slots) {
   if (slots <= size()) return;
-  while (rank_capacity_ < slots) rank_capacity_ *= 2;
+  // Doubling draws all ranks anew; otherwise only the new slots have none.
+  Slot unranked = static_cast<Slot>(size());
+  while (rank_capacity_ < slots) {
+    rank_capacity_ *= 2;
+    unranked = 0;
+  }
   specs_.resize(slots);
   generations_.resize(slots, 0);
   task_counts_.resize(slots, 0);
@@ -61,7 +66,9 @@ void NodeTable::Grow(size_t slots) {
   for (auto& column : capacity_) column.resize(slots, 0);
   for (auto& column : allocated_) column.resize(slots, 0);
   ranks_.resize(slots);
-  for (Slot slot = 0; slot < slots; ++slot) ranks_[slot] = RankOf(seed_, slot, rank_capacity_);
+  for (Slot slot = unranked; slot < slots; ++slot) {
+    ranks_[slot] = RankOf(seed_, slot, rank_capacity_);
+  }
   for (NodeMask* mask : {&live_, &ready_, &cordoned_, &empty_}) mask->Resize(slots);
   for (auto* masks : {&with_label_, &with_key_, &with_taint_, &with_kind_}) {
     for (NodeMask& mask : *masks) mask.Resize(slots);
