@@ -97,8 +97,6 @@ void AddScheduling(const LoopSnapshot& loop, Page& page) {
   page.Add(CounterFamily("berth_schedule_attempts_total",
                          "Attempts to place a task, by what came of them.", "result",
                          Zip(kResultNames, std::to_array(loop.schedule_attempts_total))));
-  page.Add(Durations("berth_placement_duration_seconds", "Time that placing a task takes.",
-                     loop.placement_latency));
   page.Gauge("berth_parked_shapes", "Sorts of tasks that wait until a node can take them.",
              static_cast<double>(loop.parked_shapes));
 }

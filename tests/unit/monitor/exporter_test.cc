@@ -42,7 +42,6 @@ std::shared_ptr<scheduler::LoopSnapshot> SampleSnapshot(const base::Clock& clock
   loop->schedule_attempts_total[0] = 10;
   loop->schedule_attempts_total[1] = 11;
   loop->schedule_attempts_total[2] = 12;
-  loop->placement_latency.Observe(5e-6);
   loop->jobs = 13;
   loop->tasks[static_cast<size_t>(state::TaskState::kRunning)] = 14;
   loop->tasks_ended_total[1] = 15;
