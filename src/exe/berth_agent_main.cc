@@ -58,13 +58,15 @@ bool Parse(int argc, char** argv, Arguments& arguments) {
       arguments.version = true;
     } else if (word == "--help" || word == "-h") {
       arguments.help = true;
-    } else if (word == "--config" && i + 1 < argc) {
+    } else if ((word == "--config" || word == "-c") && i + 1 < argc) {
       arguments.config = argv[++i];
     } else if (word.rfind("--config=", 0) == 0) {
       arguments.config = word.substr(9);
     } else {
-      std::fprintf(stderr, "berth-agent: %s %s; see berth-agent --help\n",
-                   word == "--config" ? "a file is missing after" : "unknown argument", argv[i]);
+      std::fprintf(
+          stderr, "berth-agent: %s %s; see berth-agent --help\n",
+          word == "--config" || word == "-c" ? "a file is missing after" : "unknown argument",
+          argv[i]);
       return false;
     }
   }

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +30,12 @@
 #include "base/strings.h"
 #include "builtin.h"
 #include "config/berthd_loader.h"
+#include "monitor/exporter.h"
+#include "monitor/health.h"
+#include "monitor/loop_check.h"
+#include "monitor/loop_metrics.h"
+#include "monitor/store_metrics.h"
+#include "observe/process_metrics.h"
 #include "pipeline/table_context.h"
 #include "scheduler/loop.h"
 #include "scheduler/recovery.h"
@@ -45,6 +52,8 @@ constexpr auto kStopGrace = std::chrono::seconds(5);
 pipeline::ProfileOptions ToOptions(const config::ProfileConfig& profile) {
   pipeline::ProfileOptions options;
   options.name = profile.name;
+  options.queue_sort = profile.queue_sort;
+  options.tie = profile.tie;
   for (const config::PluginRef& ref : profile.filter.enabled) {
     options.filters.enabled.push_back(ref.name);
   }
@@ -139,6 +148,7 @@ class Daemon {
  private:
   absl::Status StartLoop();
   absl::Status StartServer();
+  absl::Status StartExporter();
   std::string EffectiveConfig() const;
 
   const std::string config_path_;
@@ -152,6 +162,8 @@ class Daemon {
   std::unique_ptr<api::Authorizer> authorizer_;
   std::unique_ptr<agents::GrpcAgentLink> link_;
   std::unique_ptr<api::Server> server_;
+  monitor::Health health_;
+  std::unique_ptr<monitor::Exporter> exporter_;
 };
 
 [[noreturn]] void Die(const absl::Status& status) {
@@ -233,16 +245,47 @@ absl::Status Daemon::StartServer() {
   return absl::OkStatus();
 }
 
+absl::Status Daemon::StartExporter() {
+  std::string address;
+  {
+    base::MutexLock lock(mutex_);
+    address = config_.http_listen;
+  }
+  if (address.empty()) return absl::OkStatus();
+  const monitor::SnapshotSource snapshots = [this] { return loop_->snapshot(); };
+  health_.Add("loop", {monitor::Probe::kLive, monitor::Probe::kReady},
+              monitor::LoopCheck(snapshots, clock_));
+  // Recovery is over when this server begins; it is the first thing that a stop takes away.
+  health_.AddState("serving", {monitor::Probe::kReady}, absl::OkStatus());
+  exporter_ = std::make_unique<monitor::Exporter>(
+      health_, std::vector<std::shared_ptr<prometheus::Collectable>>{
+                   std::make_shared<monitor::LoopMetrics>(snapshots, clock_),
+                   std::make_shared<monitor::StoreMetrics>([this] {
+                     const store::StoreStats stats = store_->stats();
+                     return monitor::StoreSizes{.disk_bytes = stats.disk_bytes,
+                                                .memory_bytes = stats.memory_bytes,
+                                                .disk_free_bytes = stats.disk_free_bytes};
+                   }),
+                   std::make_shared<observe::ProcessMetrics>(std::string(base::Version()))});
+  BERTH_ASSIGN_OR_RETURN(const uint16_t port, exporter_->Start(address));
+  BERTH_LOG_INFO("metrics and health on http://{}:{}", address.substr(0, address.rfind(':')), port);
+  return absl::OkStatus();
+}
+
 absl::Status Daemon::Start() {
   BERTH_RETURN_IF_ERROR(StartLoop());
-  return StartServer();
+  BERTH_RETURN_IF_ERROR(StartServer());
+  return StartExporter();
 }
 
 void Daemon::Stop() {
+  // First: nobody is sent here any more.
+  if (exporter_ != nullptr) health_.Set("serving", absl::UnavailableError("berthd is stopping"));
   if (link_ != nullptr) link_->EndSessions();
   if (server_ != nullptr) {
     server_->Stop(std::chrono::duration_cast<std::chrono::milliseconds>(kStopGrace));
   }
+  if (exporter_ != nullptr) exporter_->Stop();
   if (loop_ != nullptr) loop_->Stop();
 }
 
@@ -312,8 +355,9 @@ int Serve(const std::string& path, const config::BerthdConfig& config) {
 
   if (auto status = StartLogging(config.log); !status.ok()) return Fail(status);
   BERTH_LOG_INFO("berthd {} ({})", base::Version(), base::BuildDescription());
-  BERTH_LOG_INFO("effective configuration ({}):\n{}", path.empty() ? "defaults" : path,
-                 config::FormatBerthdConfig(config));
+  BERTH_LOG_INFO("effective configuration, from {}:", path.empty() ? "the defaults" : path);
+  std::istringstream lines(config::FormatBerthdConfig(config));
+  for (std::string line; std::getline(lines, line);) BERTH_LOG_INFO("  {}", line);
   Daemon daemon(path, config);
   if (auto status = daemon.Start(); !status.ok()) {
     BERTH_LOG_ERROR("{}", base::S(status.message()));

@@ -223,7 +223,9 @@ void Loop::Impl::RunLoop() {
           auto until = SteadyClock::now() + std::chrono::milliseconds(wait_ms);
           if (snapshot_due) until = std::min(until, published + kSnapshotAge);
           const bool notified = loop_wakes.WaitUntil(mutex, until);
-          if (!notified && snapshot_due) {
+          if (!notified) {
+            // Also when nothing happens, so that a loop that stands still can be told from one that
+            // has nothing to do.
             snapshot_due = false;
             mutex.Unlock();
             Publish();
