@@ -77,7 +77,8 @@ absl::Status WhyNotBound(const std::string& text, const Address& address) {
     case EADDRINUSE:
       return absl::AlreadyExistsError(
           where +
-          "another program listens there already; stop it (ss -ltnp shows which), set "
+          "the port is in use: another program listens there already; stop it (ss -ltnp shows "
+          "which), set "
           "httpListen to another port (0 takes a free one), or to \"\" to do without");
     case EACCES:
       return absl::PermissionDeniedError(
