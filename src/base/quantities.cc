@@ -123,9 +123,9 @@ const Unit* FindUnit(std::string_view name, const auto& units) {
 }
 
 constexpr char kBytesAccepted[] = "write an amount with its unit, as 512Mi, 2.5Gi or 2G (10^9)";
-constexpr char kCpuAccepted[] = "write cores, as 2, 0.5 or 500m";
+constexpr char kCpuAccepted[] = "is no amount of CPU: write cores, as 2, 0.5 or 500m";
 constexpr char kBitsAccepted[] = "write bits per second, as 100Mbit or 10Gbit";
-constexpr char kDurationAccepted[] = "write a duration, as 30s, 5m, 1h30m, 7d or HH:MM:SS";
+constexpr char kDurationAccepted[] = "is no duration: write it as 30s, 5m, 1h30m, 7d or HH:MM:SS";
 
 std::string StripSign(std::string_view text) { return std::string(text.substr(1)); }
 
@@ -198,7 +198,7 @@ std::string WithTenths(int64_t tenths) {
 }  // namespace
 
 absl::StatusOr<int64_t> ParseCpuMilli(std::string_view text) {
-  if (text.empty()) return absl::InvalidArgumentError(std::string("is empty: ") + kCpuAccepted);
+  if (text.empty()) return Refuse(text, kCpuAccepted);
   if (IsNegative(text)) return Refuse(text, "is negative");
   const std::optional<Decimal> number = ReadDecimal(text);
   if (!number || (!number->unit.empty() && number->unit != "m")) return Refuse(text, kCpuAccepted);
@@ -247,7 +247,7 @@ absl::StatusOr<int64_t> ParseBitsPerSecond(std::string_view text) {
 
 absl::StatusOr<absl::Duration> ParseDuration(std::string_view text) {
   if (text.empty()) {
-    return absl::InvalidArgumentError(std::string("is empty: ") + kDurationAccepted);
+    return Refuse(text, kDurationAccepted);
   }
   if (IsNegative(text)) return Refuse(text, "is negative");
   if (text.find(':') != std::string_view::npos) return ParseClock(text);
@@ -258,7 +258,7 @@ absl::StatusOr<absl::Duration> ParseDuration(std::string_view text) {
   std::string_view rest = text;
   while (!rest.empty()) {
     const std::optional<Decimal> number = ReadDecimal(rest);
-    if (!number) return Refuse(text, std::string("is not a duration: ") + kDurationAccepted);
+    if (!number) return Refuse(text, kDurationAccepted);
     const std::size_t unit_end =
         std::min(number->unit.find_first_of("0123456789"), number->unit.size());
     const std::string_view name = number->unit.substr(0, unit_end);
@@ -267,7 +267,7 @@ absl::StatusOr<absl::Duration> ParseDuration(std::string_view text) {
     }
     const Unit* const unit = FindUnit(name, kTimeUnits);
     if (unit == nullptr) {
-      return Refuse(text, "has an unknown unit " + Quote(name) + ": " + kDurationAccepted);
+      return Refuse(text, "has an unknown unit " + Quote(name) + ": write d, h, m, s or ms");
     }
     const auto position = static_cast<std::size_t>(unit - kTimeUnits.data());
     if (position < next_unit) {

@@ -20,7 +20,6 @@
 #include "cli/invocation.h"
 #include "cli/output/terminal_text.h"
 #include "cli/rpc_status.h"
-#include "yaml/value.h"
 
 namespace berth::cli {
 namespace {
@@ -208,11 +207,29 @@ struct Parser {
     }
   }
 
+  // "berth run", or "berth" before a verb was found.
+  std::string CommandLine() const {
+    for (std::size_t i = 0; i < kVerbs.size(); ++i) {
+      if (subs[i]->parsed() || actions[i]) return "berth " + std::string(kVerbs[i].name);
+    }
+    return "berth";
+  }
+
   CLI::App app{"Places work on a cluster of machines.", "berth"};
   TypedGlobals globals;
   std::array<CLI::App*, kVerbs.size()> subs = {};
   std::array<Action, kVerbs.size()> actions;
 };
+
+// What the parser refused, in our words: it says "--cpu: 1 required AMOUNT missing".
+std::string ParserTrouble(const std::string& what) {
+  const std::string option = what.substr(0, what.find(':'));
+  if (what.find("required") != std::string::npos && what.find("missing") != std::string::npos) {
+    return option + " needs a value";
+  }
+  if (what.find("At Most 1") != std::string::npos) return option + " is given more than once";
+  return TerminalText(what);
+}
 
 absl::StatusOr<int> Execute(const std::vector<std::string>& arguments, const Process& process,
                             std::optional<GlobalFlags>& flags) {
@@ -241,7 +258,7 @@ absl::StatusOr<int> Execute(const std::vector<std::string>& arguments, const Pro
     return 0;
   } catch (const CLI::ParseError& error) {
     flags = CheckGlobals(parser.globals, process).value_or(GlobalFlags());
-    return Usage(TerminalText(error.what()) + "; see 'berth --help'");
+    return Usage(ParserTrouble(error.what()) + "; see '" + parser.CommandLine() + " --help'");
   }
   BERTH_ASSIGN_OR_RETURN(flags, CheckGlobals(parser.globals, process));
 
@@ -271,22 +288,6 @@ absl::StatusOr<int> Execute(const std::vector<std::string>& arguments, const Pro
                (flag ? "" : base::DidYouMean(extra[0], names)) + "; see 'berth --help'");
 }
 
-// {"error": {"code": "NOT_FOUND", "reason": "NOT_FOUND", "message": "..."}}
-yaml::Value ErrorDocument(const absl::Status& status) {
-  yaml::Value error;
-  error.Set("code", yaml::Value::String(absl::StatusCodeToString(status.code())));
-  if (const std::string reason = ReasonOf(status); !reason.empty()) {
-    error.Set("reason", yaml::Value::String(reason));
-  }
-  error.Set("message", yaml::Value::String(base::S(status.message())));
-  if (const std::string field = FieldOf(status); !field.empty()) {
-    error.Set("field", yaml::Value::String(field));
-  }
-  yaml::Value document;
-  document.Set("error", std::move(error));
-  return document;
-}
-
 }  // namespace
 
 std::vector<std::string> CompletionWords(const std::string& verb) {
@@ -312,11 +313,7 @@ int RunBerthCli(const std::vector<std::string>& arguments, const Process& proces
   if (result.ok()) return *result;
   const GlobalFlags known = flags.value_or(GlobalFlags());
   Invocation invocation(process, known, std::nullopt);
-  if (invocation.wants_document()) {
-    invocation.PrintDocument(ErrorDocument(result.status()));
-  } else {
-    invocation.PrintError("berth: " + TerminalLines(base::V(result.status().message())) + "\n");
-  }
+  invocation.PrintFailure(result.status());
   return ExitCodeOf(result.status());
 }
 

@@ -6,6 +6,9 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "base/strings.h"
+#include "cli/output/terminal_text.h"
+#include "cli/rpc_status.h"
 #include "yaml/write.h"
 
 namespace berth::cli {
@@ -21,6 +24,25 @@ absl::StatusOr<Client*> Invocation::client() {
 void Invocation::PrintDocument(const yaml::Value& value) {
   Print(flags_.format == OutputFormat::kYaml ? yaml::WriteYaml(value)
                                              : yaml::WriteJson(value, 2) + "\n");
+}
+
+void Invocation::PrintFailure(const absl::Status& status) {
+  if (!wants_document()) {
+    PrintError("berth: " + TerminalLines(base::V(status.message())) + "\n");
+    return;
+  }
+  yaml::Value error;
+  error.Set("code", yaml::Value::String(absl::StatusCodeToString(status.code())));
+  if (const std::string reason = ReasonOf(status); !reason.empty()) {
+    error.Set("reason", yaml::Value::String(reason));
+  }
+  error.Set("message", yaml::Value::String(base::S(status.message())));
+  if (const std::string field = FieldOf(status); !field.empty()) {
+    error.Set("field", yaml::Value::String(field));
+  }
+  yaml::Value document;
+  document.Set("error", std::move(error));
+  PrintDocument(document);
 }
 
 absl::Status Invocation::ResolveLast(std::vector<Selector>& selectors) {

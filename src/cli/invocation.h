@@ -59,6 +59,10 @@ class Invocation {
   // In the format that was asked for.
   void PrintDocument(const yaml::Value& value);
 
+  // Reports a failed command: {"error": {...}} on standard output when a document is asked for,
+  // else a line on standard error.
+  void PrintFailure(const absl::Status& status);
+
   // Replaces "last" by the id of the newest job: of one's own when the connection says whose one
   // is, else of all. NotFound when there is none. Calls the server only when "last" is there.
   absl::Status ResolveLast(std::vector<Selector>& selectors);

@@ -44,7 +44,7 @@ void RunScreen::Submitted(const std::string& job_id) {
 void RunScreen::Station(const std::string& text) {
   if (options_.quiet || text == last_station_) return;
   last_station_ = text;
-  if (flowing_ || held_until_ms_) BreakLine();
+  if (!line_open_ || held_until_ms_) BreakLine();
   if (!line_open_) {
     line_open_ = true;
     line_.clear();
@@ -74,7 +74,6 @@ void RunScreen::BreakLine() {
 void RunScreen::FlushHeld() {
   held_until_ms_.reset();
   if (held_.empty()) return;
-  flowing_ = true;
   within_line_ = !held_.ends_with('\n');
   out_->Write(std::exchange(held_, ""));
 }
@@ -97,7 +96,6 @@ void RunScreen::Output(bool is_stderr, std::string_view bytes, int64_t now_ms) {
   }
   FlushHeld();
   if (bytes.empty()) return;
-  flowing_ = true;
   within_line_ = bytes.back() != '\n';
   (is_stderr ? err_ : out_)->Write(bytes);
 }

@@ -91,8 +91,7 @@ class RunScreen {
   // Output that may still become a part of the line.
   std::string held_;
   std::optional<int64_t> held_until_ms_;
-  // Output has flowed, and whether its last byte left the cursor within a line.
-  bool flowing_ = false;
+  // Whether the last byte of output left the cursor within a line.
   bool within_line_ = false;
 };
 

@@ -596,9 +596,6 @@ void ReadJob(const Node& root, v1::JobSpec& job) {
     const auto text = kind->String();
     if (text && *text != kKind) kind->Fail("\"" + *text + "\" is not known: write " + kKind);
   }
-  // `get job -o yaml` writes them; a job that is submitted gets its own.
-  map.Ignore("id");
-  map.Ignore("status");
 
   ReadText(map, "name", [&](std::string text) { job.set_name(std::move(text)); });
   ReadText(map, "namespace", [&](std::string text) { job.set_namespace_(std::move(text)); });
@@ -657,7 +654,9 @@ absl::StatusOr<v1::JobSpec> ParseJobYaml(std::string_view text, const std::strin
   }
   yaml::Problems problems(file);
   v1::JobSpec job;
-  ReadJob(Node(root, "", problems), job);
+  // What `get job -o yaml` prints has the job under `spec`, and beside it what became of it.
+  const Value* const spec = root.is_map() ? root.Find("spec") : nullptr;
+  ReadJob(spec != nullptr ? Node(*spec, "spec", problems) : Node(root, "", problems), job);
   BERTH_RETURN_IF_ERROR(problems.ToStatus());
   return job;
 }

@@ -18,6 +18,7 @@ inline constexpr std::size_t kMaxJobFileBytes = std::size_t{1} << 20;
 // Strict: unknown keys, wrong types, units and ranges are refused, all of them in one
 // InvalidArgument with a line each, "job.yaml:3:5: resources.memory: ...". Fields that this version
 // knows but does not honour are read all the same, so that the server refuses them by name.
+// What `get job -o yaml` prints is accepted too: of it only `spec` is read.
 // `file` is the name in errors. Cost: O(text).
 absl::StatusOr<v1::JobSpec> ParseJobYaml(std::string_view text, const std::string& file);
 

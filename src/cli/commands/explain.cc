@@ -79,7 +79,6 @@ std::string ScoresTable(const std::vector<v1::NodeScore>& nodes) {
 std::string Page(const v1::Explanation& explanation) {
   Sections page;
   page.Title("Task " + explanation.task_id() + ": " + std::string(NameOf(explanation.state())));
-  page.Block(TerminalLines(explanation.text()));
   page.Line("Placeability", NameOf(explanation.placeability()));
   page.Line("Reason", NameOf(explanation.reason()));
   if (explanation.has_queue_position()) {
@@ -112,7 +111,8 @@ std::string Page(const v1::Explanation& explanation) {
     page.Title("Scores as of now (epoch " + std::to_string(explanation.as_of_epoch()) + ")");
     page.Block(ScoresTable({explanation.scores_now().begin(), explanation.scores_now().end()}));
   }
-  return page.Text();
+  // The answer first; what it was made from below.
+  return TerminalLines(explanation.text()) + "\n\n" + page.Text();
 }
 
 absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {

@@ -371,9 +371,11 @@ absl::StatusOr<int> Run(Flags& flags, Invocation& invocation) {
   if (flags.what == "jobs" || flags.what == "job") return GetJobs(flags, invocation);
   if (flags.what == "tasks" || flags.what == "task") return GetTasks(flags, invocation);
   if (flags.what == "nodes" || flags.what == "node") return GetNodes(flags, invocation);
-  const std::string what = flags.what.empty() ? "get what?" : "\"" + flags.what + "\" is unknown";
-  return absl::InvalidArgumentError(what + base::DidYouMean(flags.what, kNouns) +
-                                    ": write berth get jobs, tasks or nodes");
+  const std::string what =
+      flags.what.empty()
+          ? "get what? Write"
+          : "\"" + flags.what + "\" is unknown" + base::DidYouMean(flags.what, kNouns) + ": write";
+  return absl::InvalidArgumentError(what + " berth get jobs, tasks or nodes");
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/status_macros.h"
-#include "base/strings.h"
 #include "cli/commands/commands.h"
 #include "cli/follow_job.h"
 #include "cli/job_ending.h"
@@ -16,7 +15,6 @@
 #include "cli/run_view.h"
 #include "cli/submission.h"
 #include "cli/task_flags.h"
-#include "yaml/value.h"
 
 namespace berth::cli {
 namespace {
@@ -28,17 +26,7 @@ constexpr int kExitBrokenPipe = 141;   // 128 + SIGPIPE
 // that it cannot be mistaken for the task's.
 absl::StatusOr<int> Fail(Invocation& invocation, const absl::Status& status) {
   if (ExitCodeOf(status) == 2) return status;
-  if (invocation.wants_document()) {
-    yaml::Value error;
-    error.Set("code", yaml::Value::String(absl::StatusCodeToString(status.code())));
-    error.Set("reason", yaml::Value::String(ReasonOf(status)));
-    error.Set("message", yaml::Value::String(base::S(status.message())));
-    yaml::Value document;
-    document.Set("error", std::move(error));
-    invocation.PrintDocument(document);
-  } else {
-    invocation.PrintError("berth: " + TerminalLines(base::V(status.message())) + "\n");
-  }
+  invocation.PrintFailure(status);
   return kExitBerthFailed;
 }
 

@@ -118,7 +118,7 @@ TEST(AgentLoaderTest, RefusesWithPathLineAndProposal) {
       {"inventory: {memory: lots}\n", "inventory.memory: \"lots\" is not an amount"},
       {"inventory: {memory: 0}\n", "inventory.memory: is 0"},
       {"inventory: {cpu: 0}\n", "inventory.cpu: is 0"},
-      {"inventory: {cpu: 2Gi}\n", "inventory.cpu: \"2Gi\" write cores"},
+      {"inventory: {cpu: 2Gi}\n", "inventory.cpu: \"2Gi\" is no amount of CPU"},
       {"inventory: {extended: {slots: -1}}\n", "inventory.extended.slots: -1 is out of range"},
       {"inventory: {taints: [{key: a}]}\n", "inventory.taints[0].effect: is required"},
       {"inventory: {taints: [{key: a, effect: Never}]}\n", "expected NoSchedule, PreferNoSchedule"},
