@@ -16,6 +16,7 @@ namespace berth::store {
 //   lock           held by flock(2); its content, the holder's process id, is for people
 //   cluster.json   ClusterIdentity of records.proto: cluster, schema version
 //   db/            the database
+//   ballast        disk space to give up when the disk is full (disk_room.h)
 //
 // Threading: made and destroyed by one thread; the accessors from any.
 class DataDirectory {

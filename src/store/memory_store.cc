@@ -25,6 +25,11 @@ void MemoryDisk::LoseUnsynced() {
   before_unsynced_ = nullptr;
 }
 
+void MemoryDisk::SetRoom(absl::Status room) {
+  base::MutexLock lock(mutex_);
+  room_ = std::move(room);
+}
+
 void MemoryDisk::HoldCommits() {
   base::MutexLock lock(mutex_);
   holding_ = true;
@@ -185,6 +190,11 @@ absl::StatusOr<std::shared_ptr<const std::string>> MemoryStore::GetBlob(
   if (content == nullptr) return RecordMissing(Table::kBlobs, hash);
   if (base::Sha256Hex(*content) != hash) return BlobDamaged(hash);
   return content;
+}
+
+absl::Status MemoryStore::CheckRoom() const {
+  base::MutexLock lock(disk_->mutex_);
+  return disk_->room_;
 }
 
 StoreStats MemoryStore::stats() const {

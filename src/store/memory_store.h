@@ -30,6 +30,9 @@ class MemoryDisk {
   // Power fails: what a failed sync left is gone. REQUIRES: no store is open.
   void LoseUnsynced();
 
+  // What CheckRoom answers from now on; OK at first.
+  void SetRoom(absl::Status room);
+
   // Until ReleaseCommits, commits stand still before they write, as on a disk that hangs.
   void HoldCommits();
   void ReleaseCommits();
@@ -60,6 +63,7 @@ class MemoryDisk {
   std::shared_ptr<Content> before_unsynced_ BERTH_GUARDED_BY(mutex_);
   absl::Status write_fault_ BERTH_GUARDED_BY(mutex_);
   absl::Status sync_fault_ BERTH_GUARDED_BY(mutex_);
+  absl::Status room_ BERTH_GUARDED_BY(mutex_);
   bool holding_ BERTH_GUARDED_BY(mutex_) = false;
   uint64_t held_ BERTH_GUARDED_BY(mutex_) = 0;
   uint64_t owner_ BERTH_GUARDED_BY(mutex_) = 0;  // number of the store that may commit
@@ -81,6 +85,7 @@ class MemoryStore final : public StateStore {
   absl::Status Commit(const WriteBatch& batch, uint64_t epoch, uint64_t term) override;
   absl::StatusOr<std::unique_ptr<const StoreReader>> Snapshot() const override;
   absl::StatusOr<std::shared_ptr<const std::string>> GetBlob(std::string_view hash) const override;
+  absl::Status CheckRoom() const override;
   // Free space is that of a large empty disk.
   StoreStats stats() const override;
 

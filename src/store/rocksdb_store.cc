@@ -7,7 +7,6 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
-#include <sys/statvfs.h>
 
 #include <array>
 #include <mutex>
@@ -249,6 +248,7 @@ struct RocksDbStore::Impl {
   explicit Impl(size_t blob_cache_bytes) : blobs(blob_cache_bytes) {}
 
   std::unique_ptr<DataDirectory> directory;
+  std::unique_ptr<DiskRoom> room;
   std::unique_ptr<rocksdb::DB> db;
   Source source;
 
@@ -275,6 +275,8 @@ absl::StatusOr<std::unique_ptr<RocksDbStore>> RocksDbStore::Open(const RocksDbSt
   BERTH_ASSIGN_OR_RETURN(impl->directory,
                          DataDirectory::Open(options.data_dir, options.cluster_name, clock));
   impl->source.place = impl->directory->path();
+  // Opening writes, too.
+  impl->room = std::make_unique<DiskRoom>(impl->directory->path(), options.room);
 
   const rocksdb::Options db_options = MakeOptions(options);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
@@ -318,6 +320,7 @@ absl::Status RocksDbStore::Commit(const WriteBatch& batch, uint64_t epoch, uint6
     if (impl_->failed) return EarlierCommitFailed(impl_->source.place);
     BERTH_RETURN_IF_ERROR(CheckMayFollow(impl_->head, epoch, term));
   }
+  impl_->room->Adjust();
   constexpr size_t kBytesPerWrite = 16;  // RocksDB's own, about
   rocksdb::WriteBatch writes(batch.bytes() + batch.size() * kBytesPerWrite);
   for (const WriteBatch::Write& write : batch.writes()) Add(write, impl_->source, writes);
@@ -360,6 +363,8 @@ absl::StatusOr<std::shared_ptr<const std::string>> RocksDbStore::GetBlob(
   return shared;
 }
 
+absl::Status RocksDbStore::CheckRoom() const { return impl_->room->Check(); }
+
 StoreStats RocksDbStore::stats() const {
   StoreStats stats;
   const auto sum = [&](const std::string& property) {
@@ -375,10 +380,7 @@ StoreStats RocksDbStore::stats() const {
   impl_->db->GetIntProperty(rocksdb::DB::Properties::kBlockCacheUsage, &cache);
   stats.memory_bytes =
       sum(rocksdb::DB::Properties::kSizeAllMemTables) + cache + impl_->blobs.bytes();
-  struct statvfs disk {};
-  if (::statvfs(impl_->source.place.c_str(), &disk) == 0) {
-    stats.disk_free_bytes = uint64_t{disk.f_bavail} * disk.f_frsize;
-  }
+  stats.disk_free_bytes = FreeBytesOf(impl_->source.place);
   return stats;
 }
 

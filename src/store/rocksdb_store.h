@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "store/disk_room.h"
 #include "store/state_store.h"
 
 namespace berth::store {
@@ -20,6 +21,7 @@ struct RocksDbStoreOptions {
   size_t write_buffer_bytes = size_t{24} << 20;  // of all tables together
   size_t block_cache_bytes = size_t{8} << 20;
   size_t blob_cache_bytes = size_t{8} << 20;
+  DiskRoomOptions room;
 };
 
 // One process holds a data directory at a time. Every commit is one write of RocksDB's log, synced.
@@ -45,6 +47,7 @@ class RocksDbStore final : public StateStore {
   absl::Status Commit(const WriteBatch& batch, uint64_t epoch, uint64_t term) override;
   absl::StatusOr<std::unique_ptr<const StoreReader>> Snapshot() const override;
   absl::StatusOr<std::shared_ptr<const std::string>> GetBlob(std::string_view hash) const override;
+  absl::Status CheckRoom() const override;
   StoreStats stats() const override;
 
  private:

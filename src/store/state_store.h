@@ -94,6 +94,10 @@ class StateStore : public StoreReader {
   virtual absl::StatusOr<std::shared_ptr<const std::string>> GetBlob(
       std::string_view hash) const = 0;
 
+  // Whether there is room for new work; asked before it is taken. RESOURCE_EXHAUSTED, with the way
+  // on: what runs may still end, and nothing more should begin. Cost: one system call.
+  virtual absl::Status CheckRoom() const = 0;
+
   // Cost: some file system calls.
   virtual StoreStats stats() const = 0;
 };

@@ -74,6 +74,13 @@ TEST_F(MemoryStoreTest, AHeldCommitIsNotThereUntilItIsReleased) {
   EXPECT_EQ(store_->head().epoch, 1u);
 }
 
+TEST_F(MemoryStoreTest, ADiskCanBeNearlyFull) {
+  EXPECT_TRUE(store_->CheckRoom().ok());
+  disk_->SetRoom(absl::ResourceExhaustedError("nearly full"));
+  EXPECT_TRUE(absl::IsResourceExhausted(store_->CheckRoom()));
+  EXPECT_TRUE(store_->Commit(Put("a", "1"), 1, 1).ok());
+}
+
 TEST_F(MemoryStoreTest, CorruptionIsSeenByTheNextReadAndNotByASnapshot) {
   ASSERT_TRUE(store_->Commit(Put("a", "1"), 1, 1).ok());
   const auto snapshot = store_->Snapshot();

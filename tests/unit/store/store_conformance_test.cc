@@ -391,6 +391,10 @@ TEST_P(StoreConformanceTest, IsReadWhileItIsWritten) {
   for (std::thread& reader : readers) reader.join();
 }
 
+TEST_P(StoreConformanceTest, AnEmptyDiskHasRoomForNewWork) {
+  EXPECT_TRUE(store_->CheckRoom().ok()) << store_->CheckRoom();
+}
+
 TEST_P(StoreConformanceTest, SaysHowMuchItTakes) {
   WriteBatch batch;
   batch.Put(Table::kJobs, "k", std::string(100'000, 'v'));
