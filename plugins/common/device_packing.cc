@@ -1,24 +1,26 @@
 #include "common/device_packing.h"
 
-#include <algorithm>
+#include <span>
 
 #include "berth/resources.h"
+#include "common/exact_fraction.h"
 
 namespace berth::plugins {
 
 int32_t DevicesInUse(const TaskRequirements& needs, const NodeColumns& columns, Slot slot) {
-  int64_t used = 0;
-  int64_t total = 0;
+  const std::span<const DeviceRow> devices = columns.devices(slot);
+  // Thousandths of devices: far below kMaxQuanta, as a node has at most 2^16 of them.
+  int32_t used = 0;
+  int32_t total = 0;
   for (const DeviceNeed& need : needs.devices) {
-    used += int64_t{need.count} * need.share_milli;
-    for (const DeviceRow& device : columns.devices(slot)) {
-      if (device.kind != need.kind || !device.healthy) continue;
-      used += device.allocated_milli;
-      total += 1000;
+    used += need.count * need.share_milli;
+    for (const DeviceRow& device : devices) {
+      const bool counts = device.kind == need.kind && device.healthy;
+      used += counts ? device.allocated_milli : 0;
+      total += counts ? 1000 : 0;
     }
   }
-  if (total == 0) return 0;
-  return static_cast<int32_t>(kMaxScore * std::min(used, total) / total);
+  return ExactFraction(used, total, kMaxScore);
 }
 
 }  // namespace berth::plugins

@@ -27,10 +27,14 @@ BERTH_VECTOR_KERNEL void AddWeighted(const int32_t* __restrict scores, int32_t w
   return (total << 31) | (int64_t{INT32_MAX} - rank);
 }
 
-// The largest key of 64 nodes.
-BERTH_VECTOR_KERNEL int64_t LargestKey(const int64_t* totals, const uint32_t* ranks) {
+// The largest key of those of 64 nodes whose bit is set in `members`.
+BERTH_VECTOR_KERNEL int64_t LargestKey(uint64_t members, const int64_t* totals,
+                                       const uint32_t* ranks) {
   int64_t largest = -1;
-  for (size_t i = 0; i < 64; ++i) largest = std::max(largest, KeyOf(totals[i], ranks[i]));
+  for (size_t i = 0; i < 64; ++i) {
+    const int64_t member = -static_cast<int64_t>((members >> i) & 1);  // all bits or none
+    largest = std::max(largest, (KeyOf(totals[i], ranks[i]) & member) | ~member);
+  }
   return largest;
 }
 
@@ -56,7 +60,7 @@ struct BestTwo {
 };
 
 // 64 nodes at a time: most words hold nothing better than what is known, which one vectorised pass
-// over them shows.
+// over them shows. The last word may end before its 64th slot, and is looked at one by one.
 BestTwo ChooseTwo(const NodeMask& feasible, const std::vector<int64_t>& totals,
                   std::span<const uint32_t> ranks) {
   BestTwo two;
@@ -64,8 +68,8 @@ BestTwo ChooseTwo(const NodeMask& feasible, const std::vector<int64_t>& totals,
   for (size_t w = 0; w < words.size(); ++w) {
     if (words[w] == 0) continue;
     const size_t first = w * 64;
-    // Only of whole words: an infeasible node's key must not count, and past the end there is none.
-    if (words[w] == ~uint64_t{0} && LargestKey(&totals[first], &ranks[first]) <= two.second_key) {
+    if (first + 64 <= totals.size() &&
+        LargestKey(words[w], &totals[first], &ranks[first]) <= two.second_key) {
       continue;
     }
     for (uint64_t bits = words[w]; bits != 0; bits &= bits - 1) {
