@@ -207,6 +207,7 @@ class DaemonTest(cluster.IntegrationTest):
         port = self.listen()
         self.write(httpListen=f"127.0.0.1:{port}")
         self.fails(self.berth.berthd, f"127.0.0.1:{port}", "in use")
+        self.assertFalse(self.berth.socket.exists(), "half-done")
         port = self.listen()
         self.write(httpListen=f"127.0.0.1:{cluster.free_port()}", listen=f"127.0.0.1:{port}",
                    insecure=True)

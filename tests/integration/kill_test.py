@@ -3,7 +3,6 @@ import concurrent.futures
 import pathlib
 import random
 import sys
-import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
@@ -57,13 +56,13 @@ class AgentAwayTest(cluster.IntegrationTest):
 class SubmissionTest(cluster.IntegrationTest):
     """What was acknowledged is there after kill -9; what is repeated is not there twice."""
 
-    JOBS = 60
+    JOBS = 300
 
     def test_survives_kills_of_berthd_with_request_ids(self):
         rng = random.Random(cluster.main_seed())
         berth = self.start_cluster(inventory={"cpu": 16, "memory": "16Gi"})
-        done = threading.Event()
         acknowledged = {}
+        kills = 0
 
         def submit(number):
             # A client that does not know whether it was heard repeats the same request.
@@ -75,18 +74,17 @@ class SubmissionTest(cluster.IntegrationTest):
                     return
                 self.assertEqual(5, answer.code, answer.err)
 
-        def kill_now_and_then():
-            while not done.wait(rng.uniform(0.1, 0.6)):
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            clients = [pool.submit(submit, number) for number in range(self.JOBS)]
+            # In this thread: a daemon ends with the thread that started it.
+            while not all(client.done() for client in clients):
+                concurrent.futures.wait(clients, timeout=rng.uniform(0.02, 0.3))
                 berth.berthd.kill()
                 berth.start_berthd()
-
-        with concurrent.futures.ThreadPoolExecutor(5) as pool:
-            killing = pool.submit(kill_now_and_then)
-            try:
-                list(pool.map(submit, range(self.JOBS)))
-            finally:
-                done.set()
-            killing.result()
+                kills += 1
+            for client in clients:
+                client.result()
+        self.assertGreater(kills, 2, "too quick to be killed in the middle")
         berth.ok("wait", *acknowledged.values(), seconds=120)
         jobs = cluster.items(berth.json("get", "jobs"))
         names = {job["id"]: job["spec"]["name"] for job in jobs}

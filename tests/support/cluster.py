@@ -53,7 +53,8 @@ class Daemon:
     def start(self):
         assert not self.is_running(), f"{self.program} runs already"
         with open(self.log_path, "ab") as log:
-            # pdeathsig: not even a test that is killed leaves it behind.
+            # pdeathsig: not even a test that is killed leaves it behind. The kernel means the thread
+            # that calls this, so call it from one that stays.
             self.process = subprocess.Popen(
                 [*self.wrapper, "setpriv", "--pdeathsig", "KILL", BIN / self.program,
                  "--config", self.config_path],
