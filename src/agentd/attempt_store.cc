@@ -27,6 +27,9 @@ absl::Status PathError(int error, std::string_view doing, const std::string& pat
   return absl::ErrnoToStatus(error, base::A(std::string("cannot ").append(doing) + " " + path));
 }
 
+// Whole blocks only: of a part of one, the bytes would be overwritten with zeros.
+int64_t Blocks(int64_t bytes) { return bytes - bytes % (64 << 10); }
+
 absl::Status MakeDirectory(const std::string& path, mode_t mode) {
   // chmod: the agent's umask is not the tasks' concern.
   if (mkdir(path.c_str(), mode) == 0 && chmod(path.c_str(), mode) == 0) return absl::OkStatus();
@@ -144,7 +147,7 @@ void AttemptStore::CapOutput(const AttemptKey& key) const {
     if (info.st_size <= kKeepOutputBytes) continue;
     const base::UniqueFd fd(open(path->c_str(), O_WRONLY | O_CLOEXEC));
     if (!fd.valid() || fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-                                 info.st_size - kKeepOutputBytes) != 0) {
+                                 Blocks(info.st_size - kKeepOutputBytes)) != 0) {
       BERTH_LOG_WARN("{} is {} bytes long and cannot be shortened: errno {}", *path, info.st_size,
                      errno);
     }
