@@ -270,7 +270,7 @@ void SetText(Value& map, const char* key, const std::string& text) {
 }
 
 void SetBytes(Value& map, const char* key, int64_t bytes) {
-  map.Set(key, Value::String(base::FormatBytesExact(bytes)));
+  map.Set(key, yaml::ResolvePlainScalar(base::FormatBytesExact(bytes)));
 }
 
 void SetDuration(Value& map, const char* key, absl::Duration duration) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/build_info.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "cli/commands/commands.h"
@@ -17,8 +18,8 @@ namespace {
 
 absl::StatusOr<int> Run(bool only_client, Invocation& invocation) {
   yaml::Value document;
-  document.Set("client", yaml::Value::String(BERTH_VERSION));
-  std::string text = "berth " BERTH_VERSION "\n";
+  document.Set("client", yaml::Value::String(std::string(base::Version())));
+  std::string text = "berth " + std::string(base::Version()) + "\n";
   int code = 0;
   if (!only_client) {
     BERTH_ASSIGN_OR_RETURN(Client* const client, invocation.client());
