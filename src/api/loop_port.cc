@@ -9,10 +9,15 @@ namespace {
 
 class DirectLoopPort final : public LoopPort {
  public:
-  explicit DirectLoopPort(scheduler::Loop& loop) : loop_(loop) {}
+  DirectLoopPort(scheduler::Loop& loop, std::function<absl::Status()> check_room)
+      : loop_(loop), check_room_(std::move(check_room)) {}
 
   absl::Status Post(state::CommandClass command_class, state::Command command,
                     ReplyCallback reply) override {
+    // What goes on in the cluster still lands; only what is new is turned away.
+    if (command_class == state::CommandClass::kSubmissions && check_room_) {
+      if (absl::Status room = check_room_(); !room.ok()) return room;
+    }
     return loop_.Post(command_class, std::move(command), std::move(reply));
   }
   scheduler::WatchHub& watches() override { return loop_.watches(); }
@@ -22,12 +27,14 @@ class DirectLoopPort final : public LoopPort {
 
  private:
   scheduler::Loop& loop_;
+  const std::function<absl::Status()> check_room_;
 };
 
 }  // namespace
 
-std::unique_ptr<LoopPort> MakeLoopPort(scheduler::Loop& loop) {
-  return std::make_unique<DirectLoopPort>(loop);
+std::unique_ptr<LoopPort> MakeLoopPort(scheduler::Loop& loop,
+                                       std::function<absl::Status()> check_room) {
+  return std::make_unique<DirectLoopPort>(loop, std::move(check_room));
 }
 
 }  // namespace berth::api

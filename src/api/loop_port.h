@@ -33,7 +33,9 @@ class LoopPort {
   virtual std::shared_ptr<const scheduler::LoopSnapshot> snapshot() const = 0;
 };
 
-// `loop` must outlive the port.
-std::unique_ptr<LoopPort> MakeLoopPort(scheduler::Loop& loop);
+// `loop` must outlive the port. `check_room` is asked before each submission is queued: an error is
+// the answer, so that new work is refused before the disk is full. Any thread; null: never asked.
+std::unique_ptr<LoopPort> MakeLoopPort(scheduler::Loop& loop,
+                                       std::function<absl::Status()> check_room = nullptr);
 
 }  // namespace berth::api

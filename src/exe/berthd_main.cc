@@ -196,7 +196,7 @@ absl::Status Daemon::StartLoop() {
                  store_->head().epoch, turn->state().meta().term, jobs, nodes);
   loop_ = std::make_unique<scheduler::Loop>(ToLoopOptions(config), std::move(turn), *store_, clock_,
                                             Die);
-  port_ = api::MakeLoopPort(*loop_);
+  port_ = api::MakeLoopPort(*loop_, [this] { return store_->CheckRoom(); });
   return absl::OkStatus();
 }
 

@@ -39,7 +39,6 @@ struct LoopSnapshot {
   std::array<uint64_t, state::kCommandClasses> commands_total{};
 
   uint64_t schedule_attempts_total[3] = {};  // scheduled, unschedulable, error
-  LatencyHistogram placement_latency;
   uint64_t jobs = 0;
   std::array<int64_t, state::kTaskStates> tasks{};  // by state, as kept
   uint64_t tasks_ended_total[3] = {};               // succeeded, failed, cancelled
