@@ -255,8 +255,8 @@ absl::Status Daemon::StartExporter() {
   const monitor::SnapshotSource snapshots = [this] { return loop_->snapshot(); };
   health_.Add("loop", {monitor::Probe::kLive, monitor::Probe::kReady},
               monitor::LoopCheck(snapshots, clock_));
-  // Recovery is over when this server begins; it is the first thing that a stop takes away.
-  health_.AddState("serving", {monitor::Probe::kReady}, absl::OkStatus());
+  health_.AddState("serving", {monitor::Probe::kReady},
+                   absl::UnavailableError("berthd is starting"));
   exporter_ = std::make_unique<monitor::Exporter>(
       health_, std::vector<std::shared_ptr<prometheus::Collectable>>{
                    std::make_shared<monitor::LoopMetrics>(snapshots, clock_),
@@ -274,8 +274,11 @@ absl::Status Daemon::StartExporter() {
 
 absl::Status Daemon::Start() {
   BERTH_RETURN_IF_ERROR(StartLoop());
+  // Before anybody is served: a port that is taken ends the start with nothing half-done.
+  BERTH_RETURN_IF_ERROR(StartExporter());
   BERTH_RETURN_IF_ERROR(StartServer());
-  return StartExporter();
+  if (exporter_ != nullptr) health_.Set("serving", absl::OkStatus());
+  return absl::OkStatus();
 }
 
 void Daemon::Stop() {
