@@ -31,7 +31,8 @@ class Journal {
   // Writes what it was given, then ends the thread.
   ~Journal();
 
-  // Adds records to the next group. REQUIRES: at least one record; `ticket` rises from call to call.
+  // Adds records to the next group. REQUIRES: at least one record; `ticket` rises from call to
+  // call.
   void Append(std::vector<std::string> records, uint64_t ticket);
 
   // Adds records that may wait for a group that has another reason to be written: they are lost by

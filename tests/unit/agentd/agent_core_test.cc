@@ -3,10 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "agentd/journal/journal_file.h"
+#include "tests/support/temp_dir.h"
 
 namespace berth::agentd {
 namespace {
@@ -746,6 +750,40 @@ TEST_F(CoreTest, RefusesAJournalOfAnotherSchemaOrWithoutAName) {
   EXPECT_FALSE(nameless.Replay(record.SerializeAsString()).ok());
   AgentCore garbled(Options("y"));
   EXPECT_FALSE(garbled.Replay("\xff\xff\xff").ok());
+}
+
+// A journal as the first release wrote it: agents of every later release read it so.
+TEST_F(CoreTest, ReadsTheJournalOfSchemaOne) {
+  berth::testing::TempDir dir;
+  const std::string path = dir.path() + "/journal";
+  std::filesystem::copy("tests/data/records/agent_journal_v1.bin", path);
+  core_.emplace(Options("inc-of-nobody"));
+  const auto file =
+      JournalFile::Open(path, [&](std::string_view record) { return core_->Replay(record); });
+  ASSERT_TRUE(file.ok()) << file.status();
+  const std::vector<Effect> began = Handle(Began{"boot-1"});
+  const auto inspected = Only<Inspect>(began);
+  ASSERT_EQ(inspected.size(), 2u);
+  const auto stops = Only<StopAttempt>(began);
+  ASSERT_EQ(stops.size(), 1u);
+  EXPECT_EQ(stops[0].key, (AttemptKey{3, 0, 5, 1}));
+  EXPECT_EQ(stops[0].grace_ms, 100);
+
+  generation_ = 2;
+  const std::vector<Effect> connected = Connect(91);
+  const v1::Hello hello = HelloIn(connected);
+  EXPECT_EQ(hello.incarnation(), "4c7f7a3e-7d0e-4c1c-9a5e-1f0b8f6f2a11");
+  EXPECT_EQ(hello.cluster_id(), "cluster-1");
+  EXPECT_EQ(hello.generation(), 2u);
+  EXPECT_EQ(hello.directive_sequence(), 45u);
+  ASSERT_EQ(hello.attempts_size(), 2);
+  EXPECT_EQ(hello.attempts(0).phase(), v1::ATTEMPT_PHASE_ACCEPTED);
+  EXPECT_EQ(hello.attempts(1).phase(), v1::ATTEMPT_PHASE_STOPPING);
+  EXPECT_EQ(hello.attempts(1).started().pid(), 77);
+  EXPECT_THAT(Sequences(FactsSent(connected)), ElementsAre(92u, 93u));
+  const auto launched = Only<Launch>(Handle(TaskNeverStarted{{2, 0, 0, 1}}));
+  ASSERT_EQ(launched.size(), 1u);
+  EXPECT_EQ(launched[0].start.payload().command(0), "true");
 }
 
 // ---- heartbeats ----
