@@ -51,15 +51,19 @@ class NodeAffinity final : public FilterPlugin, public ScorePlugin {
     return absl::OkStatus();
   }
 
-  // Names the first label of the selector that the node lacks.
+  // Names, of the labels of the selector that the node lacks, the one that the fewest nodes have.
   void Diagnose(const TaskView& task, const NodeColumns& columns, const NodeMask& removed,
                 RejectionSink& sink) const override {
     const TaskRequirements& needs = task.needs;
+    std::vector<LabelId> rarest_first = needs.node_selector;
+    std::stable_sort(rarest_first.begin(), rarest_first.end(), [&](LabelId a, LabelId b) {
+      return columns.with_label(a).Count() < columns.with_label(b).Count();
+    });
     removed.ForEach([&](Slot slot) {
       const auto lacking =
-          std::find_if(needs.node_selector.begin(), needs.node_selector.end(),
+          std::find_if(rarest_first.begin(), rarest_first.end(),
                        [&](LabelId label) { return !columns.with_label(label).Test(slot); });
-      if (lacking != needs.node_selector.end()) {
+      if (lacking != rarest_first.end()) {
         sink.Reject(slot, Reason::kNodeSelectorMismatch, lacking->value, 0, 0, 0,
                     /*permanent=*/true);
       } else if (!MatchesAny(needs.required_nodes, columns, slot)) {

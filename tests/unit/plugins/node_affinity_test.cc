@@ -99,13 +99,21 @@ TEST_F(NodeAffinityTest, WantsSelectorAndAlternativesTogether) {
               IsEmpty());
 }
 
-TEST_F(NodeAffinityTest, NamesTheLabelThatIsMissing) {
-  const auto seen = probe_.Rejections(TaskBuilder().Selects("disk", "nvme").Selects("zone", "a"));
+TEST_F(NodeAffinityTest, NamesTheRarestOfTheLabelsThatAreMissing) {
+  const auto seen = probe_.Rejections(TaskBuilder().Selects("zone", "a").Selects("disk", "floppy"));
   ASSERT_THAT(seen, SizeIs(4));
-  EXPECT_EQ(seen[0].node, "a");
-  EXPECT_EQ(seen[0].reason, Reason::kNodeSelectorMismatch);
-  EXPECT_EQ(probe_.cluster.table().LabelText(LabelId{seen[0].subject}), "disk=nvme");
-  EXPECT_TRUE(seen[0].permanent);
+  for (const auto& rejection : seen) {
+    EXPECT_EQ(rejection.reason, Reason::kNodeSelectorMismatch);
+    EXPECT_EQ(probe_.cluster.table().LabelText(LabelId{rejection.subject}), "disk=floppy");
+    EXPECT_TRUE(rejection.permanent);
+  }
+}
+
+TEST_F(NodeAffinityTest, NamesTheLabelThatIsMissing) {
+  const auto seen = probe_.Rejections(TaskBuilder().Selects("zone", "a"));
+  ASSERT_THAT(seen, SizeIs(3));
+  EXPECT_EQ(seen[0].node, "b");
+  EXPECT_EQ(probe_.cluster.table().LabelText(LabelId{seen[0].subject}), "zone=a");
 }
 
 TEST_F(NodeAffinityTest, TellsAffinityFromSelector) {
