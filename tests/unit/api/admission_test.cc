@@ -1,0 +1,475 @@
+#include "api/admission.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "api/job_spec_reader.h"
+#include "base/sha256.h"
+
+namespace berth::api {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr int64_t kMiB = int64_t{1} << 20;
+constexpr int64_t kMaxInt64 = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMinInt64 = std::numeric_limits<int64_t>::min();
+
+class AdmissionTest : public testing::Test {
+ protected:
+  AdmissionTest() { payload().add_command("./square.sh"); }
+
+  v1::TaskGroup& group() { return groups() == 0 ? *job_.add_groups() : *job_.mutable_groups(0); }
+  int groups() const { return job_.groups_size(); }
+  v1::TaskTemplate& task() { return *group().mutable_template_(); }
+  v1::Payload& payload() { return *task().mutable_payload(); }
+  v1::IndexRange& range(int64_t first, int64_t last, int64_t step = 0) {
+    v1::IndexRange& range = *group().mutable_array()->add_ranges();
+    range.set_first(first);
+    range.set_last(last);
+    range.set_step(step);
+    return range;
+  }
+
+  AdmittedJob Admitted() {
+    auto outcome = Admit(job_, options_);
+    if (const auto* refusal = std::get_if<wire::Refusal>(&outcome)) {
+      ADD_FAILURE() << refusal->message;
+      return {};
+    }
+    return std::get<AdmittedJob>(outcome);
+  }
+  wire::Refusal Refused() {
+    auto outcome = Admit(job_, options_);
+    if (const auto* refusal = std::get_if<wire::Refusal>(&outcome)) return *refusal;
+    ADD_FAILURE() << "admitted";
+    return {};
+  }
+  // Paths of the fields that are at fault.
+  std::vector<std::string> Faults() {
+    std::vector<std::string> fields;
+    for (const wire::FieldViolation& violation : Refused().violations) {
+      fields.push_back(violation.field);
+    }
+    return fields;
+  }
+
+  v1::JobSpec job_;
+  AdmissionOptions options_;
+};
+
+// ---- defaults and rounding ----
+
+TEST_F(AdmissionTest, FillsInWhatIsAbsentAndSaysSo) {
+  const AdmittedJob admitted = Admitted();
+  const state::JobSpec& spec = *admitted.spec;
+  EXPECT_EQ(spec.name, "square.sh");
+  EXPECT_EQ(spec.ns, "default");
+  EXPECT_EQ(spec.queue, "default");
+  EXPECT_EQ(spec.profile, "default");
+  ASSERT_EQ(spec.groups.size(), 1u);
+  EXPECT_EQ(spec.groups[0].needs.requests.builtin[kCpu], 1000);
+  EXPECT_EQ(spec.groups[0].needs.requests.builtin[kMemory], 1024);
+  EXPECT_EQ(spec.groups[0].grace_ms, 30'000);
+  EXPECT_FALSE(spec.groups[0].in_array);
+  EXPECT_EQ(spec.task_count(), 1);
+  EXPECT_THAT(admitted.defaults_applied,
+              ElementsAre("namespace=default", "queue=default", "profile=default", "cpu=1",
+                          "memory=1Gi", "grace=30s"));
+}
+
+TEST_F(AdmissionTest, TheDefaultsAreTheOperators) {
+  options_.defaults = {.cpu_milli = 250, .memory_bytes = 100 * kMiB};
+  options_.grace_ms = 5'000;
+  const AdmittedJob admitted = Admitted();
+  EXPECT_EQ(admitted.spec->groups[0].needs.requests.builtin[kCpu], 250);
+  EXPECT_EQ(admitted.spec->groups[0].needs.requests.builtin[kMemory], 100);
+  EXPECT_EQ(admitted.spec->groups[0].grace_ms, 5'000);
+  EXPECT_THAT(admitted.defaults_applied, Contains("memory=100Mi"));
+}
+
+TEST_F(AdmissionTest, DefaultsOfSeveralGroupsAreToldApart) {
+  group().set_name("a");
+  task().mutable_resources()->set_cpu_milli(1);
+  v1::TaskGroup& second = *job_.add_groups();
+  second.set_name("b");
+  second.mutable_template_()->mutable_payload()->add_command("true");
+  const AdmittedJob admitted = Admitted();
+  EXPECT_THAT(admitted.defaults_applied, Contains("a.memory=1Gi"));
+  EXPECT_THAT(admitted.defaults_applied, Contains("b.cpu=1"));
+  EXPECT_THAT(admitted.defaults_applied, testing::Not(Contains("a.cpu=1")));
+}
+
+TEST_F(AdmissionTest, AmountsAreRoundedUpToQuantaInTheKeptSpecificationToo) {
+  task().mutable_resources()->set_memory_bytes(10 * kMiB + 1);
+  v1::DeviceRequest& device = *task().add_devices();
+  device.set_kind("gpu");
+  device.set_count(1);
+  device.set_memory_bytes(1);
+  const AdmittedJob admitted = Admitted();
+  EXPECT_EQ(admitted.spec->groups[0].needs.requests.builtin[kMemory], 11);
+  EXPECT_EQ(admitted.spec->groups[0].needs.devices[0].memory_mib, 1);
+  v1::JobSpec kept;
+  ASSERT_TRUE(kept.ParseFromString(*admitted.blob));
+  EXPECT_EQ(kept.groups(0).template_().resources().memory_bytes(), 11 * kMiB);
+  EXPECT_EQ(kept.groups(0).template_().devices(0).memory_bytes(), kMiB);
+}
+
+TEST_F(AdmissionTest, TheNameComesFromTheFirstWordAsFarAsItCan) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"/usr/bin/python3", "python3"}, {"my prog", "my_prog"}, {"dir/", "job"}};
+  for (const auto& [word, name] : cases) {
+    payload().set_command(0, word);
+    EXPECT_EQ(Admitted().spec->name, name);
+  }
+  payload().set_command(0, std::string(100, 'x'));
+  EXPECT_EQ(Admitted().spec->name, std::string(63, 'x'));
+  payload().set_script("#!/bin/sh\ntrue\n");
+  EXPECT_EQ(Admitted().spec->name, "script");
+}
+
+TEST_F(AdmissionTest, TheSameJobHasTheSameAddress) {
+  for (int i = 0; i < 20; ++i) (*job_.mutable_labels())["k" + std::to_string(i)] = "v";
+  const AdmittedJob first = Admitted();
+  v1::JobSpec again;
+  ASSERT_TRUE(again.ParseFromString(job_.SerializeAsString()));
+  job_ = again;
+  const AdmittedJob second = Admitted();
+  EXPECT_EQ(first.spec->blob, second.spec->blob);
+  EXPECT_EQ(first.spec->blob, base::Sha256Hex(*first.blob));
+}
+
+TEST_F(AdmissionTest, WhatIsKeptIsReadBackAsItWas) {
+  job_.set_priority(-7);
+  (*job_.mutable_labels())["team"] = "blue";
+  range(0, 9);
+  range(20, 40, 5);
+  group().set_retries(3);
+  task().set_time_limit_ms(60'000);
+  task().set_grace_ms(0);
+  task().set_max_processes(64);
+  (*task().mutable_resources()->mutable_extended())["ports"] = 2;
+  v1::DeviceRequest& device = *task().add_devices();
+  device.set_kind("gpu");
+  device.set_count(1);
+  device.set_share_milli(250);
+  device.add_models("A100");
+  (*task().mutable_node_selector())["zone"] = "eu";
+  v1::LabelRequirement& requirement =
+      *task().mutable_node_affinity()->add_required()->add_requirements();
+  requirement.set_key("cores");
+  requirement.set_op(v1::SELECTOR_OPERATOR_GT);
+  requirement.add_values("-5");
+  v1::PreferredNodes& preferred = *task().mutable_node_affinity()->add_preferred();
+  preferred.set_weight(100);
+  v1::LabelRequirement& wish = *preferred.mutable_selector()->add_requirements();
+  wish.set_key("ssd");
+  wish.set_op(v1::SELECTOR_OPERATOR_EXISTS);
+  v1::Toleration& toleration = *task().add_tolerations();
+  toleration.set_key("gpu");
+  toleration.set_value("true");
+  toleration.set_effect(v1::TAINT_EFFECT_PREFER_NO_SCHEDULE);
+
+  const AdmittedJob admitted = Admitted();
+  const auto decoded = DecodeJobSpec(*admitted.blob);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  const state::JobSpec& a = *admitted.spec;
+  EXPECT_EQ(decoded->name, a.name);
+  EXPECT_EQ(decoded->ns, a.ns);
+  EXPECT_EQ(decoded->queue, a.queue);
+  EXPECT_EQ(decoded->profile, a.profile);
+  EXPECT_EQ(decoded->priority, -7);
+  EXPECT_EQ(decoded->labels, a.labels);
+  ASSERT_EQ(decoded->groups.size(), 1u);
+  const state::GroupSpec& group = decoded->groups[0];
+  EXPECT_EQ(group.needs, a.groups[0].needs);
+  EXPECT_EQ(group.ranges, a.groups[0].ranges);
+  EXPECT_EQ(group.count(), 15);
+  EXPECT_EQ(group.retries, 3);
+  EXPECT_EQ(group.time_limit_ms, 60'000);
+  EXPECT_EQ(group.grace_ms, 0);
+  EXPECT_EQ(group.max_processes, 64);
+  EXPECT_TRUE(group.in_array);
+  EXPECT_EQ(group.needs.devices[0].share_milli, 250);
+  EXPECT_EQ(group.needs.required_nodes[0][0].bound, -5);
+  EXPECT_EQ(group.needs.tolerations[0].effect, TaintEffect::kPreferNoSchedule);
+}
+
+TEST_F(AdmissionTest, UnknownFieldsAreNotKept) {
+  v1::JobSpec with = job_;
+  with.GetReflection()->MutableUnknownFields(&with)->AddVarint(9999, 1);
+  const std::string plain = *Admitted().blob;
+  job_ = with;
+  EXPECT_EQ(*Admitted().blob, plain);
+}
+
+TEST(DecodeJobSpecTest, RefusesWhatIsNoSpecification) {
+  EXPECT_FALSE(DecodeJobSpec("\xff\xff").ok());
+  EXPECT_FALSE(DecodeJobSpec("").ok());
+}
+
+// ---- what is refused ----
+
+TEST_F(AdmissionTest, AJobNeedsAGroupATemplateAndACommand) {
+  job_.clear_groups();
+  EXPECT_THAT(Faults(), ElementsAre("groups"));
+  job_.add_groups();
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template"));
+  task();
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.command"));
+  payload().add_command("");
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.command[0]"));
+}
+
+TEST_F(AdmissionTest, AScriptNeedsNoCommandButAFirstLine) {
+  payload().clear_command();
+  payload().set_script("#!/bin/sh\n");
+  Admitted();
+  payload().set_script("echo");
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.script"));
+}
+
+TEST_F(AdmissionTest, EverythingWrongIsSaidAtOnce) {
+  job_.set_name("bad name");
+  job_.set_priority(1001);
+  task().mutable_resources()->set_memory_bytes(-1);
+  task().set_grace_ms(-1);
+  const wire::Refusal refusal = Refused();
+  EXPECT_EQ(refusal.code, absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(refusal.reason, Reason::kInvalidField);
+  EXPECT_THAT(Faults(), testing::UnorderedElementsAre("name", "priority",
+                                                      "groups[0].template.resources.memory_bytes",
+                                                      "groups[0].template.grace_ms"));
+  EXPECT_THAT(refusal.message, HasSubstr("and 3 more"));
+}
+
+TEST_F(AdmissionTest, AmountsThatAreNegativeOrOverflowAreRefused) {
+  for (const int64_t amount : {int64_t{-1}, kMinInt64, kMaxInt64}) {
+    job_.mutable_groups(0)->mutable_template_()->clear_resources();
+    v1::Resources& resources = *task().mutable_resources();
+    resources.set_cpu_milli(amount);
+    resources.set_memory_bytes(amount);
+    resources.set_storage_bytes(amount);
+    resources.set_bandwidth_bits_per_s(amount);
+    (*resources.mutable_extended())["ports"] = amount;
+    EXPECT_EQ(Faults().size(), 5u) << amount;
+  }
+  task().mutable_resources()->Clear();
+  task().mutable_resources()->set_memory_bytes(0);
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.resources.memory_bytes"));
+}
+
+TEST_F(AdmissionTest, ArraysAscendWithoutOverlap) {
+  range(0, 9);
+  range(9, 12);
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].array.ranges[1].first"));
+  group().mutable_array()->clear_ranges();
+  range(10, 12);
+  range(0, 3);
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].array.ranges[1].first"));
+}
+
+TEST_F(AdmissionTest, ArraysHaveBounds) {
+  group().mutable_array();
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].array.ranges"));
+  const std::tuple<int64_t, int64_t, int64_t, const char*> cases[] = {
+      {-1, 3, 1, "first"},
+      {0, -1, 1, "last"},
+      {5, 4, 1, "last"},
+      {0, 3, -1, "step"},
+      {0, 2'147'483'647, 1, "last"},
+      {0, kMaxInt64, 1, "last"},
+      {kMinInt64, 0, 1, "first"},
+      {0, 1, kMaxInt64, "step"},
+  };
+  for (const auto& [first, last, step, field] : cases) {
+    group().mutable_array()->clear_ranges();
+    range(first, last, step);
+    EXPECT_THAT(Faults(), ElementsAre(std::string("groups[0].array.ranges[0].") + field));
+  }
+  group().mutable_array()->clear_ranges();
+  for (int i = 0; i < 65; ++i) range(2 * i, 2 * i);
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].array.ranges"));
+}
+
+TEST_F(AdmissionTest, AMillionTasksAreAJobAndOneMoreAreNot) {
+  range(0, 999'999);
+  EXPECT_EQ(Admitted().spec->task_count(), 1'000'000);
+  range(2'147'483'646, 2'147'483'646);
+  const wire::Refusal refusal = Refused();
+  EXPECT_EQ(refusal.reason, Reason::kJobTooLarge);
+  EXPECT_THAT(refusal.message, HasSubstr("1000001 tasks"));
+}
+
+TEST_F(AdmissionTest, TheCountOfTasksDoesNotOverflow) {
+  job_.clear_groups();
+  for (int i = 0; i < 64; ++i) {
+    v1::TaskGroup& group = *job_.add_groups();
+    group.set_name("g" + std::to_string(i));
+    group.mutable_array()->add_ranges()->set_last(2'147'483'646);
+    group.mutable_template_()->mutable_payload()->add_command("true");
+  }
+  EXPECT_EQ(Refused().reason, Reason::kJobTooLarge);
+}
+
+TEST_F(AdmissionTest, GroupsAreNamedOnceAndNotTooMany) {
+  *job_.add_groups() = group();
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].name", "groups[1].name"));
+  job_.mutable_groups(0)->set_name("a");
+  job_.mutable_groups(1)->set_name("a");
+  EXPECT_THAT(Faults(), ElementsAre("groups[1].name"));
+  job_.mutable_groups(1)->set_name("B");
+  EXPECT_THAT(Faults(), ElementsAre("groups[1].name"));
+  for (int i = 0; i < 1000; ++i) job_.add_groups();
+  EXPECT_THAT(Faults(), ElementsAre("groups"));
+}
+
+TEST_F(AdmissionTest, DeviceRequestsAreChecked) {
+  v1::DeviceRequest& device = *task().add_devices();
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.devices[0].kind",
+                                    "groups[0].template.devices[0].count"));
+  device.set_kind("GPU");
+  device.set_count(1025);
+  EXPECT_EQ(Faults().size(), 2u);
+  device.set_kind("gpu");
+  device.set_count(2);
+  device.set_share_milli(500);
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.devices[0].share_milli"));
+  device.set_count(1);
+  device.set_share_milli(0);
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.devices[0].share_milli"));
+  device.set_share_milli(1000);
+  device.set_memory_bytes(kMaxInt64);
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.devices[0].memory_bytes"));
+  device.clear_memory_bytes();
+  *task().add_devices() = device;
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.devices[1].kind"));
+  device.add_models("");
+  EXPECT_THAT(Faults(), Contains("groups[0].template.devices[0].models[0]"));
+}
+
+TEST_F(AdmissionTest, SelectorsAreChecked) {
+  v1::LabelSelector& selector = *task().mutable_node_affinity()->add_required();
+  const std::string path = "groups[0].template.node_affinity.required[0].requirements";
+  EXPECT_THAT(Faults(), ElementsAre(path));
+  v1::LabelRequirement& requirement = *selector.add_requirements();
+  EXPECT_THAT(Faults(), ElementsAre(path + "[0].key", path + "[0].op"));
+  requirement.set_key("zone");
+  for (const auto op : {v1::SELECTOR_OPERATOR_IN, v1::SELECTOR_OPERATOR_NOT_IN,
+                        v1::SELECTOR_OPERATOR_GT, v1::SELECTOR_OPERATOR_LT}) {
+    requirement.set_op(op);
+    EXPECT_THAT(Faults(), ElementsAre(path + "[0].values")) << op;
+  }
+  requirement.add_values("12 apples");
+  requirement.set_op(v1::SELECTOR_OPERATOR_GT);
+  EXPECT_THAT(Faults(), ElementsAre(path + "[0].values"));
+  requirement.set_op(v1::SELECTOR_OPERATOR_EXISTS);
+  EXPECT_THAT(Faults(), ElementsAre(path + "[0].values"));
+  requirement.set_op(static_cast<v1::SelectorOperator>(99));
+  EXPECT_THAT(Faults(), ElementsAre(path + "[0].op"));
+  requirement.set_op(v1::SELECTOR_OPERATOR_IN);
+  Admitted();
+  task().mutable_node_affinity()->add_preferred()->mutable_selector()->CopyFrom(selector);
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.node_affinity.preferred[0].weight"));
+}
+
+TEST_F(AdmissionTest, TolerationsAreChecked) {
+  v1::Toleration& toleration = *task().add_tolerations();
+  Admitted();  // tolerates everything
+  toleration.set_value("v");
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.tolerations[0].value"));
+  toleration.set_key("no spaces");
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.tolerations[0].key"));
+  toleration.set_key("k");
+  toleration.set_effect(static_cast<v1::TaintEffect>(7));
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.tolerations[0].effect"));
+}
+
+TEST_F(AdmissionTest, ThePayloadIsWhatExecTakes) {
+  payload().add_command(std::string("a\0b", 3));
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.command[1]"));
+  payload().set_command(1, std::string(131'072, 'x'));
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.command[1]"));
+  payload().set_command(1, std::string(131'071, 'x'));
+  Admitted();
+}
+
+TEST_F(AdmissionTest, TheEnvironmentIsChecked) {
+  auto& environment = *payload().mutable_environment();
+  environment["GOOD"] = "value with\nnewline";
+  Admitted();
+  environment["BERTH_TASK_ID"] = "1";
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.environment[\"BERTH_TASK_ID\"]"));
+  environment.erase("BERTH_TASK_ID");
+  environment["A=B"] = "1";
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.environment[\"A=B\"]"));
+  environment.erase("A=B");
+  environment["ZERO"] = std::string("a\0b", 3);
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.environment[\"ZERO\"]"));
+  environment.clear();
+  for (int i = 0; i < 1025; ++i) environment["V" + std::to_string(i)] = "";
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.environment"));
+}
+
+TEST_F(AdmissionTest, TheWorkingDirectoryIsAbsolute) {
+  payload().set_working_directory("relative/dir");
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.working_directory"));
+  payload().set_working_directory("/" + std::string(5000, 'd'));
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.working_directory"));
+  payload().set_working_directory("/srv/data");
+  Admitted();
+}
+
+TEST_F(AdmissionTest, APayloadOrAJobThatIsTooLargeIsRefusedAsThat) {
+  payload().set_script("#!" + std::string(2 << 20, 'x'));
+  EXPECT_EQ(Refused().reason, Reason::kJobTooLarge);
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload"));
+  payload().set_script("#!" + std::string(100'000, 'x'));
+  options_.most_job_bytes = 50'000;
+  EXPECT_EQ(Refused().reason, Reason::kJobTooLarge);
+  EXPECT_THAT(Refused().message, HasSubstr("limits.jobBytes"));
+}
+
+TEST_F(AdmissionTest, TextsAreBoundedUtf8) {
+  job_.set_description(std::string(16 << 10, 'd'));
+  Admitted();
+  job_.set_description(std::string((16 << 10) + 1, 'd'));
+  EXPECT_THAT(Faults(), ElementsAre("description"));
+  job_.set_description("\xc3\x28");
+  EXPECT_THAT(Faults(), ElementsAre("description"));
+  job_.clear_description();
+  (*job_.mutable_annotations())["tool/key"] = std::string(5000, 'a');
+  EXPECT_THAT(Faults(), ElementsAre("annotations[\"tool/key\"]"));
+  job_.clear_annotations();
+  (*job_.mutable_labels())["bad key"] = "v";
+  EXPECT_THAT(Faults(), ElementsAre("labels[\"bad key\"]"));
+  job_.clear_labels();
+  payload().add_command("\xff");
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.command[1]"));
+}
+
+TEST_F(AdmissionTest, NamesOfPlacesAreChecked) {
+  job_.set_namespace_("a b");
+  job_.set_queue("q/1");
+  job_.set_profile("\n");
+  EXPECT_THAT(Faults(), ElementsAre("namespace", "queue", "profile"));
+}
+
+TEST_F(AdmissionTest, NumbersHaveBounds) {
+  group().set_retries(101);
+  task().set_time_limit_ms(kMaxInt64);
+  task().set_grace_ms(3'600'001);
+  task().set_max_processes(-1);
+  group().set_on_partition(static_cast<v1::OnPartition>(9));
+  EXPECT_THAT(Faults(), testing::UnorderedElementsAre(
+                            "groups[0].retries", "groups[0].template.time_limit_ms",
+                            "groups[0].template.grace_ms", "groups[0].template.max_processes",
+                            "groups[0].on_partition"));
+}
+
+}  // namespace
+}  // namespace berth::api
