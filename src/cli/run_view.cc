@@ -40,7 +40,10 @@ void ScreenView::ShowWay(const v1::Task& task) {
     attempt_shown_ = attempt.number();
     screen_.Station(attempt.node());
   }
-  if (ran && attempt_shown_ == attempt.number()) screen_.Station("running");
+  if (ran && attempt.number() > running_shown_) {
+    running_shown_ = attempt.number();
+    screen_.Station("running");
+  }
   switch (task.state()) {
     case v1::TASK_STATE_QUEUED:
       if (attempt_shown_ > 0) screen_.Station("queued again");

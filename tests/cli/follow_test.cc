@@ -103,6 +103,9 @@ TEST_F(FollowTest, WhatCouldNotStartIs125) {
             "job 1: queued → node-a\n"
             "job 1 failed: program \"nope\" not found in PATH; see 'berth describe 1'\n");
   EXPECT_EQ(fake_.calls("Logs"), 0);
+  // It is no status: -q does not hide it.
+  EXPECT_EQ(harness_.Run({"run", "-q", "--", "nope"}).err,
+            "berth: job 2 failed: program \"nope\" not found in PATH\n");
 }
 
 TEST_F(FollowTest, WhatCanNeverFitIsCancelledAndSaysWhatWould) {
@@ -240,6 +243,8 @@ TEST_F(FollowTest, TheFirstInterruptCancelsAndWaitsForTheEnd) {
     harness_.Interrupt();
     fake_.AwaitCalls("Cancel", 1);
     v1::Task task = fake_.task("1.0");
+    task.set_state(v1::TASK_STATE_STOPPING);
+    fake_.Put(task);
     task.mutable_attempt()->set_signal(15);
     EndTask(task, v1::TASK_STATE_CANCELLED, v1::JOB_STATE_CANCELLED);
   });
@@ -247,7 +252,7 @@ TEST_F(FollowTest, TheFirstInterruptCancelsAndWaitsForTheEnd) {
   world.join();
   EXPECT_EQ(result.code, 143);
   EXPECT_THAT(result.err, HasSubstr("cancelling job 1; Ctrl-C again leaves it to itself\n"));
-  EXPECT_THAT(result.err, HasSubstr("job 1 cancelled\n"));
+  EXPECT_THAT(result.err, HasSubstr("job 1: stopping\njob 1 cancelled\n"));
   EXPECT_EQ(fake_.cancellations()[0].ids(0), "1");
 }
 

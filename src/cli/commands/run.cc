@@ -96,6 +96,11 @@ absl::StatusOr<int> Run(const TaskFlags& flags, Invocation& invocation) {
   const int code = ExitCodeOf(result->job, view->only_task());
   if (record != nullptr) {
     invocation.PrintDocument(record->Document(result->job, code));
+  } else if (look.quiet && code == kExitBerthFailed && view->only_task() != nullptr &&
+             result->job.state() == v1::JOB_STATE_FAILED) {
+    // It never ran: an error of ours, which -q does not hide.
+    invocation.PrintError("berth: job " + result->job.id() +
+                          " failed: " + TerminalText(WhyItFailed(*view->only_task())) + "\n");
   } else if (invocation.flags().format == OutputFormat::kName) {
     invocation.PrintError("job/" + result->job.id() + "\n");
   }
