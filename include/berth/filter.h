@@ -20,7 +20,10 @@ class RejectionSink {
 
   // One node was removed. `subject`: index of the resource, or id of the device kind, label or
   // taint concerned, by reason; `requested`, `free`, `capacity` in the subject's quantum, 0 where
-  // no amount is concerned. `permanent`: no release of resources on this node can mend it.
+  // no amount is concerned (device memory in MiB, shares of a device in thousandths).
+  // `permanent`: the node would be removed even if all on it were released, its agent connected,
+  // its devices well and it were not cordoned; what operators would have to change about the node
+  // itself (size, labels, taints) counts as permanent.
   virtual void Reject(Slot slot, Reason reason, uint32_t subject, int64_t requested, int64_t free,
                       int64_t capacity, bool permanent) = 0;
 };
@@ -43,7 +46,7 @@ class FilterPlugin : public virtual Plugin {
   // Clears from `feasible` each slot of `slots` that cannot run `task`.
   //
   // REQUIRES: every slot < columns.size(); feasible.size() == columns.size().
-  // Cost: one pass over `slots`, no allocation, no virtual call per node.
+  // Cost: one pass over `slots`, no allocation, no virtual call per node but columns.devices().
   virtual absl::Status Filter(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
                               NodeMask& feasible) const = 0;
 

@@ -65,7 +65,7 @@ class NodeMask {
     return false;
   }
 
-  // Calls f(slot) for each set bit, in rising order.
+  // Calls f(slot) for each set bit, in rising order. f may clear the bit that it is called for.
   template <typename F>
   void ForEach(F&& f) const {
     for (size_t i = 0; i < words_.size(); ++i) {

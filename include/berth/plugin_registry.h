@@ -23,9 +23,10 @@ class PluginContext {
   virtual KindId DeviceKind(std::string_view name) = 0;
 };
 
-// Makes a plugin from its arguments (null: defaults). INVALID_ARGUMENT names the path of a wrong
-// argument ("scoringStrategy.type"), what it is and what is accepted; unknown arguments are
-// refused.
+// Makes a plugin from its arguments (null or an empty map: defaults). INVALID_ARGUMENT begins with
+// the path of a wrong argument and a colon ("scoringStrategy.type: must be ..."), so that the place
+// of the arguments can be put before it, and says what it is and what is accepted; unknown
+// arguments are refused.
 using PluginFactory = std::function<absl::StatusOr<std::unique_ptr<Plugin>>(
     const PluginArgs& args, PluginContext& context)>;
 

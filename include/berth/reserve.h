@@ -11,11 +11,11 @@
 
 namespace berth {
 
-// Devices of one node that a task gets.
+// A device of one node that a task gets, or a share of it.
 struct DeviceGrant {
   uint16_t device = 0;      // position among the node's devices
-  int16_t share_milli = 0;  // 1 to 1000
-  int32_t memory_mib = 0;   // held on a shared device
+  int16_t share_milli = 0;  // 1 to 1000; 1000: the whole device
+  int32_t memory_mib = 0;   // held on a shared device; 0 of a whole one
 
   bool operator==(const DeviceGrant&) const = default;
 };

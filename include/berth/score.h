@@ -35,7 +35,7 @@ class ScorePlugin : public virtual Plugin {
   // (any value in range).
   //
   // REQUIRES: scores.size() == columns.size(). ENSURES: 0 <= scores[slot] <= kMaxScore.
-  // Cost: one pass over `slots`, no allocation, no virtual call per node.
+  // Cost: one pass over `slots`, no allocation, no virtual call per node but columns.devices().
   virtual absl::Status Score(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
                              std::span<int32_t> scores) const = 0;
 };
