@@ -101,8 +101,10 @@ void AgentSession::Send(v1::DaemonMessage message) {
 void AgentSession::WriteNext() {
   writing_ = true;
   grpc::WriteOptions options;
-  // More is to follow at once: it may share a packet.
-  if (outgoing_.size() > 1) options.set_buffer_hint();
+  // More is to follow at once: it may share a packet. Not so the first message: gRPC completes it
+  // together with the stream's headers, and those only when something is sent.
+  if (has_written_ && outgoing_.size() > 1) options.set_buffer_hint();
+  has_written_ = true;
   StartWrite(&outgoing_.front(), options);
 }
 

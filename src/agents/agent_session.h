@@ -55,6 +55,7 @@ class AgentSession final : public grpc::ServerBidiReactor<v1::AgentMessage, v1::
   base::Mutex mutex_;
   std::deque<v1::DaemonMessage> outgoing_ BERTH_GUARDED_BY(mutex_);  // front: being written
   bool writing_ BERTH_GUARDED_BY(mutex_) = false;
+  bool has_written_ BERTH_GUARDED_BY(mutex_) = false;
   bool ended_ BERTH_GUARDED_BY(mutex_) = false;
   bool read_is_due_ BERTH_GUARDED_BY(mutex_) = false;
   int under_way_ BERTH_GUARDED_BY(mutex_) = 0;

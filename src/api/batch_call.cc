@@ -236,7 +236,10 @@ void BatchCall::Move() {
     message_ = std::move(outgoing_.front());
     outgoing_.pop_front();
     grpc::WriteOptions options;
-    if (!outgoing_.empty()) options.set_buffer_hint();
+    // Not for the first: gRPC completes it together with the call's headers, and those only when
+    // something is sent.
+    if (has_written_ && !outgoing_.empty()) options.set_buffer_hint();
+    has_written_ = true;
     writing_ = true;
     StartWrite(&message_, options);
   }

@@ -104,6 +104,7 @@ class BatchCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::B
   std::deque<grpc::ByteBuffer> outgoing_ BERTH_GUARDED_BY(mutex_);
   grpc::ByteBuffer message_;  // gRPC's while writing_
   bool writing_ BERTH_GUARDED_BY(mutex_) = false;
+  bool has_written_ BERTH_GUARDED_BY(mutex_) = false;
   bool gone_ BERTH_GUARDED_BY(mutex_) = false;  // nobody reads what is written
   std::optional<grpc::Status> ending_ BERTH_GUARDED_BY(mutex_);
   bool finished_ BERTH_GUARDED_BY(mutex_) = false;
