@@ -75,6 +75,8 @@ class RestartTest(cluster.IntegrationTest):
         job = self.submit_waiting(1)
         waiting = self.berth.popen("wait", job)
         following = self.berth.popen("logs", "-f", job)
+        # A client that never reached berthd gives up at once: this is about those that have.
+        self.berth.wait_for(lambda: self.berth.metric("berth_watches") >= 1, "a watch to be open")
         self.berth.berthd.signal(signal.SIGTERM)
         self.assertEqual(0, self.berth.berthd.process.wait(20))
         self.berth.start_berthd()

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.request
 
 import cgroup_tree
 import processes
@@ -237,6 +238,15 @@ class Cluster:
     def nodes(self):
         result = self.run("get", "nodes", "-o", "json")
         return items(json.loads(result.out)) if result.code == 0 else []
+
+    def metric(self, name):
+        """A metric without labels, as berthd shows it now."""
+        url = f"http://127.0.0.1:{self.http_port}/metrics"
+        with urllib.request.urlopen(url, timeout=10) as page:
+            for line in page.read().decode().splitlines():
+                if line.startswith(name + " "):
+                    return float(line.split()[1])
+        raise AssertionError(f"berthd shows no {name}")
 
     def tasks(self, job):
         return items(self.json("get", "tasks", "--job", job))
