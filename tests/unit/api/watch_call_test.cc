@@ -70,7 +70,7 @@ TEST_F(WatchCallTest, CatchesUpAndThenFollows) {
   response = Read();
   EXPECT_EQ(response.epoch(), 11u);
   EXPECT_EQ(response.events(0).job().id(), "2");
-  const auto& command = std::get<state::CatchUp>(loop_.taken().at(0).body);
+  const auto command = std::get<state::CatchUp>(loop_.taken().at(0).body);
   EXPECT_EQ(command.from_epoch, 3u);
   EXPECT_TRUE(command.jobs);
   EXPECT_FALSE(command.nodes);
