@@ -192,59 +192,89 @@ const ProfileDefaults& DefaultPlugins() {
   return *kDefaults;
 }
 
+// Compiles one profile, point by point.
+class ProfileCompiler {
+ public:
+  ProfileCompiler(const ProfileOptions& options, std::string path, const PluginRegistry& registry,
+                  PluginContext& context, const ProfileDefaults& defaults)
+      : options_(options),
+        path_(std::move(path)),
+        defaults_(defaults),
+        maker_(options, path_, registry, context) {}
+
+  absl::StatusOr<Profile> Compile() && {
+    if (options_.name.empty()) return Wrong(path_ + ".name", "must not be empty");
+    profile_.name_ = options_.name;
+    BERTH_RETURN_IF_ERROR(CheckTie(options_.tie, path_));
+    BERTH_RETURN_IF_ERROR(maker_.MakeConfigured());
+    BERTH_RETURN_IF_ERROR(AddFilters());
+    BERTH_RETURN_IF_ERROR(AddScores());
+    BERTH_RETURN_IF_ERROR(SetQueueSort());
+    profile_.plugins_ = maker_.TakeAll();
+    return std::move(profile_);
+  }
+
+ private:
+  absl::Status AddFilters() {
+    const std::string path = path_ + ".plugins.filter";
+    BERTH_ASSIGN_OR_RETURN(
+        const std::vector<Enabled> filters,
+        Merge(Unweighted(defaults_.filters), Unweighted(options_.filters.enabled),
+              options_.filters.disabled, path, maker_));
+    for (const Enabled& entry : filters) {
+      BERTH_ASSIGN_OR_RETURN(Plugin * plugin, maker_.Get(entry.path, entry.name));
+      BERTH_ASSIGN_OR_RETURN(const FilterPlugin* filter, As<FilterPlugin>(plugin, entry, "filter"));
+      profile_.filters_.push_back(filter);
+      if (const auto* reserve = dynamic_cast<const ReservePlugin*>(plugin)) {
+        profile_.reserves_.push_back(reserve);
+      }
+    }
+    return CheckRequired(filters, defaults_, path);
+  }
+
+  absl::Status AddScores() {
+    const std::string path = path_ + ".plugins.score";
+    BERTH_ASSIGN_OR_RETURN(
+        const std::vector<Enabled> scores,
+        Merge(defaults_.scores, options_.scores.enabled, options_.scores.disabled, path, maker_));
+    for (const Enabled& entry : scores) {
+      BERTH_ASSIGN_OR_RETURN(Plugin * plugin, maker_.Get(entry.path, entry.name));
+      BERTH_ASSIGN_OR_RETURN(const ScorePlugin* score, As<ScorePlugin>(plugin, entry, "score"));
+      if (entry.weight < kMinWeight || entry.weight > kMaxWeight) {
+        return Wrong(entry.path + ".weight",
+                     "must be from " + std::to_string(kMinWeight) + " to " +
+                         std::to_string(kMaxWeight) + ", is " + std::to_string(entry.weight) +
+                         "; to switch a score off, put it in " + path + ".disabled");
+      }
+      profile_.scores_.push_back({score, static_cast<int32_t>(entry.weight)});
+    }
+    if (profile_.scores_.size() > kMaxScorePlugins) {
+      return Wrong(path, "at most " + std::to_string(kMaxScorePlugins) +
+                             " plugins can score, here are " +
+                             std::to_string(profile_.scores_.size()));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status SetQueueSort() {
+    const std::string path = path_ + ".plugins.queueSort";
+    BERTH_ASSIGN_OR_RETURN(Plugin * plugin, maker_.Get(path, options_.queue_sort));
+    profile_.queue_sort_ = dynamic_cast<const QueueSortPlugin*>(plugin);
+    if (profile_.queue_sort_ != nullptr) return absl::OkStatus();
+    return Wrong(path, Quoted(options_.queue_sort) + " is no queue order");
+  }
+
+  const ProfileOptions& options_;
+  const std::string path_;
+  const ProfileDefaults& defaults_;
+  PluginMaker maker_;
+  Profile profile_;
+};
+
 absl::StatusOr<Profile> CompileProfile(const ProfileOptions& options, std::string_view path,
                                        const PluginRegistry& registry, PluginContext& context,
                                        const ProfileDefaults& defaults) {
-  const std::string at(path);
-  if (options.name.empty()) return Wrong(at + ".name", "must not be empty");
-  BERTH_RETURN_IF_ERROR(CheckTie(options.tie, at));
-  PluginMaker maker(options, at, registry, context);
-  BERTH_RETURN_IF_ERROR(maker.MakeConfigured());
-
-  Profile profile;
-  profile.name_ = options.name;
-  const std::string filter_path = at + ".plugins.filter";
-  BERTH_ASSIGN_OR_RETURN(const std::vector<Enabled> filters,
-                         Merge(Unweighted(defaults.filters), Unweighted(options.filters.enabled),
-                               options.filters.disabled, filter_path, maker));
-  for (const Enabled& entry : filters) {
-    BERTH_ASSIGN_OR_RETURN(Plugin * plugin, maker.Get(entry.path, entry.name));
-    BERTH_ASSIGN_OR_RETURN(const FilterPlugin* filter, As<FilterPlugin>(plugin, entry, "filter"));
-    profile.filters_.push_back(filter);
-    if (const auto* reserve = dynamic_cast<const ReservePlugin*>(plugin)) {
-      profile.reserves_.push_back(reserve);
-    }
-  }
-  BERTH_RETURN_IF_ERROR(CheckRequired(filters, defaults, filter_path));
-
-  const std::string score_path = at + ".plugins.score";
-  BERTH_ASSIGN_OR_RETURN(
-      const std::vector<Enabled> scores,
-      Merge(defaults.scores, options.scores.enabled, options.scores.disabled, score_path, maker));
-  for (const Enabled& entry : scores) {
-    BERTH_ASSIGN_OR_RETURN(Plugin * plugin, maker.Get(entry.path, entry.name));
-    BERTH_ASSIGN_OR_RETURN(const ScorePlugin* score, As<ScorePlugin>(plugin, entry, "score"));
-    if (entry.weight < kMinWeight || entry.weight > kMaxWeight) {
-      return Wrong(entry.path + ".weight",
-                   "must be from " + std::to_string(kMinWeight) + " to " +
-                       std::to_string(kMaxWeight) + ", is " + std::to_string(entry.weight) +
-                       "; to switch a score off, put it in " + score_path + ".disabled");
-    }
-    profile.scores_.push_back({score, static_cast<int32_t>(entry.weight)});
-  }
-  if (profile.scores_.size() > kMaxScorePlugins) {
-    return Wrong(score_path, "at most " + std::to_string(kMaxScorePlugins) +
-                                 " plugins can score, here are " +
-                                 std::to_string(profile.scores_.size()));
-  }
-
-  BERTH_ASSIGN_OR_RETURN(Plugin * sort, maker.Get(at + ".plugins.queueSort", options.queue_sort));
-  profile.queue_sort_ = dynamic_cast<const QueueSortPlugin*>(sort);
-  if (profile.queue_sort_ == nullptr) {
-    return Wrong(at + ".plugins.queueSort", Quoted(options.queue_sort) + " is no queue order");
-  }
-  profile.plugins_ = maker.TakeAll();
-  return profile;
+  return ProfileCompiler(options, std::string(path), registry, context, defaults).Compile();
 }
 
 absl::StatusOr<std::vector<Profile>> CompileProfiles(std::span<const ProfileOptions> options,

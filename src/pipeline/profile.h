@@ -96,9 +96,7 @@ class Profile {
   const QueueSortPlugin& queue_sort() const { return *queue_sort_; }
 
  private:
-  friend absl::StatusOr<Profile> CompileProfile(const ProfileOptions&, std::string_view,
-                                                const PluginRegistry&, PluginContext&,
-                                                const ProfileDefaults&);
+  friend class ProfileCompiler;
   Profile() = default;
 
   std::string name_;

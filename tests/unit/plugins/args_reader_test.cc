@@ -14,13 +14,18 @@ using testing::ArgList;
 using testing::ArgMap;
 using testing::Text;
 
-ArgsReader Open(const PluginArgs& args) {
-  auto reader = ArgsReader::Open(args, "outer", {"a", "b"});
-  EXPECT_TRUE(reader.ok()) << Text(reader);
-  return *reader;
-}
+// A reader with the arguments that it reads.
+struct Opened {
+  explicit Opened(PluginArgs given) : args(std::move(given)) {}
 
-TEST(ArgsReaderTest, ReadsNullAsNoArguments) { EXPECT_EQ(Open(PluginArgs{}).Find("a"), nullptr); }
+  const PluginArgs args;
+  const ArgsReader reader = *ArgsReader::Open(args, "outer", {"a", "b"});
+  const ArgsReader* operator->() const { return &reader; }
+};
+
+TEST(ArgsReaderTest, ReadsNullAsNoArguments) {
+  EXPECT_EQ(Opened(PluginArgs{})->Find("a"), nullptr);
+}
 
 TEST(ArgsReaderTest, RefusesWhatIsNoMap) {
   EXPECT_EQ(Text(ArgsReader::Open(Arg(7), "outer", {"a"})),
@@ -39,47 +44,48 @@ TEST(ArgsReaderTest, SaysWhenAPluginHasNoArgumentsAtAll) {
 }
 
 TEST(ArgsReaderTest, TakesTheFirstChoiceWhenThereIsNone) {
-  EXPECT_EQ(*Open(PluginArgs{}).Choice("a", {"X", "Y"}), "X");
-  EXPECT_EQ(*Open(ArgMap({{"a", PluginArgs{}}})).Choice("a", {"X", "Y"}), "X");
-  EXPECT_EQ(*Open(ArgMap({{"a", Arg("Y")}})).Choice("a", {"X", "Y"}), "Y");
+  EXPECT_EQ(*Opened(PluginArgs{})->Choice("a", {"X", "Y"}), "X");
+  EXPECT_EQ(*Opened(ArgMap({{"a", PluginArgs{}}}))->Choice("a", {"X", "Y"}), "X");
+  EXPECT_EQ(*Opened(ArgMap({{"a", Arg("Y")}}))->Choice("a", {"X", "Y"}), "Y");
 }
 
 TEST(ArgsReaderTest, RefusesAChoiceThatIsNotOffered) {
-  EXPECT_EQ(Text(Open(ArgMap({{"a", Arg("Z")}})).Choice("a", {"X", "Y"})),
+  EXPECT_EQ(Text(Opened(ArgMap({{"a", Arg("Z")}}))->Choice("a", {"X", "Y"})),
             "INVALID_ARGUMENT: outer.a: must be one of X, Y, is \"Z\"");
-  EXPECT_EQ(Text(Open(ArgMap({{"a", Arg(true)}})).Choice("a", {"X", "Y"})),
+  EXPECT_EQ(Text(Opened(ArgMap({{"a", Arg(true)}}))->Choice("a", {"X", "Y"})),
             "INVALID_ARGUMENT: outer.a: must be one of X, Y, is true");
 }
 
 TEST(ArgsReaderTest, HoldsIntegersToTheirBounds) {
-  const ArgsReader reader = Open(ArgMap({{"a", Arg(100)}, {"b", Arg(2.5)}}));
-  EXPECT_EQ(*reader.Integer("a", 0, 100), 100);
-  EXPECT_EQ(Text(reader.Integer("a", 0, 99)),
+  const Opened reader(ArgMap({{"a", Arg(100)}, {"b", Arg(2.5)}}));
+  EXPECT_EQ(*reader->Integer("a", 0, 100), 100);
+  EXPECT_EQ(Text(reader->Integer("a", 0, 99)),
             "INVALID_ARGUMENT: outer.a: must be an integer from 0 to 99, is the integer 100");
-  EXPECT_EQ(Text(reader.Integer("b", 0, 99)),
+  EXPECT_EQ(Text(reader->Integer("b", 0, 99)),
             "INVALID_ARGUMENT: outer.b: must be an integer from 0 to 99, is the number 2.5");
 }
 
 TEST(ArgsReaderTest, MissesARequiredIntegerAndFillsInAnOptionalOne) {
-  EXPECT_EQ(Text(Open(PluginArgs{}).Integer("a", 0, 9)), "INVALID_ARGUMENT: outer.a: is missing");
-  EXPECT_EQ(*Open(PluginArgs{}).IntegerOr("a", 0, 9, 5), 5);
-  EXPECT_FALSE(Open(ArgMap({{"a", Arg(10)}})).IntegerOr("a", 0, 9, 5).ok());
+  EXPECT_EQ(Text(Opened(PluginArgs{})->Integer("a", 0, 9)),
+            "INVALID_ARGUMENT: outer.a: is missing");
+  EXPECT_EQ(*Opened(PluginArgs{})->IntegerOr("a", 0, 9, 5), 5);
+  EXPECT_FALSE(Opened(ArgMap({{"a", Arg(10)}}))->IntegerOr("a", 0, 9, 5).ok());
 }
 
 TEST(ArgsReaderTest, RefusesAnEmptyName) {
-  EXPECT_EQ(Text(Open(ArgMap({{"a", Arg("")}})).Text("a")),
+  EXPECT_EQ(Text(Opened(ArgMap({{"a", Arg("")}}))->Text("a")),
             "INVALID_ARGUMENT: outer.a: must be a name, is \"\"");
-  EXPECT_EQ(Text(Open(PluginArgs{}).Text("a")), "INVALID_ARGUMENT: outer.a: is missing");
+  EXPECT_EQ(Text(Opened(PluginArgs{})->Text("a")), "INVALID_ARGUMENT: outer.a: is missing");
 }
 
 TEST(ArgsReaderTest, HoldsListsToTheirLength) {
-  const ArgsReader reader = Open(ArgMap({{"a", ArgList({Arg(1), Arg(2)})}, {"b", ArgList({})}}));
-  EXPECT_EQ((*reader.List("a", 2))->size(), 2u);
-  EXPECT_EQ(Text(reader.List("a", 1)),
+  const Opened reader(ArgMap({{"a", ArgList({Arg(1), Arg(2)})}, {"b", ArgList({})}}));
+  EXPECT_EQ((*reader->List("a", 2))->size(), 2u);
+  EXPECT_EQ(Text(reader->List("a", 1)),
             "INVALID_ARGUMENT: outer.a: must be a list of 1 to 1 entries, is one of 2");
-  EXPECT_EQ(Text(reader.List("b", 1)),
+  EXPECT_EQ(Text(reader->List("b", 1)),
             "INVALID_ARGUMENT: outer.b: must be a list of 1 to 1 entries, is one of 0");
-  EXPECT_EQ(*Open(PluginArgs{}).List("a", 2), nullptr);
+  EXPECT_EQ(*Opened(PluginArgs{})->List("a", 2), nullptr);
 }
 
 }  // namespace
