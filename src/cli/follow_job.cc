@@ -23,13 +23,12 @@
 #include "base/strings.h"
 #include "cli/event_stream.h"
 #include "cli/names.h"
+#include "cli/patience.h"
 #include "cli/rpc_status.h"
 
 namespace berth::cli {
 namespace {
 
-// How long berthd may be out of reach before we give up.
-constexpr int64_t kPatienceMs = 60'000;
 // A leg of the watch that lived for this long had reached berthd (gRPC gives up dialling after 20
 // s).
 constexpr int64_t kSurelyConnectedMs = 25'000;
@@ -237,7 +236,7 @@ class Follower {
 
   void OnWatch(v1::WatchResponse& response) {
     if (closing_) return;
-    lost_since_ms_.reset();
+    patience_.Renew();
     watch_backoff_.Reset();
     for (const v1::WatchEvent& event : response.events()) {
       if (event.has_task()) OnTask(event.task());
@@ -277,12 +276,11 @@ class Follower {
         status.error_code() == grpc::StatusCode::OUT_OF_RANGE) {
       return;
     }
-    if (now_ms - watch_dialled_ms_ > kSurelyConnectedMs) lost_since_ms_.reset();
-    if (!lost_since_ms_) {
-      lost_since_ms_ = now_ms;
+    if (now_ms - watch_dialled_ms_ > kSurelyConnectedMs) patience_.Renew();
+    if (patience_.Miss()) {
       listener_.OnContactLost(base::S(client_.Explain(status).message()));
     }
-    if (now_ms - *lost_since_ms_ < kPatienceMs) return;
+    if (!patience_.IsOver()) return;
     const absl::Status why = client_.Explain(status);
     error_ = WithMessage(why, base::S(why.message()) + "; job " + options_.job_id +
                                   " goes on without us: 'berth wait " + options_.job_id + "'");
@@ -463,7 +461,7 @@ class Follower {
   Backoff watch_backoff_;
   uint64_t epoch_;
   bool must_list_ = false;
-  std::optional<int64_t> lost_since_ms_;
+  Patience patience_{clock_};
 
   // A list: streams point to their element.
   std::list<AttemptOutput> outputs_;

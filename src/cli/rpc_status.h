@@ -27,6 +27,10 @@ std::string MetadataOf(const absl::Status& status, const std::string& key);
 // `status` with another message; code and details stay.
 absl::Status WithMessage(const absl::Status& status, const std::string& message);
 
+// Whether a call that failed like this may succeed a little later: berthd is starting again, the
+// connection broke.
+bool IsPassing(const absl::Status& status);
+
 // The exit code of design.md section 12: 0 ok, 2 usage, 3 not found, 4 not allowed, 5 unavailable,
 // 1 whatever else.
 int ExitCodeOf(const absl::Status& status);

@@ -145,6 +145,17 @@ TEST_F(FollowTest, AParkedJobSaysWhy) {
                         "job 1: node-b → running\n"));
 }
 
+TEST_F(FollowTest, AWarningStandsBeforeTheLine) {
+  harness_.terminal = true;
+  fake_.OnSubmit([this](const auto&, v1::SubmitJobResponse& response) {
+    response.add_warnings("no node is ready");
+    fake_.RunToEnd(response.job_id(), "node-b", "", 0);
+  });
+  EXPECT_EQ(harness_.Run({"run", "--", "x"}).screen,
+            "berth: no node is ready\n"
+            "job 1: queued → node-b → running → succeeded (0.1s, 9Mi peak)\n");
+}
+
 TEST_F(FollowTest, OutputOfSeveralTasksNamesThem) {
   fake_.OnSubmit([this](const auto&, v1::SubmitJobResponse& response) {
     v1::Job job = fake_.job(response.job_id());
@@ -375,6 +386,30 @@ TEST_F(FollowTest, WatchingPrintsWhatChanges) {
   EXPECT_THAT(result.out, HasSubstr("ID   NAME   STATE    DONE"));
   EXPECT_THAT(result.out, HasSubstr("queued"));
   EXPECT_THAT(result.out, HasSubstr("succeeded"));
+}
+
+TEST_F(FollowTest, LogsFollowOverARestartOfBerthd) {
+  fake_.OnSubmit([this](const auto&, v1::SubmitJobResponse& response) {
+    StartTask(response.job_id());
+    fake_.Append("1.0#1", v1::OUTPUT_STREAM_STDOUT, "before\n");
+  });
+  harness_.Run({"submit", "--", "x"});
+  std::thread world([this] {
+    fake_.AwaitCalls("Logs", 1);
+    fake_.Restart();
+    fake_.Append("1.0#1", v1::OUTPUT_STREAM_STDOUT, "after\n");
+    fake_.Close("1.0#1");
+  });
+  const testing::CliResult result = harness_.Run({"logs", "-f", "1.0"});
+  world.join();
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out, "before\nafter\n");
+}
+
+TEST_F(FollowTest, LogsOfWhatIsNotThereAreNotWaitedFor) {
+  EXPECT_EQ(harness_.Run({"logs", "-f", "99.0"}).code, 3);
+  harness_.environment["BERTH_SERVER"] = "unix:/no/such/berthd.sock";
+  EXPECT_EQ(harness_.Run({"logs", "-f", "99.0"}).code, 5);
 }
 
 TEST_F(FollowTest, LogsFollowToTheEnd) {

@@ -328,6 +328,11 @@ TEST_F(GoldenTest, SubmitPrintsWhatItDid) {
   Run({"submit", "-o", "name", "--", "true"});
   Run({"submit", "-o", "json", "--", "true"});
   fake_.OnSubmit([](const v1::SubmitJobRequest&, v1::SubmitJobResponse& response) {
+    response.add_defaults_applied("cpu=1");
+    response.add_defaults_applied("memory=1Gi");
+  });
+  Run({"submit", "-o", "wide", "--", "true"});
+  fake_.OnSubmit([](const v1::SubmitJobRequest&, v1::SubmitJobResponse& response) {
     response.set_placeability(v1::PLACEABILITY_NEVER_FITS);
     response.add_warnings("cannot ever fit: 2 nodes, largest 12Gi; try --memory 12Gi");
     response.add_warnings("another thing to know");

@@ -3,10 +3,14 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -14,11 +18,14 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "cli/commands/commands.h"
+#include "cli/patience.h"
+#include "cli/rpc_status.h"
 
 namespace berth::cli {
 namespace {
 
 constexpr int kExitBrokenPipe = 141;  // 128 + SIGPIPE
+constexpr auto kRetry = std::chrono::milliseconds(200);
 
 struct Flags {
   std::vector<std::string> ids;
@@ -58,38 +65,102 @@ absl::StatusOr<std::vector<std::string>> Expand(Client& client,
   return ids;
 }
 
-// Prints one task's output, each line behind `prefix` when there is one; or keeps it in `record`.
-absl::Status Show(Invocation& invocation, Client& client, const v1::LogsRequest& request,
-                  const std::string& prefix, std::string (*record)[2]) {
-  grpc::ClientContext context;
-  client.SetLogsDeadline(context);
-  const auto stream = client.jobs().Logs(&context, request);
-  v1::LogsResponse response;
-  std::string partial[2];
-  while (stream->Read(&response)) {
+// Shows one task's output: as it is, or each line behind a prefix, or kept for a document.
+class OutputReader {
+ public:
+  // `record`: where output is kept instead of being printed, or null.
+  OutputReader(Invocation& invocation, Client& client, std::string prefix,
+               std::array<std::string, 2>* record)
+      : invocation_(invocation), client_(client), prefix_(std::move(prefix)), record_(record) {}
+
+  // Reads to the end. While it follows, a berthd that goes away is waited for, for a minute, and
+  // nothing is shown twice. REQUIRES: to follow, berthd has been reached before.
+  absl::Status Read(v1::LogsRequest request) {
+    Patience patience(*invocation_.process().clock);
+    while (true) {
+      heard_ = false;
+      const absl::Status status = ReadLeg(request);
+      if (status.ok() || !request.follow() || !IsPassing(status)) {
+        FlushPartialLines();
+        return status;
+      }
+      // Where it goes on is known by the offsets now.
+      if (next_[0] + next_[1] > 0) request.clear_tail_bytes();
+      if (heard_) patience.Renew();
+      patience.Miss();
+      if (patience.IsOver()) return status;
+      std::this_thread::sleep_for(kRetry);
+    }
+  }
+
+ private:
+  absl::Status ReadLeg(const v1::LogsRequest& request) {
+    grpc::ClientContext context;
+    client_.SetLogsDeadline(context);
+    const auto stream = client_.jobs().Logs(&context, request);
+    v1::LogsResponse response;
+    while (stream->Read(&response)) {
+      heard_ = true;
+      Show(response);
+      if (invocation_.process().out->failed()) context.TryCancel();
+    }
+    const grpc::Status status = stream->Finish();
+    if (status.ok() || invocation_.process().out->failed()) return absl::OkStatus();
+    return client_.Explain(status);
+  }
+
+  void Show(const v1::LogsResponse& response) {
     const std::size_t which = response.stream() == v1::OUTPUT_STREAM_STDERR ? 1 : 0;
-    ByteSink& sink = which == 1 ? *invocation.process().err : *invocation.process().out;
-    if (record != nullptr) {
-      (*record)[which] += response.data();
-    } else if (prefix.empty()) {
-      sink.Write(response.data());
+    std::string_view bytes = response.data();
+    const int64_t shown = std::max<int64_t>(next_[which] - response.offset(), 0);
+    if (shown >= static_cast<int64_t>(bytes.size())) return;
+    bytes.remove_prefix(static_cast<std::size_t>(shown));
+    next_[which] = response.offset() + static_cast<int64_t>(response.data().size());
+    if (record_ != nullptr) {
+      (*record_)[which] += bytes;
+    } else if (prefix_.empty()) {
+      SinkOf(which).Write(bytes);
     } else {
-      std::string& rest = partial[which];
-      rest += response.data();
+      std::string& rest = partial_[which];
+      rest += bytes;
       std::string whole;
       for (std::size_t end = rest.find('\n'); end != std::string::npos; end = rest.find('\n')) {
-        whole += prefix + rest.substr(0, end + 1);
+        whole += prefix_ + rest.substr(0, end + 1);
         rest.erase(0, end + 1);
       }
-      sink.Write(whole);
+      SinkOf(which).Write(whole);
     }
-    if (invocation.process().out->failed()) context.TryCancel();
   }
-  if (!partial[0].empty()) invocation.Print(prefix + partial[0] + "\n");
-  if (!partial[1].empty()) invocation.PrintError(prefix + partial[1] + "\n");
-  const grpc::Status status = stream->Finish();
-  if (status.ok() || invocation.process().out->failed()) return absl::OkStatus();
-  return client.Explain(status);
+
+  void FlushPartialLines() {
+    for (const std::size_t which : {0, 1}) {
+      if (!partial_[which].empty()) SinkOf(which).Write(prefix_ + partial_[which] + "\n");
+      partial_[which].clear();
+    }
+  }
+
+  ByteSink& SinkOf(std::size_t which) const {
+    return which == 1 ? *invocation_.process().err : *invocation_.process().out;
+  }
+
+  Invocation& invocation_;
+  Client& client_;
+  const std::string prefix_;
+  std::array<std::string, 2>* const record_;
+  // Whether this leg of the stream has brought anything.
+  bool heard_ = false;
+  // Next byte wanted of standard output and of standard error.
+  std::array<int64_t, 2> next_ = {0, 0};
+  // Their unfinished lines.
+  std::array<std::string, 2> partial_;
+};
+
+// Whether there is such a task, so that one that is not there, or a berthd that is not, is told
+// from one that went away.
+absl::Status CheckTask(Client& client, const std::string& id) {
+  v1::GetTaskRequest request;
+  request.set_task_id(id.substr(0, id.find('#')));
+  return client.Call(client.jobs(), &v1::JobService::Stub::GetTask, request).status();
 }
 
 absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
@@ -122,10 +193,12 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
   yaml::Value::List documents;
   for (const std::string& id : ids) {
     request.set_id(id);
-    std::string record[2];
+    std::array<std::string, 2> record;
     const std::string prefix = ids.size() > 1 ? id + ": " : "";
-    BERTH_RETURN_IF_ERROR(Show(invocation, *client, request, prefix,
-                               invocation.wants_document() ? &record : nullptr));
+    if (flags.follow) BERTH_RETURN_IF_ERROR(CheckTask(*client, id));
+    OutputReader reader(invocation, *client, prefix,
+                        invocation.wants_document() ? &record : nullptr);
+    BERTH_RETURN_IF_ERROR(reader.Read(request));
     if (invocation.process().out->failed()) return kExitBrokenPipe;
     if (!invocation.wants_document()) continue;
     yaml::Value document;

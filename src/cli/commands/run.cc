@@ -72,12 +72,12 @@ absl::StatusOr<int> Run(const TaskFlags& flags, Invocation& invocation) {
   } else {
     view = std::make_unique<ScreenView>(look, process, submitted->tasks());
   }
-  view->Submitted(submitted->job_id());
   if (!look.quiet && !invocation.wants_document()) {
     for (const std::string& warning : submitted->warnings()) {
       invocation.PrintError("berth: " + TerminalText(warning) + "\n");
     }
   }
+  view->Submitted(submitted->job_id());
 
   BERTH_ASSIGN_OR_RETURN(Client* const client, invocation.client());
   FollowOptions follow;

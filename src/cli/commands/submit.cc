@@ -51,9 +51,15 @@ absl::StatusOr<int> Run(TaskFlags& flags, const std::string& file, Invocation& i
     invocation.Print(submitted.job_id() + "\n");
     return 0;
   }
-  invocation.Print("job " + submitted.job_id() + " submitted (" +
-                   std::to_string(submitted.tasks()) +
-                   (submitted.tasks() == 1 ? " task)\n" : " tasks)\n"));
+  std::string text = "job " + submitted.job_id() + " submitted (" +
+                     std::to_string(submitted.tasks()) +
+                     (submitted.tasks() == 1 ? " task" : " tasks");
+  if (invocation.wide()) {
+    for (const std::string& value : submitted.defaults_applied()) {
+      text += "; " + TerminalText(value) + " by default";
+    }
+  }
+  invocation.Print(text + ")\n");
   return 0;
 }
 

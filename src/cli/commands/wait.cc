@@ -18,13 +18,14 @@
 #include "cli/job_ending.h"
 #include "cli/names.h"
 #include "cli/output/message_value.h"
+#include "cli/patience.h"
+#include "cli/rpc_status.h"
 
 namespace berth::cli {
 namespace {
 
 constexpr int kExitTimedOut = 124;
-// How long berthd may be out of reach before we give up.
-constexpr int64_t kPatienceMs = 60'000;
+constexpr auto kRetry = std::chrono::milliseconds(200);
 
 struct Flags {
   std::vector<std::string> ids;
@@ -51,28 +52,26 @@ class Waiter {
 
   // Returns when `waited` has ended, or DeadlineExceeded when the person's own time is up.
   absl::Status Wait(Waited& waited) {
-    absl::StatusOr<uint64_t> epoch = Get(waited);
-    if (!epoch.ok()) return epoch.status();
-    int64_t lost_since_ms = -1;
+    uint64_t epoch = 0;
+    // A berthd that was never reached is not waited for; one that goes away later is.
+    BERTH_RETURN_IF_ERROR(Get(waited, epoch));
+    bool look = false;
+    Patience patience(*invocation_.process().clock);
     while (!waited.ended()) {
-      const absl::Status status = Watch(waited, *epoch);
+      const absl::Status status = look ? Get(waited, epoch) : Watch(waited, epoch);
       if (waited.ended()) break;
       if (IsTimeUp()) return absl::DeadlineExceededError("still running");
-      const int64_t now_ms = invocation_.process().clock->MonotonicMs();
       if (status.ok() || status.code() == absl::StatusCode::kDeadlineExceeded ||
           status.code() == absl::StatusCode::kAborted) {
-        lost_since_ms = -1;
+        look = false;
+        patience.Renew();
       } else if (status.code() == absl::StatusCode::kOutOfRange) {
         // What changed since is no longer kept: look at what is now.
-        epoch = Get(waited);
-        if (!epoch.ok()) return epoch.status();
-      } else if (status.code() == absl::StatusCode::kUnavailable ||
-                 status.code() == absl::StatusCode::kInternal ||
-                 status.code() == absl::StatusCode::kUnknown ||
-                 status.code() == absl::StatusCode::kCancelled) {
-        if (lost_since_ms < 0) lost_since_ms = now_ms;
-        if (now_ms - lost_since_ms > kPatienceMs) return status;
-        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        look = true;
+      } else if (IsPassing(status)) {
+        patience.Miss();
+        if (patience.IsOver()) return status;
+        std::this_thread::sleep_for(kRetry);
       } else {
         return status;
       }
@@ -85,22 +84,24 @@ class Waiter {
     return give_up_ms_ && invocation_.process().clock->MonotonicMs() >= *give_up_ms_;
   }
 
-  // Reads the present state; the epoch from which a watch goes on.
-  absl::StatusOr<uint64_t> Get(Waited& waited) {
+  // Reads the present state, and the epoch from which a watch goes on.
+  absl::Status Get(Waited& waited, uint64_t& epoch) {
     if (waited.selector.is_task()) {
       v1::GetTaskRequest request;
       request.set_task_id(waited.selector.id);
       BERTH_ASSIGN_OR_RETURN(const v1::GetTaskResponse answer,
                              client_.Call(client_.jobs(), &v1::JobService::Stub::GetTask, request));
       waited.task = answer.task();
-      return answer.epoch();
+      epoch = answer.epoch();
+      return absl::OkStatus();
     }
     v1::GetJobRequest request;
     request.set_job_id(waited.selector.id);
     BERTH_ASSIGN_OR_RETURN(const v1::GetJobResponse answer,
                            client_.Call(client_.jobs(), &v1::JobService::Stub::GetJob, request));
     waited.job = answer.job();
-    return answer.epoch();
+    epoch = answer.epoch();
+    return absl::OkStatus();
   }
 
   // One leg of the watch: until the end, or until the stream breaks. `epoch` moves on.
