@@ -52,6 +52,7 @@ grpc::Status AgentSession::Handle(v1::AgentMessage& message) {
         return wire::ToGrpcStatus(*refusal);
       }
       node_ = message.hello().node();
+      version_ = message.hello().version();
       command.body = std::move(std::get<state::OpenSession>(hello));
       break;
     }
@@ -62,7 +63,7 @@ grpc::Status AgentSession::Handle(v1::AgentMessage& message) {
       command.body = ReadHeartbeat(stream_, message.heartbeat());
       break;
     case v1::AgentMessage::kInventory: {
-      auto node = ReadNode(node_, "", message.inventory());
+      auto node = ReadNode(node_, version_, message.inventory());
       if (const auto* refusal = std::get_if<wire::Refusal>(&node)) {
         return wire::ToGrpcStatus(*refusal);
       }

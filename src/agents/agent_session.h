@@ -51,6 +51,7 @@ class AgentSession final : public grpc::ServerBidiReactor<v1::AgentMessage, v1::
   v1::AgentMessage incoming_;  // of the read that is under way
   bool greeted_ = false;       // on gRPC's reading calls only
   std::string node_;           // likewise
+  std::string version_;        // likewise
 
   base::Mutex mutex_;
   std::deque<v1::DaemonMessage> outgoing_ BERTH_GUARDED_BY(mutex_);  // front: being written

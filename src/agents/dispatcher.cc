@@ -50,6 +50,10 @@ absl::Status Dispatcher::Fill(const state::StartTask& start, v1::StartTask& mess
     return absl::Status(spec.status().code(),
                         "task " + task + ": " + std::string(spec.status().message()));
   }
+  if (static_cast<int>(start.group) >= (*spec)->groups_size()) {
+    return absl::DataLossError("task " + task + ": blob " + start.spec->blob +
+                               ": it has no such group: it is another job's, or damaged");
+  }
   const state::GroupSpec& group = start.spec->groups[start.group];
   *message.mutable_key() = wire::ToProto(start.attempt);
   message.set_task_id(task);

@@ -1,0 +1,267 @@
+#include "agents/data_channels.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tests/unit/agents/link_harness.h"
+
+namespace berth::agents {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Notes what it receives, and asks for the next piece as often as the test says.
+class TestReceiver final : public state::OutputReceiver {
+ public:
+  void OnPiece(state::OutputPiece piece) override {
+    base::MutexLock lock(mutex_);
+    pieces_.push_back(std::move(piece));
+    changed_.NotifyAll();
+  }
+  void OnEnd(absl::Status status, Reason reason) override {
+    base::MutexLock lock(mutex_);
+    EXPECT_FALSE(end_.has_value()) << "ended twice";
+    end_ = {std::move(status), reason};
+    changed_.NotifyAll();
+  }
+
+  state::OutputPiece AwaitPiece(size_t number) {
+    base::MutexLock lock(mutex_);
+    while (pieces_.size() < number) changed_.Wait(mutex_);
+    return pieces_[number - 1];
+  }
+  std::pair<absl::Status, Reason> AwaitEnd() {
+    base::MutexLock lock(mutex_);
+    while (!end_) changed_.Wait(mutex_);
+    return *end_;
+  }
+  size_t pieces() const {
+    base::MutexLock lock(mutex_);
+    return pieces_.size();
+  }
+
+ private:
+  mutable base::Mutex mutex_;
+  base::CondVar changed_;
+  std::vector<state::OutputPiece> pieces_ BERTH_GUARDED_BY(mutex_);
+  std::optional<std::pair<absl::Status, Reason>> end_ BERTH_GUARDED_BY(mutex_);
+};
+
+// One call of AgentService.Data, as an agent makes it.
+class TestChannel {
+ public:
+  TestChannel(const std::shared_ptr<grpc::Channel>& channel, const std::string& token)
+      : stub_(v1::AgentService::NewStub(channel)), stream_(stub_->Data(&context_)) {
+    v1::DataFromAgent first;
+    first.set_token(token);
+    stream_->Write(first);
+  }
+  ~TestChannel() {
+    if (!ended_) {
+      context_.TryCancel();
+      End();
+    }
+  }
+  bool Write(bool is_stderr, int64_t offset, const std::string& data) {
+    v1::DataFromAgent message;
+    message.mutable_output()->set_is_stderr(is_stderr);
+    message.mutable_output()->set_offset(offset);
+    message.mutable_output()->set_data(data);
+    return stream_->Write(message);
+  }
+  void WriteError(const std::string& error, v1::ReasonCode reason) {
+    v1::DataFromAgent message;
+    message.set_error(error);
+    message.set_reason(reason);
+    stream_->Write(message);
+  }
+  void Close() { stream_->WritesDone(); }
+  void Break() { context_.TryCancel(); }
+  wire::Refusal End() {
+    v1::DataFromDaemon message;
+    while (stream_->Read(&message)) {
+    }
+    ended_ = true;
+    return wire::FromGrpcStatus(stream_->Finish());
+  }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<v1::AgentService::Stub> stub_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::DataFromAgent, v1::DataFromDaemon>> stream_;
+  bool ended_ = false;
+};
+
+class DataChannelsTest : public LinkTest {
+ protected:
+  std::shared_ptr<state::OutputTransfer> Open(uint64_t stream) {
+    state::OutputRequest request;
+    request.stream = stream;
+    request.node = "n7";
+    request.attempt = {JobId{12}, 0, 3, 1};
+    request.standard_error = false;
+    request.follow = true;
+    request.tail_bytes = 100;
+    return link_.outputs().Open(request, receiver_);
+  }
+
+  std::shared_ptr<TestReceiver> receiver_ = std::make_shared<TestReceiver>();
+};
+
+TEST_F(DataChannelsTest, TheAgentIsAskedToDialAndItsPiecesArrive) {
+  auto [agent, stream] = Connected();
+  const auto transfer = Open(stream);
+  transfer->Next();
+  const v1::DaemonMessage message = agent->Hear();
+  const v1::OpenData& open = message.open_data();
+  EXPECT_EQ(open.token().size(), 32u);
+  EXPECT_EQ(open.read_output().key().job_id(), 12u);
+  EXPECT_TRUE(open.read_output().stdout());
+  EXPECT_FALSE(open.read_output().stderr());
+  EXPECT_TRUE(open.read_output().follow());
+  EXPECT_EQ(open.read_output().tail_bytes(), 100);
+
+  TestChannel channel(channel_, open.token());
+  channel.Write(false, 0, "abc");
+  EXPECT_EQ(receiver_->AwaitPiece(1).data, "abc");
+  channel.Write(true, 5, "oops");
+  transfer->Next();
+  const state::OutputPiece second = receiver_->AwaitPiece(2);
+  EXPECT_TRUE(second.is_error);
+  EXPECT_EQ(second.offset, 5);
+  channel.Close();
+  transfer->Next();
+  EXPECT_TRUE(receiver_->AwaitEnd().first.ok());
+  EXPECT_EQ(channel.End().code, absl::StatusCode::kOk);
+}
+
+TEST_F(DataChannelsTest, NothingIsReadThatWasNotAskedFor) {
+  auto [agent, stream] = Connected();
+  const auto transfer = Open(stream);
+  transfer->Next();
+  TestChannel channel(channel_, agent->Hear().open_data().token());
+  std::thread writer([&] {
+    for (int i = 0; i < 100; ++i) channel.Write(false, i, "x");
+    channel.Close();
+  });
+  for (size_t i = 1; i <= 100; ++i) {
+    receiver_->AwaitPiece(i);
+    EXPECT_EQ(receiver_->pieces(), i);
+    transfer->Next();
+  }
+  EXPECT_TRUE(receiver_->AwaitEnd().first.ok());
+  writer.join();
+}
+
+TEST_F(DataChannelsTest, AnAgentThatIsNotConnectedIsNamed) {
+  const auto transfer = Open(4711);
+  transfer->Next();
+  const auto [status, reason] = receiver_->AwaitEnd();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(reason, Reason::kOutputUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("node \"n7\""));
+}
+
+TEST_F(DataChannelsTest, WhatTheAgentCannotReadIsSaidInItsWords) {
+  auto [agent, stream] = Connected();
+  const auto transfer = Open(stream);
+  transfer->Next();
+  TestChannel channel(channel_, agent->Hear().open_data().token());
+  channel.WriteError("attempt 12.3#1: its output was removed", v1::OUTPUT_UNAVAILABLE);
+  const auto [status, reason] = receiver_->AwaitEnd();
+  EXPECT_EQ(std::string(status.message()), "attempt 12.3#1: its output was removed");
+  EXPECT_EQ(reason, Reason::kOutputUnavailable);
+}
+
+TEST_F(DataChannelsTest, AChannelThatBreaksIsNotTakenForTheEnd) {
+  auto [agent, stream] = Connected();
+  const auto transfer = Open(stream);
+  transfer->Next();
+  TestChannel channel(channel_, agent->Hear().open_data().token());
+  channel.Write(false, 0, "abc");
+  receiver_->AwaitPiece(1);
+  channel.Break();
+  transfer->Next();
+  const auto [status, reason] = receiver_->AwaitEnd();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(reason, Reason::kOutputUnavailable);
+}
+
+TEST_F(DataChannelsTest, AChannelThatBreaksWhileNothingIsAskedForIsNoticed) {
+  auto [agent, stream] = Connected();
+  const auto transfer = Open(stream);
+  transfer->Next();
+  TestChannel channel(channel_, agent->Hear().open_data().token());
+  channel.Write(false, 0, "abc");
+  receiver_->AwaitPiece(1);
+  channel.Break();
+  channel.End();
+  transfer->Next();
+  EXPECT_EQ(receiver_->AwaitEnd().first.code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(DataChannelsTest, AReaderWhoGoesAwayEndsTheAgentsCall) {
+  auto [agent, stream] = Connected();
+  const auto transfer = Open(stream);
+  transfer->Next();
+  TestChannel channel(channel_, agent->Hear().open_data().token());
+  channel.Write(false, 0, "abc");
+  receiver_->AwaitPiece(1);
+  transfer->Close();
+  EXPECT_EQ(channel.End().code, absl::StatusCode::kOk);
+}
+
+TEST_F(DataChannelsTest, AReaderWhoIsGoneBeforeTheAgentDialsIsNotServed) {
+  auto [agent, stream] = Connected();
+  auto transfer = Open(stream);
+  transfer->Next();
+  const std::string token = agent->Hear().open_data().token();
+  transfer->Close();
+  TestChannel channel(channel_, token);
+  EXPECT_EQ(channel.End().code, absl::StatusCode::kNotFound);
+}
+
+TEST_F(DataChannelsTest, ATokenIsGoodForOneCall) {
+  auto [agent, stream] = Connected();
+  const auto transfer = Open(stream);
+  transfer->Next();
+  const std::string token = agent->Hear().open_data().token();
+  TestChannel channel(channel_, token);
+  channel.Write(false, 0, "abc");
+  receiver_->AwaitPiece(1);
+  TestChannel again(channel_, token);
+  EXPECT_EQ(again.End().code, absl::StatusCode::kNotFound);
+  TestChannel guess(channel_, "00000000000000000000000000000000");
+  EXPECT_EQ(guess.End().code, absl::StatusCode::kNotFound);
+}
+
+TEST_F(DataChannelsTest, WhoMayNotBeAnAgentMayNotDial) {
+  {
+    base::MutexLock lock(mutex_);
+    refuse_ = true;
+  }
+  TestChannel channel(channel_, "token");
+  EXPECT_EQ(channel.End().code, absl::StatusCode::kPermissionDenied);
+}
+
+TEST_F(DataChannelsTest, EndsAtAnyMomentLeaveNothingBehind) {
+  auto [agent, stream] = Connected();
+  for (int round = 0; round < 60; ++round) {
+    receiver_ = std::make_shared<TestReceiver>();
+    auto transfer = Open(stream);
+    transfer->Next();
+    const std::string token = agent->Hear().open_data().token();
+    auto channel = std::make_unique<TestChannel>(channel_, token);
+    if (round % 2 == 0) channel->Write(false, 0, "abc");
+    std::thread closer([&] { round % 3 == 0 ? transfer->Close() : channel->Break(); });
+    if (round % 4 == 0) channel->Close();
+    closer.join();
+    transfer = nullptr;
+    channel->End();
+  }
+}
+
+}  // namespace
+}  // namespace berth::agents
