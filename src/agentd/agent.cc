@@ -42,7 +42,7 @@ Agent::Agent(Options options, const base::Clock& clock, StateDirectory directory
     : options_(std::move(options)),
       clock_(clock),
       directory_(std::move(directory)),
-      store_(directory_.path()),
+      store_(directory_.path(), clock),
       loop_(clock) {}
 
 Agent::~Agent() {
@@ -50,6 +50,7 @@ Agent::~Agent() {
   link_.reset();
   output_.reset();
   if (users_) users_->Stop();
+  sweeper_.Stop();
   journal_.reset();
 }
 
@@ -256,7 +257,7 @@ void Agent::Fail(absl::Status error) {
 }
 
 void Agent::SweepOutput() {
-  store_.Sweep(clock_.WallMs(), [this](const AttemptKey& key) { return core_->IsLive(key); });
+  sweeper_.Post([this] { store_.Sweep(); });
   loop_.At(clock_.MonotonicMs() + kSweepMs, [this] { SweepOutput(); });
 }
 
@@ -272,7 +273,7 @@ void Agent::Do(const ForceKill& effect) { runner_->ForceKill(effect.key); }
 
 void Agent::Do(const TidyAttempt& effect) {
   output_->Changed(effect.key, true);
-  store_.Tidy(effect.key);
+  store_.Tidy(effect.key, !output_->Serves(effect.key));
 }
 
 void Agent::Do(Send& effect) { link_->Send(effect.link, std::move(effect.message)); }

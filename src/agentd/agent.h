@@ -21,6 +21,7 @@
 #include "agentd/state_directory.h"
 #include "agentd/task_runner.h"
 #include "base/clock.h"
+#include "base/work_thread.h"
 #include "config/agent_config.h"
 
 namespace berth::agentd {
@@ -100,7 +101,7 @@ class Agent {
   const Options options_;
   const base::Clock& clock_;
   const StateDirectory directory_;
-  const AttemptStore store_;
+  AttemptStore store_;
   EventLoop loop_;
   CgroupTree cgroup_tree_;
   std::unique_ptr<Cgroups> cgroups_;
@@ -111,6 +112,7 @@ class Agent {
   std::unique_ptr<OutputServer> output_;
   std::unique_ptr<AgentLink> link_;
   std::unique_ptr<Journal> journal_;
+  base::WorkThread sweeper_{"sweeper"};
 
   std::deque<Event> events_;
   std::vector<std::string> records_;  // of this turn

@@ -9,26 +9,26 @@
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
 #include "base/logging.h"
 #include "base/small_file.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "base/unique_fd.h"
 
 namespace berth::agentd {
 namespace {
 
 constexpr mode_t kPassThrough = 0711;
 constexpr size_t kLargestSpec = 16u << 20;
+constexpr std::string_view kSpare = ".spare-";
+constexpr size_t kMostSpares = 256;
+constexpr int64_t kDayMs = int64_t{24} * 3600 * 1000;
 
 absl::Status PathError(int error, std::string_view doing, const std::string& path) {
   return absl::ErrnoToStatus(error, base::A(std::string("cannot ").append(doing) + " " + path));
 }
-
-// Whole blocks only: of a part of one, the bytes would be overwritten with zeros.
-int64_t Blocks(int64_t bytes) { return bytes - bytes % (64 << 10); }
 
 absl::Status MakeDirectory(const std::string& path, mode_t mode) {
   // chmod: the agent's umask is not the tasks' concern.
@@ -54,15 +54,22 @@ absl::Status GiveTo(const std::string& path, const ProcessDriver::Identity& iden
   return PathError(errno, "give its user", path);
 }
 
-void RemoveIfEmpty(const std::string& path) {
-  struct stat info = {};
-  if (stat(path.c_str(), &info) == 0 && info.st_size == 0) unlink(path.c_str());
+// Names in a directory; none when it cannot be read.
+std::vector<std::string> Names(const std::string& path) {
+  std::vector<std::string> names;
+  DIR* directory = opendir(path.c_str());
+  if (directory == nullptr) return names;
+  while (const dirent* entry = readdir(directory)) names.emplace_back(entry->d_name);
+  closedir(directory);
+  return names;
 }
 
-int64_t AgeMs(const std::string& path, int64_t now_unix_ms) {
-  struct stat info = {};
-  if (stat(path.c_str(), &info) != 0) return -1;
-  return now_unix_ms - int64_t{info.st_mtim.tv_sec} * 1000;
+template <typename Number>
+std::optional<Number> ParseNumber(std::string_view text) {
+  Number number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
 }
 
 void RemoveTree(const std::string& path) {
@@ -71,37 +78,86 @@ void RemoveTree(const std::string& path) {
   if (error) BERTH_LOG_WARN("cannot remove {}: {}", path, error.message());
 }
 
+// Whole blocks only: of a part of one, the bytes would be overwritten with zeros.
+int64_t Blocks(int64_t bytes) { return bytes - bytes % (64 << 10); }
+
 }  // namespace
 
-absl::Status AttemptStore::Open() const { return MakeDirectory(root_, kPassThrough); }
+AttemptStore::AttemptStore(const std::string& state_dir, const base::Clock& clock)
+    : clock_(clock),
+      attempts_(state_dir + "/attempts"),
+      output_(state_dir + "/output"),
+      scratch_(state_dir + "/scratch") {}
+
+absl::Status AttemptStore::Open() {
+  for (const std::string* root : {&attempts_, &output_, &scratch_}) {
+    BERTH_RETURN_IF_ERROR(MakeDirectory(*root, kPassThrough));
+  }
+  for (const std::string& name : Names(attempts_)) {
+    if (name.rfind(kSpare, 0) != 0) continue;
+    const auto number = ParseNumber<uint64_t>(std::string_view(name).substr(kSpare.size()));
+    struct stat info = {};
+    if (!number || stat((attempts_ + "/" + name + "/stdout").c_str(), &info) != 0) {
+      RemoveTree(attempts_ + "/" + name);
+      continue;
+    }
+    spares_[info.st_uid].push_back(*number);
+    ++spare_count_;
+    next_spare_ = std::max(next_spare_, *number + 1);
+  }
+  return absl::OkStatus();
+}
 
 ProcessDriver::Paths AttemptStore::Paths(const AttemptKey& key) const {
   const std::string directory = Directory(key);
   return {directory + "/stdout", directory + "/stderr", directory + "/script",
-          directory + "/scratch"};
+          scratch_ + "/" + ToString(key)};
 }
 
 std::vector<AttemptKey> AttemptStore::List() const {
   std::vector<AttemptKey> keys;
-  DIR* directory = opendir(root_.c_str());
-  if (directory == nullptr) return keys;
-  while (const dirent* entry = readdir(directory)) {
-    if (const auto key = ParseAttemptKey(entry->d_name)) keys.push_back(*key);
+  for (const std::string& name : Names(attempts_)) {
+    if (const auto key = ParseAttemptKey(name)) keys.push_back(*key);
   }
-  closedir(directory);
   std::sort(keys.begin(), keys.end());
   return keys;
 }
 
-bool AttemptStore::Exists(const AttemptKey& key) const {
-  return access(Directory(key).c_str(), F_OK) == 0;
+int64_t AttemptStore::Today() const { return clock_.WallMs() / kDayMs; }
+
+std::string AttemptStore::SparePath(uint64_t number) const {
+  return attempts_ + "/" + std::string(kSpare) + std::to_string(number);
+}
+
+std::string AttemptStore::KeptPath(int64_t day, const AttemptKey& key, bool is_stderr) const {
+  return output_ + "/" + std::to_string(day) + "/" + ToString(key) +
+         (is_stderr ? ".stderr" : ".stdout");
+}
+
+// ---- while it runs ----
+
+absl::Status AttemptStore::MakeDirectoryFor(const AttemptKey& key, uint32_t uid) {
+  const std::string directory = Directory(key);
+  std::vector<uint64_t>& spares = spares_[uid];
+  while (!spares.empty()) {
+    const std::string spare = SparePath(spares.back());
+    spares.pop_back();
+    --spare_count_;
+    if (rename(spare.c_str(), directory.c_str()) == 0) return absl::OkStatus();
+    // An earlier try has made the directory and put files in it.
+    RemoveTree(spare);
+  }
+  return MakeDirectory(directory, kPassThrough);
 }
 
 absl::Status AttemptStore::Write(const AttemptKey& key, const ProcessDriver::Prepared& prepared,
-                                 std::string_view script,
-                                 const ProcessDriver::Identity& identity) const {
-  const std::string directory = Directory(key);
-  BERTH_RETURN_IF_ERROR(MakeDirectory(directory, kPassThrough));
+                                 std::string_view script, const ProcessDriver::Identity& identity) {
+  const std::string spec = shim::EncodeSpec(prepared.spec);
+  if (spec.empty()) {
+    return absl::InvalidArgumentError(
+        "an argument or a variable of the task has a NUL byte inside");
+  }
+  BERTH_RETURN_IF_ERROR(MakeDirectoryFor(key, identity.uid));
   const ProcessDriver::Paths paths = Paths(key);
   if (prepared.needs_script) {
     unlink(paths.script.c_str());  // an earlier try's may be its user's, and read-only
@@ -112,29 +168,11 @@ absl::Status AttemptStore::Write(const AttemptKey& key, const ProcessDriver::Pre
     BERTH_RETURN_IF_ERROR(MakeDirectory(paths.scratch, 0700));
     BERTH_RETURN_IF_ERROR(GiveTo(paths.scratch, identity));
   }
-  const std::string spec = shim::EncodeSpec(prepared.spec);
-  if (spec.empty()) {
-    return absl::InvalidArgumentError(
-        "an argument or a variable of the task has a NUL byte inside");
-  }
-  return WriteFile(directory + "/" + shim::kSpecFileName, spec, 0600);
+  return WriteFile(Directory(key) + "/" + shim::kSpecFileName, spec, 0600);
 }
 
 absl::StatusOr<std::string> AttemptStore::ReadSpec(const AttemptKey& key) const {
   return base::ReadSmallFile(Directory(key) + "/" + shim::kSpecFileName, kLargestSpec);
-}
-
-void AttemptStore::Tidy(const AttemptKey& key) const {
-  const std::string directory = Directory(key);
-  const ProcessDriver::Paths paths = Paths(key);
-  unlink((directory + "/" + shim::kSpecFileName).c_str());
-  unlink((directory + "/" + shim::kStatusFileName).c_str());
-  RemoveIfEmpty(paths.output);
-  RemoveIfEmpty(paths.error);
-  if (rmdir(directory.c_str()) == 0 || errno == ENOENT) return;
-  unlink(paths.script.c_str());
-  rmdir(paths.scratch.c_str());
-  rmdir(directory.c_str());
 }
 
 void AttemptStore::CapOutput(const AttemptKey& key) const {
@@ -154,42 +192,135 @@ void AttemptStore::CapOutput(const AttemptKey& key) const {
   }
 }
 
-void AttemptStore::Sweep(int64_t now_unix_ms,
-                         const std::function<bool(const AttemptKey&)>& live) const {
-  uint64_t expired_through = 0;
-  for (const AttemptKey& key : List()) {
-    if (live(key)) continue;
-    const ProcessDriver::Paths paths = Paths(key);
-    // A directory's own time is that of its last tidying.
-    const int64_t age = AgeMs(Directory(key), now_unix_ms);
-    if (age > kKeepOutputMs) {
-      RemoveTree(Directory(key));
-      expired_through = std::max(expired_through, key.job_id);
-    } else if (age > kKeepScratchMs && access(paths.scratch.c_str(), F_OK) == 0) {
-      struct stat info = {};
-      const bool known = stat(Directory(key).c_str(), &info) == 0;
-      RemoveTree(paths.scratch);
-      // Removing it made the directory new: the output's time goes on from where it was.
-      const timespec times[2] = {info.st_atim, info.st_mtim};
-      if (known) utimensat(AT_FDCWD, Directory(key).c_str(), times, 0);
-    }
+// ---- after its end ----
+
+void AttemptStore::Tidy(const AttemptKey& key, bool may_reuse) {
+  KeepOutput(key);
+  const std::string scratch = Paths(key).scratch;
+  // Its day begins now. One that is empty goes at once.
+  if (utimensat(AT_FDCWD, scratch.c_str(), nullptr, 0) == 0) rmdir(scratch.c_str());
+  if (!may_reuse || !PutAside(key)) Remove(key);
+}
+
+void AttemptStore::KeepOutput(const AttemptKey& key) const {
+  const ProcessDriver::Paths paths = Paths(key);
+  for (const bool is_stderr : {false, true}) {
+    const std::string& from = is_stderr ? paths.error : paths.output;
+    struct stat info = {};
+    if (stat(from.c_str(), &info) != 0 || info.st_size == 0) continue;
+    const std::string to = KeptPath(Today(), key, is_stderr);
+    if (rename(from.c_str(), to.c_str()) == 0) continue;
+    const absl::Status made = MakeDirectory(to.substr(0, to.rfind('/')), 0700);
+    if (made.ok() && rename(from.c_str(), to.c_str()) == 0) continue;
+    BERTH_LOG_ERROR("output of attempt {} is lost: cannot move it to {}: errno {}", ToString(key),
+                    to, errno);
   }
-  if (expired_through == 0) return;
+}
+
+// Leaves the directory with nothing in it but empty files; false when it cannot.
+bool AttemptStore::PutAside(const AttemptKey& key) {
+  if (spare_count_ >= kMostSpares) return false;
+  const std::string directory = Directory(key);
+  const ProcessDriver::Paths paths = Paths(key);
+  uint32_t owner = geteuid();
+  for (const std::string* path : {&paths.output, &paths.error}) {
+    struct stat info = {};
+    if (stat(path->c_str(), &info) != 0) continue;
+    if (info.st_size > 0) return false;
+    owner = info.st_uid;
+  }
+  if (unlink(paths.script.c_str()) != 0 && errno != ENOENT) return false;
+  // The next shim must find no record of this one. Overwritten, not cut off: its block stays, and
+  // so the promise that an end can be noted on a full disk.
+  const std::string status = directory + "/" + shim::kStatusFileName;
+  static constexpr char kNothing[3 * shim::kStatusSlotBytes] = {};
+  const base::UniqueFd fd(open(status.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd.valid() || pwrite(fd.get(), kNothing, sizeof(kNothing), 0) != sizeof(kNothing)) {
+    return false;
+  }
+  if (rename(directory.c_str(), SparePath(next_spare_).c_str()) != 0) return false;
+  spares_[owner].push_back(next_spare_++);
+  ++spare_count_;
+  return true;
+}
+
+void AttemptStore::Remove(const AttemptKey& key) const {
+  const std::string directory = Directory(key);
+  const ProcessDriver::Paths paths = Paths(key);
+  for (const std::string& path :
+       {directory + "/" + shim::kSpecFileName, directory + "/" + shim::kStatusFileName,
+        paths.script, paths.output, paths.error}) {
+    unlink(path.c_str());
+  }
+  if (rmdir(directory.c_str()) != 0 && errno != ENOENT) {
+    BERTH_LOG_WARN("cannot remove {}: errno {}", directory, errno);
+  }
+}
+
+std::vector<int64_t> AttemptStore::DaysWithOutput() const {
+  std::vector<int64_t> days;
+  for (const std::string& name : Names(output_)) {
+    if (const auto day = ParseNumber<int64_t>(name)) days.push_back(*day);
+  }
+  std::sort(days.rbegin(), days.rend());
+  return days;
+}
+
+base::UniqueFd AttemptStore::OpenOutput(const AttemptKey& key, bool is_stderr) const {
+  constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
+  const ProcessDriver::Paths paths = Paths(key);
+  base::UniqueFd fd(open((is_stderr ? paths.error : paths.output).c_str(), kFlags));
+  if (fd.valid()) return fd;
+  for (const int64_t day : DaysWithOutput()) {
+    fd.reset(open(KeptPath(day, key, is_stderr).c_str(), kFlags));
+    if (fd.valid()) return fd;
+  }
+  return {};
+}
+
+// ---- after its time ----
+
+void AttemptStore::Sweep() const {
+  SweepOutput(Today());
+  SweepScratch();
+}
+
+void AttemptStore::SweepOutput(int64_t today) const {
+  uint64_t expired_through = 0;
+  for (const int64_t day : DaysWithOutput()) {
+    if (day + kKeepOutputDays >= today) continue;
+    const std::string directory = output_ + "/" + std::to_string(day);
+    for (const std::string& name : Names(directory)) {
+      const auto key = ParseAttemptKey(std::string_view(name).substr(0, name.rfind('.')));
+      if (key) expired_through = std::max(expired_through, key->job_id);
+    }
+    NoteExpired(expired_through);  // first: until it is known, nothing is missing
+    RemoveTree(directory);
+  }
+}
+
+void AttemptStore::SweepScratch() const {
+  for (const std::string& name : Names(scratch_)) {
+    const auto key = ParseAttemptKey(name);
+    if (!key || access(Directory(*key).c_str(), F_OK) == 0) continue;
+    const std::string path = scratch_ + "/" + name;
+    struct stat info = {};
+    if (stat(path.c_str(), &info) != 0) continue;
+    if (clock_.WallMs() - int64_t{info.st_mtim.tv_sec} * 1000 > kKeepScratchMs) RemoveTree(path);
+  }
+}
+
+void AttemptStore::NoteExpired(uint64_t through_job) const {
   const absl::StatusOr<std::string> before = base::ReadSmallFile(ExpiredPath());
-  uint64_t through = 0;
-  if (before.ok()) std::from_chars(before->data(), before->data() + before->size(), through);
-  if (through >= expired_through) return;
+  if (before.ok() && ParseNumber<uint64_t>(*before).value_or(0) >= through_job) return;
   const absl::Status written =
-      base::WriteFileAtomically(ExpiredPath(), std::to_string(expired_through), 0600);
+      base::WriteFileAtomically(ExpiredPath(), std::to_string(through_job), 0600);
   if (!written.ok()) BERTH_LOG_WARN("{}", written.ToString());
 }
 
 bool AttemptStore::MayHaveExpired(const AttemptKey& key) const {
   const absl::StatusOr<std::string> text = base::ReadSmallFile(ExpiredPath());
-  uint64_t through = 0;
-  if (!text.ok()) return false;
-  std::from_chars(text->data(), text->data() + text->size(), through);
-  return key.job_id <= through;
+  return text.ok() && key.job_id <= ParseNumber<uint64_t>(*text).value_or(0);
 }
 
 }  // namespace berth::agentd

@@ -3,8 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <functional>
-#include <optional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,65 +12,99 @@
 #include "absl/status/statusor.h"
 #include "agentd/attempt_key.h"
 #include "agentd/drivers/process_driver.h"
+#include "base/clock.h"
+#include "base/unique_fd.h"
 
 namespace berth::agentd {
 
-// The attempts' directories on the node: STATE_DIR/attempts/KEY with spec, status, script, stdout,
-// stderr and scratch.
+// The attempts' files on the node:
 //
-// What only served to run an attempt goes when its end is noted, empty output with it; output stays
-// for 7 days, a scratch directory for 24 hours. Directories can be passed through by anybody
-// (0711), so that tasks of other users reach their own files by name, and listed by the agent
-// alone.
+//   STATE_DIR/attempts/KEY/       spec, status, script, stdout and stderr, until the end is noted
+//   STATE_DIR/attempts/.spare-N/  the same with empty files: put aside for the next
+//   STATE_DIR/output/DAY/         KEY.stdout and KEY.stderr of what has ended, if not empty: 7 days
+//   STATE_DIR/scratch/KEY/        where a task works that named no directory: 24 h after its end
 //
-// Threading: one thread writes; the paths may be read by any. Errors name the path.
+// DAY is the day of the end, counted from 1970-01-01 UTC.
+//
+// A directory that is no longer needed is put aside whole and becomes the next attempt's by a
+// rename. File systems are slow to make inodes anew that were freed just before: on ext4 that was
+// most of what a short task cost. What is put aside goes to a task of the same user only, who may
+// still hold one of its files open.
+//
+// Directories can be passed through by anybody and listed by the agent alone (0711), so that tasks
+// of other users reach their own files, whose names they know.
+//
+// Threading: one thread changes attempts; OpenOutput(), MayHaveExpired() and Sweep() from any.
+// Errors name the path.
 class AttemptStore {
  public:
-  static constexpr int64_t kKeepOutputMs = int64_t{7} * 24 * 3600 * 1000;
+  static constexpr int64_t kKeepOutputDays = 7;
   static constexpr int64_t kKeepScratchMs = int64_t{24} * 3600 * 1000;
   // Of each output stream, this much from the end is kept at least, and twice as much at most.
   static constexpr int64_t kKeepOutputBytes = int64_t{64} << 20;
 
-  explicit AttemptStore(const std::string& state_dir) : root_(state_dir + "/attempts") {}
+  // `clock` outlives it.
+  AttemptStore(const std::string& state_dir, const base::Clock& clock);
 
-  // Makes the root directory.
-  absl::Status Open() const;
+  // Makes the root directories, and finds what an earlier agent put aside.
+  absl::Status Open();
 
   [[nodiscard]] std::string Directory(const AttemptKey& key) const {
-    return root_ + "/" + ToString(key);
+    return attempts_ + "/" + ToString(key);
   }
   [[nodiscard]] ProcessDriver::Paths Paths(const AttemptKey& key) const;
-  // Attempts that have a directory, in order of key. Anything else in the root is passed over.
+  // Attempts that have a directory, in order of key.
   [[nodiscard]] std::vector<AttemptKey> List() const;
-  [[nodiscard]] bool Exists(const AttemptKey& key) const;
 
   // Makes the directory and writes what its shim needs. Files of an earlier try are replaced.
-  // Cost: a mkdir and one file, unless there is a script or a scratch directory.
+  // Cost: a rename and a write; a mkdir and four inodes when nothing was put aside.
   absl::Status Write(const AttemptKey& key, const ProcessDriver::Prepared& prepared,
-                     std::string_view script, const ProcessDriver::Identity& identity) const;
+                     std::string_view script, const ProcessDriver::Identity& identity);
 
   absl::StatusOr<std::string> ReadSpec(const AttemptKey& key) const;
 
-  // Removes what only served to run it, and the directory when nothing is left.
-  void Tidy(const AttemptKey& key) const;
+  // Keeps the output of an attempt whose end is noted, and puts the rest aside. `may_reuse`: nobody
+  // has its files open to read; else they are removed.
+  // Cost: a rename and a write; a rename more for each stream with output.
+  void Tidy(const AttemptKey& key, bool may_reuse);
 
-  // Gives the file system back all but the last kKeepOutputBytes of each stream that has grown
-  // past twice that. Offsets in the file stay as they are. Cost: two stat(2) when there is nothing
-  // to do.
+  // Opens what there is of a stream, wherever it lies by now; an invalid descriptor: nothing.
+  // Cost: one open(2) while the attempt runs, up to nine later.
+  [[nodiscard]] base::UniqueFd OpenOutput(const AttemptKey& key, bool is_stderr) const;
+
+  // Gives the file system back all but the last kKeepOutputBytes of each stream of a running
+  // attempt that has grown past twice that. Offsets in the file stay as they are.
+  // Cost: two stat(2) when there is nothing to do.
   void CapOutput(const AttemptKey& key) const;
 
-  // Removes what has been kept for its time, of attempts that are not `live`. `now_unix_ms` is wall
-  // time, as file times are.
-  void Sweep(int64_t now_unix_ms, const std::function<bool(const AttemptKey&)>& live) const;
+  // Removes what has been kept for its time. Cost: may be long.
+  void Sweep() const;
 
   // Whether output of this attempt may have been removed by age: then nothing there does not mean
   // that nothing was written.
   [[nodiscard]] bool MayHaveExpired(const AttemptKey& key) const;
 
  private:
-  [[nodiscard]] std::string ExpiredPath() const { return root_ + "/.expired-through-job"; }
+  absl::Status MakeDirectoryFor(const AttemptKey& key, uint32_t uid);
+  void KeepOutput(const AttemptKey& key) const;
+  bool PutAside(const AttemptKey& key);
+  void Remove(const AttemptKey& key) const;
+  void SweepOutput(int64_t today) const;
+  void SweepScratch() const;
+  void NoteExpired(uint64_t through_job) const;
+  [[nodiscard]] int64_t Today() const;
+  [[nodiscard]] std::vector<int64_t> DaysWithOutput() const;
+  [[nodiscard]] std::string KeptPath(int64_t day, const AttemptKey& key, bool is_stderr) const;
+  [[nodiscard]] std::string SparePath(uint64_t number) const;
+  [[nodiscard]] std::string ExpiredPath() const { return output_ + "/.expired-through-job"; }
 
-  const std::string root_;
+  const base::Clock& clock_;
+  const std::string attempts_;
+  const std::string output_;
+  const std::string scratch_;
+  std::map<uint32_t, std::vector<uint64_t>> spares_;  // numbers, by the uid that owns the output
+  size_t spare_count_ = 0;
+  uint64_t next_spare_ = 0;
 };
 
 }  // namespace berth::agentd

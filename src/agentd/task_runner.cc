@@ -331,9 +331,11 @@ void TaskRunner::CleanUp(const std::function<bool(const AttemptKey&)>& known) {
     const std::string status = parts_.store.Directory(key) + "/" + shim::kStatusFileName;
     const base::UniqueFd fd(open(status.c_str(), O_RDONLY | O_CLOEXEC));
     const auto note = shim::ReadStatus(fd.get(), shim::StatusKind::kShim);
-    if (!note) continue;
-    const base::UniqueFd pidfd(shim::OpenPidFd(note->shim_pid));
-    if (!pidfd.valid() || flock(fd.get(), LOCK_EX | LOCK_NB) == 0) continue;
+    const base::UniqueFd pidfd(note ? shim::OpenPidFd(note->shim_pid) : -1);
+    if (!pidfd.valid() || flock(fd.get(), LOCK_EX | LOCK_NB) == 0) {
+      parts_.store.Tidy(key, false);
+      continue;
+    }
     BERTH_LOG_WARN("attempt {} runs here and the journal does not know it: killed", ToString(key));
     shim::QueueStop(pidfd.get(), 0);
   }

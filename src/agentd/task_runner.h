@@ -36,7 +36,7 @@ class TaskRunner {
     Cgroups& cgroups;
     UserDirectory& users;
     const ProcessDriver& driver;
-    const AttemptStore& store;
+    AttemptStore& store;
     std::string shim_program;
   };
   using Report = std::function<void(Event)>;
@@ -58,7 +58,7 @@ class TaskRunner {
   void ForceKill(const AttemptKey& key);
 
   // After the last Inspect(): ends the shims of attempts that `known` does not know, and removes
-  // the cgroups that belong to no attempt.
+  // the files and cgroups that belong to no attempt.
   void CleanUp(const std::function<bool(const AttemptKey&)>& known);
 
   // What each running attempt uses, where it differs from the last time.

@@ -180,8 +180,11 @@ int Run(const std::string& config_path, berth::config::AgentConfig config) {
     while (read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
       if (info.ssi_signo == SIGHUP) {
         Reload(config_path, config, **agent);
-      } else {
-        (*agent)->Stop();
+        continue;
+      }
+      (*agent)->Stop();
+      if (const absl::Status told = berth::base::NotifyServiceManager("STOPPING=1"); !told.ok()) {
+        BERTH_LOG_WARN("{}", told.message());
       }
     }
   });

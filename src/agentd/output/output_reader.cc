@@ -1,6 +1,5 @@
 #include "agentd/output/output_reader.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,14 +8,14 @@
 
 namespace berth::agentd {
 
-OutputReader::OutputReader(std::string path, std::optional<int64_t> tail_bytes)
-    : path_(std::move(path)), tail_bytes_(tail_bytes) {
+OutputReader::OutputReader(std::function<base::UniqueFd()> open, std::optional<int64_t> tail_bytes)
+    : open_(std::move(open)), tail_bytes_(tail_bytes) {
   Open();
 }
 
 bool OutputReader::Open() {
   if (fd_.valid()) return true;
-  fd_.reset(open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  fd_ = open_();
   if (!fd_.valid()) return false;
   if (tail_bytes_) offset_ = std::max<int64_t>(0, size() - *tail_bytes_);
   return true;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -19,8 +20,9 @@ class OutputReader {
     std::string data;
   };
 
-  // `tail_bytes`: begin this far before the present end; absent: at the start.
-  OutputReader(std::string path, std::optional<int64_t> tail_bytes);
+  // `open` gives the file, or an invalid descriptor while it is not there. `tail_bytes`: begin this
+  // far before the end that it has when it is opened; absent: at the start.
+  OutputReader(std::function<base::UniqueFd()> open, std::optional<int64_t> tail_bytes);
 
   // The next bytes, at most `most`; nothing at the end of what is there. `until`: read no further
   // than this offset. Cost: two system calls.
@@ -32,7 +34,7 @@ class OutputReader {
  private:
   bool Open();
 
-  const std::string path_;
+  std::function<base::UniqueFd()> open_;
   std::optional<int64_t> tail_bytes_;
   base::UniqueFd fd_;
   int64_t offset_ = 0;

@@ -34,11 +34,15 @@ class OutputServer::Channel
         live_(live),
         stub_(v1::AgentService::NewStub(server.channel_)) {
     const v1::ReadOutput& read = request_.read_output();
-    const ProcessDriver::Paths paths = server_.store_.Paths(key_);
     const auto tail =
         read.has_tail_bytes() ? std::optional<int64_t>(read.tail_bytes()) : std::nullopt;
-    if (read.stdout()) streams_.push_back({false, OutputReader(paths.output, tail)});
-    if (read.stderr()) streams_.push_back({true, OutputReader(paths.error, tail)});
+    for (const bool is_stderr : {false, true}) {
+      if (!(is_stderr ? read.stderr() : read.stdout())) continue;
+      const auto open = [&store = server_.store_, key = key_, is_stderr] {
+        return store.OpenOutput(key, is_stderr);
+      };
+      streams_.push_back({is_stderr, OutputReader(open, tail)});
+    }
     for (Stream& stream : streams_) {
       // Without follow, a task that writes faster than berthd reads must not keep this up forever.
       stream.until = read.follow() ? std::numeric_limits<int64_t>::max() : stream.reader.size();
@@ -119,8 +123,7 @@ class OutputServer::Channel
 
   // Why an attempt without any output has none, when that is not because it wrote none.
   std::string WhyNothing() const {
-    if (sent_any_ || known_ || server_.store_.Exists(key_)) return {};
-    if (!server_.store_.MayHaveExpired(key_)) return {};
+    if (sent_any_ || known_ || !server_.store_.MayHaveExpired(key_)) return {};
     return "the output of attempt " + ToString(key_) +
            " is no longer on its node: it is kept for 7 days";
   }
@@ -190,6 +193,10 @@ OutputServer::~OutputServer() {
 
 void OutputServer::Open(v1::OpenData request, bool known, bool live) {
   if (!request.has_read_output()) return;  // of a kind that a newer berthd has
+  {
+    base::MutexLock lock(mutex_);
+    served_.insert(FromProto(request.read_output().key()));
+  }
   if (!thread_.joinable()) {
     thread_ = std::thread([this] { Begin(); });
     pthread_setname_np(thread_.native_handle(), "output");
@@ -201,6 +208,11 @@ void OutputServer::Open(v1::OpenData request, bool known, bool live) {
     channels_.emplace(id, std::move(channel));
     opened.Begin();
   });
+}
+
+bool OutputServer::Serves(const AttemptKey& key) const {
+  base::MutexLock lock(mutex_);
+  return served_.count(key) > 0;
 }
 
 void OutputServer::Changed(const AttemptKey& key, bool ended) {
@@ -257,7 +269,12 @@ void OutputServer::Remove(uint64_t id) {
   const auto removed = channels_.find(id);
   if (removed == channels_.end()) return;
   const int watch = removed->second->watch();
+  const AttemptKey key = removed->second->key();
   channels_.erase(removed);
+  {
+    base::MutexLock lock(mutex_);
+    served_.erase(served_.find(key));
+  }
   if (watch < 0) return;
   for (const auto& [other_id, other] : channels_) {
     if (other->watch() == watch) return;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -10,6 +11,7 @@
 #include "agentd/attempt_store.h"
 #include "agentd/event_loop.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "base/unique_fd.h"
 #include "berth/v1/agent.pb.h"
 
@@ -39,6 +41,9 @@ class OutputServer {
   // Dials and serves. `known`: the agent still has the attempt; `live`: it has not ended.
   void Open(v1::OpenData request, bool known, bool live);
 
+  // Whether a channel may still read files of the attempt.
+  [[nodiscard]] bool Serves(const AttemptKey& key) const;
+
   // An attempt has started or ended: those that follow it look again.
   void Changed(const AttemptKey& key, bool ended);
 
@@ -55,6 +60,9 @@ class OutputServer {
   const std::shared_ptr<grpc::Channel> channel_;
   EventLoop loop_;
   std::thread thread_;
+
+  mutable base::Mutex mutex_;
+  std::multiset<AttemptKey> served_ BERTH_GUARDED_BY(mutex_);
 
   // The thread's.
   base::UniqueFd inotify_;

@@ -15,6 +15,7 @@
 
 #include "agentd/attempt_store.h"
 #include "agentd/cgroups/cgroup_tree.h"
+#include "base/clock.h"
 #include "base/small_file.h"
 #include "base/unique_fd.h"
 #include "shim/shim_protocol.h"
@@ -50,8 +51,9 @@ class AgentProcessTest : public ::testing::Test {
   void LetGo(const AttemptKey& key) { std::ofstream(agent_.path("go-" + ToString(key))) << "go\n"; }
 
   FakeDaemon& daemon() { return agent_.daemon(); }
-  AttemptStore store() const { return AttemptStore(agent_.state_dir()); }
+  AttemptStore store() const { return {agent_.state_dir(), clock_}; }
 
+  base::SystemClock clock_;
   AgentProcess agent_;
 };
 
@@ -146,9 +148,8 @@ TEST_F(AgentProcessTest, WritesAScriptAndRunsIt) {
   task.mutable_payload()->add_command("hello");
   task.mutable_payload()->clear_working_directory();
   EXPECT_EQ(Run(task).exit_code(), 7);
-  const std::string directory = store().Directory(kKey);
   EXPECT_EQ(daemon().ReadOutput(kKey, true).stdout_text,
-            directory + "/script says hello\n" + directory + "/scratch\n");
+            store().Paths(kKey).script + " says hello\n" + store().Paths(kKey).scratch + "\n");
 }
 
 TEST_F(AgentProcessTest, RunsATaskAsTheUserItIsOf) {
@@ -172,7 +173,7 @@ TEST_F(AgentProcessTest, RefusesATaskOfRootUnlessAllowed) {
   EXPECT_EQ(ended.end(), v1::ATTEMPT_END_COULD_NOT_START);
   EXPECT_EQ(ended.reason(), v1::USER_NOT_ALLOWED);
   EXPECT_THAT(ended.message(), HasSubstr("allowRoot"));
-  EXPECT_FALSE(store().Exists(kKey));
+  EXPECT_THAT(store().List(), IsEmpty());
 }
 
 TEST_F(AgentProcessTest, NamesWhatIsMissing) {
@@ -301,10 +302,12 @@ TEST_F(AgentProcessTest, SaysThatOutputIsGoneByAge) {
   daemon().SendForget(kKey);
   Run(FakeDaemon::Task({13, 0, 0, 1}, "exit 0"));  // directives are taken in order
   agent_.Terminate();
-  const timespec old = {1, 0};
-  const timespec times[2] = {old, old};
-  ASSERT_EQ(utimensat(AT_FDCWD, store().Directory(kKey).c_str(), times, 0), 0);
+  // As if it had ended on a day long gone.
+  for (const auto& day : fs::directory_iterator(agent_.state_dir() + "/output")) {
+    fs::rename(day.path(), agent_.state_dir() + "/output/1");
+  }
   agent_.Start();
+  AgentProcess::WaitUntil([&] { return !fs::exists(agent_.state_dir() + "/output/1"); });
   const FakeDaemon::Output output = daemon().ReadOutput(kKey, false);
   EXPECT_EQ(output.reason, v1::OUTPUT_UNAVAILABLE);
   EXPECT_THAT(output.error, HasSubstr("7 days"));

@@ -11,7 +11,10 @@
 #include <string>
 
 #include "agentd/output/output_reader.h"
+#include "base/unique_fd.h"
+#include "shim/shim_process.h"
 #include "shim/shim_protocol.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/temp_dir.h"
 
 namespace berth::agentd {
@@ -25,53 +28,78 @@ class AttemptStoreTest : public ::testing::Test {
  protected:
   AttemptStoreTest() { EXPECT_TRUE(store_.Open().ok()); }
 
-  void Write(const AttemptKey& key) {
+  static ProcessDriver::Prepared Plain() {
     ProcessDriver::Prepared prepared;
     prepared.spec.arguments = {"true"};
-    prepared.needs_script = true;
-    prepared.needs_scratch = true;
-    const absl::Status written = store_.Write(key, prepared, "#!/bin/sh\n", {});
+    return prepared;
+  }
+
+  void Write(const AttemptKey& key, const ProcessDriver::Prepared& prepared = Plain(),
+             const ProcessDriver::Identity& identity = {geteuid(), getegid(), false}) {
+    const absl::Status written = store_.Write(key, prepared, "#!/bin/sh\n", identity);
     ASSERT_TRUE(written.ok()) << written;
   }
 
-  void WriteFile(const std::string& path, const std::string& text) const {
-    std::ofstream(path, std::ios::app) << text;
+  // As a shim does, which makes both, whatever the task writes.
+  void SetOutput(const AttemptKey& key, const std::string& out, const std::string& err = "") {
+    std::ofstream(store_.Paths(key).output, std::ios::app) << out;
+    std::ofstream(store_.Paths(key).error, std::ios::app) << err;
   }
 
-  // Makes everything of the attempt look `age_ms` older than `now`.
-  void Age(const AttemptKey& key, int64_t age_ms, int64_t now_ms) const {
-    const timespec time = {(now_ms - age_ms) / 1000, 0};
-    const timespec times[2] = {time, time};
-    ASSERT_EQ(utimensat(AT_FDCWD, store_.Directory(key).c_str(), times, 0), 0);
+  std::string ReadOutput(const AttemptKey& key, bool is_stderr = false) const {
+    OutputReader reader([&] { return store_.OpenOutput(key, is_stderr); }, std::nullopt);
+    const auto chunk = reader.Next(1 << 16, INT64_MAX);
+    return chunk ? chunk->data : "";
   }
 
-  static constexpr int64_t kNowMs = 1'800'000'000'000;
+  static ino_t Inode(const std::string& path) {
+    struct stat info = {};
+    return stat(path.c_str(), &info) == 0 ? info.st_ino : 0;
+  }
+
+  static mode_t Mode(const std::string& path) {
+    struct stat info = {};
+    return stat(path.c_str(), &info) == 0 ? info.st_mode & 0777 : 0;
+  }
+
+  // Files below the state directory, directories left out.
+  int CountFiles() const {
+    int count = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(dir_.path())) {
+      if (entry.is_regular_file()) ++count;
+    }
+    return count;
+  }
+
   static constexpr int64_t kHourMs = 3'600'000;
   const AttemptKey key_{12, 0, 3, 1};
+  const AttemptKey next_{13, 0, 0, 1};
   berth::testing::TempDir dir_;
-  AttemptStore store_{dir_.path()};
+  berth::testing::FakeClock clock_;
+  AttemptStore store_{dir_.path(), clock_};
 };
 
-bool Nobody(const AttemptKey&) { return false; }
-
 TEST_F(AttemptStoreTest, WritesWhatAShimNeeds) {
-  Write(key_);
+  ProcessDriver::Prepared prepared = Plain();
+  prepared.needs_script = true;
+  prepared.needs_scratch = true;
+  Write(key_, prepared);
   const auto spec = store_.ReadSpec(key_);
   ASSERT_TRUE(spec.ok());
   EXPECT_FALSE(spec->empty());
-  struct stat info = {};
-  ASSERT_EQ(stat(store_.Directory(key_).c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 0777, 0711u);
-  ASSERT_EQ(stat(store_.Paths(key_).script.c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 0777, 0500u);
-  ASSERT_EQ(stat(store_.Paths(key_).scratch.c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 0777, 0700u);
+  EXPECT_EQ(Mode(store_.Directory(key_)), 0711u);
+  EXPECT_EQ(Mode(store_.Paths(key_).script), 0500u);
+  EXPECT_EQ(Mode(store_.Paths(key_).scratch), 0700u);
   EXPECT_THAT(store_.List(), ElementsAre(key_));
 }
 
 TEST_F(AttemptStoreTest, WritesAgainOverAnEarlierTry) {
-  Write(key_);
-  Write(key_);
+  ProcessDriver::Prepared prepared = Plain();
+  prepared.needs_script = true;
+  Write(key_, prepared);
+  Write(next_);
+  store_.Tidy(next_, true);
+  Write(key_, prepared);
   EXPECT_TRUE(store_.ReadSpec(key_).ok());
 }
 
@@ -79,59 +107,119 @@ TEST_F(AttemptStoreTest, RefusesASpecWithANul) {
   ProcessDriver::Prepared prepared;
   prepared.spec.arguments = {std::string("a\0b", 3)};
   EXPECT_EQ(store_.Write(key_, prepared, "", {}).code(), absl::StatusCode::kInvalidArgument);
-}
-
-TEST_F(AttemptStoreTest, LeavesNothingOfAnAttemptWithoutOutput) {
-  Write(key_);
-  WriteFile(store_.Paths(key_).output, "");
-  WriteFile(store_.Directory(key_) + "/" + shim::kStatusFileName, "x");
-  store_.Tidy(key_);
-  EXPECT_FALSE(store_.Exists(key_));
   EXPECT_THAT(store_.List(), IsEmpty());
 }
 
-TEST_F(AttemptStoreTest, KeepsOutputAndWhatIsInTheScratch) {
+TEST_F(AttemptStoreTest, KeepsOutputUnderTheDayOfTheEnd) {
   Write(key_);
-  WriteFile(store_.Paths(key_).output, "hello");
-  WriteFile(store_.Paths(key_).scratch + "/result", "42");
-  store_.Tidy(key_);
-  EXPECT_TRUE(fs::exists(store_.Paths(key_).output));
-  EXPECT_TRUE(fs::exists(store_.Paths(key_).scratch + "/result"));
-  EXPECT_FALSE(fs::exists(store_.Paths(key_).script));
-  EXPECT_FALSE(store_.ReadSpec(key_).ok());
+  SetOutput(key_, "out", "err");
+  EXPECT_EQ(ReadOutput(key_), "out");
+  store_.Tidy(key_, true);
+  EXPECT_THAT(store_.List(), IsEmpty());
+  EXPECT_EQ(ReadOutput(key_), "out");
+  EXPECT_EQ(ReadOutput(key_, true), "err");
+  EXPECT_EQ(ReadOutput(next_), "");
 }
 
-TEST_F(AttemptStoreTest, SweepsScratchAfterADayAndOutputAfterAWeek) {
+TEST_F(AttemptStoreTest, GivesTheFilesOfAnEndedAttemptToTheNext) {
   Write(key_);
-  WriteFile(store_.Paths(key_).output, "hello");
-  Age(key_, 23 * kHourMs, kNowMs);
-  store_.Sweep(kNowMs, Nobody);
-  EXPECT_TRUE(fs::exists(store_.Paths(key_).scratch));
-  Age(key_, 25 * kHourMs, kNowMs);
-  store_.Sweep(kNowMs, Nobody);
-  EXPECT_FALSE(fs::exists(store_.Paths(key_).scratch));
-  EXPECT_TRUE(fs::exists(store_.Paths(key_).output));
-  // Removing the scratch directory did not make the output young again.
-  store_.Sweep(kNowMs + 7 * 24 * kHourMs, Nobody);
-  EXPECT_FALSE(store_.Exists(key_));
+  shim::StatusRecord record;
+  record.kind = shim::StatusKind::kShim;
+  shim::Seal(record);
+  const std::string status = store_.Directory(key_) + "/" + shim::kStatusFileName;
+  std::ofstream(status).write(reinterpret_cast<const char*>(&record), sizeof(record));
+  SetOutput(key_, "", "some");
+  const ino_t output = Inode(store_.Paths(key_).output);
+  const ino_t kept = Inode(store_.Paths(key_).error);
+  store_.Tidy(key_, true);
+
+  AttemptStore reopened(dir_.path(), clock_);
+  ASSERT_TRUE(reopened.Open().ok());
+  ASSERT_TRUE(reopened.Write(next_, Plain(), "", {geteuid(), getegid(), false}).ok());
+  EXPECT_EQ(Inode(reopened.Paths(next_).output), output);
+  EXPECT_NE(Inode(reopened.Paths(next_).error), kept);
+  EXPECT_EQ(ReadOutput(next_), "");
+  // Nothing says that the next attempt was ever started.
+  const base::UniqueFd fd(
+      open((reopened.Directory(next_) + "/" + shim::kStatusFileName).c_str(), O_RDONLY));
+  ASSERT_TRUE(fd.valid());
+  EXPECT_FALSE(shim::ReadStatus(fd.get(), shim::StatusKind::kShim).has_value());
 }
 
-TEST_F(AttemptStoreTest, SweepsNothingOfALiveAttempt) {
-  Write(key_);
-  Age(key_, 30 * 24 * kHourMs, kNowMs);
-  store_.Sweep(kNowMs, [](const AttemptKey&) { return true; });
-  EXPECT_TRUE(fs::exists(store_.Paths(key_).scratch));
+TEST_F(AttemptStoreTest, GivesNoFilesOfOneUserToAnother) {
+  if (geteuid() != 0) GTEST_SKIP() << "files of other users need root";
+  const ProcessDriver::Identity ada{1000, 1000, true};
+  const ProcessDriver::Identity bob{1001, 1001, true};
+  Write(key_, Plain(), ada);
+  SetOutput(key_, "");
+  ASSERT_EQ(chown(store_.Paths(key_).output.c_str(), 1000, 1000), 0);
+  ASSERT_EQ(chown(store_.Paths(key_).error.c_str(), 1000, 1000), 0);
+  const ino_t output = Inode(store_.Paths(key_).output);
+  store_.Tidy(key_, true);
+  Write(next_, Plain(), bob);
+  EXPECT_EQ(Inode(store_.Paths(next_).output), 0u);
+  const AttemptKey again{14, 0, 0, 1};
+  Write(again, Plain(), ada);
+  EXPECT_EQ(Inode(store_.Paths(again).output), output);
 }
 
-TEST_F(AttemptStoreTest, KnowsThatOutputMayHaveExpired) {
+TEST_F(AttemptStoreTest, RemovesTheFilesThatSomebodyStillReads) {
+  Write(key_);
+  SetOutput(key_, "");
+  store_.Tidy(key_, false);
+  EXPECT_EQ(CountFiles(), 0);
+  EXPECT_THAT(store_.List(), IsEmpty());
+}
+
+TEST_F(AttemptStoreTest, RemovesTheScript) {
+  ProcessDriver::Prepared prepared = Plain();
+  prepared.needs_script = true;
+  Write(key_, prepared);
+  SetOutput(key_, "");
+  store_.Tidy(key_, true);
+  Write(next_);
+  EXPECT_FALSE(fs::exists(store_.Paths(next_).script));
+}
+
+TEST_F(AttemptStoreTest, KeepsAScratchDirectoryWithSomethingInItForADay) {
+  ProcessDriver::Prepared prepared = Plain();
+  prepared.needs_scratch = true;
+  Write(key_, prepared);
+  Write(next_, prepared);
+  const std::string scratch = store_.Paths(key_).scratch;
+  std::ofstream(scratch + "/result") << "42";
+  store_.Tidy(next_, true);
+  EXPECT_FALSE(fs::exists(store_.Paths(next_).scratch));
+
+  // Its own times are of the machine's clock; the store's clock is set to run from there.
+  struct stat info = {};
+  ASSERT_EQ(stat(scratch.c_str(), &info), 0);
+  clock_.JumpWallTo(int64_t{info.st_mtim.tv_sec} * 1000 + 25 * kHourMs);
+  store_.Sweep();
+  EXPECT_TRUE(fs::exists(scratch)) << "it is in use";
+  store_.Tidy(key_, true);
+  clock_.JumpWallTo(int64_t{info.st_mtim.tv_sec} * 1000 + 23 * kHourMs);
+  store_.Sweep();
+  EXPECT_TRUE(fs::exists(scratch + "/result"));
+  clock_.JumpWallTo(int64_t{info.st_mtim.tv_sec} * 1000 + 26 * kHourMs);
+  store_.Sweep();
+  EXPECT_FALSE(fs::exists(scratch));
+}
+
+TEST_F(AttemptStoreTest, SweepsOutputAfterAWeekAndKnowsThatItMayHaveExpired) {
+  Write(key_);
+  SetOutput(key_, "hello");
+  store_.Tidy(key_, true);
+  clock_.Advance(7 * 24 * kHourMs);
+  store_.Sweep();
+  EXPECT_EQ(ReadOutput(key_), "hello");
   EXPECT_FALSE(store_.MayHaveExpired(key_));
-  Write(key_);
-  WriteFile(store_.Paths(key_).output, "hello");
-  Age(key_, 8 * 24 * kHourMs, kNowMs);
-  store_.Sweep(kNowMs, Nobody);
+  clock_.Advance(24 * kHourMs);
+  store_.Sweep();
+  EXPECT_EQ(ReadOutput(key_), "");
   EXPECT_TRUE(store_.MayHaveExpired(key_));
   EXPECT_TRUE(store_.MayHaveExpired({11, 0, 0, 1}));
-  EXPECT_FALSE(store_.MayHaveExpired({13, 0, 0, 1}));
+  EXPECT_FALSE(store_.MayHaveExpired(next_));
 }
 
 TEST_F(AttemptStoreTest, CapsOutputAndLeavesOffsetsAsTheyAre) {
@@ -148,27 +236,29 @@ TEST_F(AttemptStoreTest, CapsOutputAndLeavesOffsetsAsTheyAre) {
   EXPECT_EQ(info.st_size, (130 << 20) + 7);
   EXPECT_LT(int64_t{info.st_blocks} * 512, 66 << 20);
   // A reader from the start passes over the hole and says so with the offset.
-  OutputReader reader(path, std::nullopt);
+  const auto open_it = [&] { return store_.OpenOutput(key_, false); };
+  OutputReader reader(open_it, std::nullopt);
   const auto chunk = reader.Next(1 << 16, INT64_MAX);
   ASSERT_TRUE(chunk.has_value());
   EXPECT_GE(chunk->offset, 65 << 20);
   EXPECT_EQ(chunk->data[0], 'x');
-  OutputReader tail(path, 7);
+  OutputReader tail(open_it, 7);
   EXPECT_EQ(tail.Next(1 << 16, INT64_MAX)->data, "the end");
 }
 
 TEST_F(AttemptStoreTest, LeavesSmallerOutputAlone) {
   Write(key_);
-  WriteFile(store_.Paths(key_).output, std::string(1 << 20, 'x'));
+  SetOutput(key_, std::string(1 << 20, 'x'));
   store_.CapOutput(key_);
-  OutputReader reader(store_.Paths(key_).output, std::nullopt);
+  OutputReader reader([&] { return store_.OpenOutput(key_, false); }, std::nullopt);
   EXPECT_EQ(reader.Next(16, INT64_MAX)->offset, 0);
 }
 
 TEST(OutputReaderTest, GoesOnAsTheFileGrows) {
   berth::testing::TempDir dir;
   const std::string path = dir.path() + "/out";
-  OutputReader reader(path, std::nullopt);
+  OutputReader reader([&] { return base::UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC)); },
+                      std::nullopt);
   EXPECT_FALSE(reader.Next(100, INT64_MAX).has_value());
   std::ofstream out(path, std::ios::app);
   out << "first" << std::flush;
