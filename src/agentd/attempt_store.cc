@@ -23,7 +23,8 @@ namespace {
 constexpr mode_t kPassThrough = 0711;
 constexpr size_t kLargestSpec = 16u << 20;
 constexpr std::string_view kSpare = ".spare-";
-constexpr size_t kMostSpares = 256;
+constexpr size_t kMostSpares = 256;  // of each user
+constexpr uint32_t kAnybody = UINT32_MAX;
 constexpr int64_t kDayMs = int64_t{24} * 3600 * 1000;
 
 absl::Status PathError(int error, std::string_view doing, const std::string& path) {
@@ -102,7 +103,6 @@ absl::Status AttemptStore::Open() {
       continue;
     }
     spares_[info.st_uid].push_back(*number);
-    ++spare_count_;
     next_spare_ = std::max(next_spare_, *number + 1);
   }
   return absl::OkStatus();
@@ -136,18 +136,15 @@ std::string AttemptStore::KeptPath(int64_t day, const AttemptKey& key, bool is_s
 
 // ---- while it runs ----
 
-absl::Status AttemptStore::MakeDirectoryFor(const AttemptKey& key, uint32_t uid) {
-  const std::string directory = Directory(key);
-  std::vector<uint64_t>& spares = spares_[uid];
-  while (!spares.empty()) {
-    const std::string spare = SparePath(spares.back());
+std::optional<std::string> AttemptStore::TakeSpare(uint32_t uid) {
+  for (const uint32_t owner : {uid, kAnybody}) {
+    std::vector<uint64_t>& spares = spares_[owner];
+    if (spares.empty()) continue;
+    const uint64_t number = spares.back();
     spares.pop_back();
-    --spare_count_;
-    if (rename(spare.c_str(), directory.c_str()) == 0) return absl::OkStatus();
-    // An earlier try has made the directory and put files in it.
-    RemoveTree(spare);
+    return SparePath(number);
   }
-  return MakeDirectory(directory, kPassThrough);
+  return std::nullopt;
 }
 
 absl::Status AttemptStore::Write(const AttemptKey& key, const ProcessDriver::Prepared& prepared,
@@ -157,18 +154,40 @@ absl::Status AttemptStore::Write(const AttemptKey& key, const ProcessDriver::Pre
     return absl::InvalidArgumentError(
         "an argument or a variable of the task has a NUL byte inside");
   }
-  BERTH_RETURN_IF_ERROR(MakeDirectoryFor(key, identity.uid));
-  const ProcessDriver::Paths paths = Paths(key);
-  if (prepared.needs_script) {
-    unlink(paths.script.c_str());  // an earlier try's may be its user's, and read-only
-    BERTH_RETURN_IF_ERROR(WriteFile(paths.script, script, 0500));
-    BERTH_RETURN_IF_ERROR(GiveTo(paths.script, identity));
-  }
+  const std::string scratch = Paths(key).scratch;
   if (prepared.needs_scratch) {
-    BERTH_RETURN_IF_ERROR(MakeDirectory(paths.scratch, 0700));
-    BERTH_RETURN_IF_ERROR(GiveTo(paths.scratch, identity));
+    BERTH_RETURN_IF_ERROR(MakeDirectory(scratch, 0700));
+    BERTH_RETURN_IF_ERROR(GiveTo(scratch, identity));
   }
-  return WriteFile(Directory(key) + "/" + shim::kSpecFileName, spec, 0600);
+  const std::string directory = Directory(key);
+  const std::optional<std::string> spare = TakeSpare(identity.uid);
+  if (!spare) {
+    BERTH_RETURN_IF_ERROR(MakeDirectory(directory, kPassThrough));
+    return WriteInto(directory, prepared.needs_script, script, spec, identity);
+  }
+  // It gets its name last: under that name there is never the specification of another attempt,
+  // whose cgroup may be somebody else's by now.
+  absl::Status written = WriteInto(*spare, prepared.needs_script, script, spec, identity);
+  if (written.ok() && rename(spare->c_str(), directory.c_str()) != 0) {
+    RemoveTree(directory);  // of an earlier try, which started nothing
+    if (rename(spare->c_str(), directory.c_str()) != 0) {
+      written = PathError(errno, "rename " + *spare + " to", directory);
+    }
+  }
+  if (!written.ok()) RemoveTree(*spare);
+  return written;
+}
+
+absl::Status AttemptStore::WriteInto(const std::string& directory, bool needs_script,
+                                     std::string_view script, const std::string& spec,
+                                     const ProcessDriver::Identity& identity) {
+  if (needs_script) {
+    const std::string path = directory + "/script";
+    unlink(path.c_str());  // an earlier try's may be its user's, and read-only
+    BERTH_RETURN_IF_ERROR(WriteFile(path, script, 0500));
+    BERTH_RETURN_IF_ERROR(GiveTo(path, identity));
+  }
+  return WriteFile(directory + "/" + shim::kSpecFileName, spec, 0600);
 }
 
 absl::StatusOr<std::string> AttemptStore::ReadSpec(const AttemptKey& key) const {
@@ -195,14 +214,14 @@ void AttemptStore::CapOutput(const AttemptKey& key) const {
 // ---- after its end ----
 
 void AttemptStore::Tidy(const AttemptKey& key, bool may_reuse) {
-  KeepOutput(key);
   const std::string scratch = Paths(key).scratch;
   // Its day begins now. One that is empty goes at once.
   if (utimensat(AT_FDCWD, scratch.c_str(), nullptr, 0) == 0) rmdir(scratch.c_str());
+  if (!KeepOutput(key)) return;  // it stays where it is, and can be read there
   if (!may_reuse || !PutAside(key)) Remove(key);
 }
 
-void AttemptStore::KeepOutput(const AttemptKey& key) const {
+bool AttemptStore::KeepOutput(const AttemptKey& key) const {
   const ProcessDriver::Paths paths = Paths(key);
   for (const bool is_stderr : {false, true}) {
     const std::string& from = is_stderr ? paths.error : paths.output;
@@ -212,23 +231,26 @@ void AttemptStore::KeepOutput(const AttemptKey& key) const {
     if (rename(from.c_str(), to.c_str()) == 0) continue;
     const absl::Status made = MakeDirectory(to.substr(0, to.rfind('/')), 0700);
     if (made.ok() && rename(from.c_str(), to.c_str()) == 0) continue;
-    BERTH_LOG_ERROR("output of attempt {} is lost: cannot move it to {}: errno {}", ToString(key),
-                    to, errno);
+    BERTH_LOG_WARN("output of attempt {} stays at {} until the agent starts again: {}",
+                   ToString(key), from, PathError(errno, "rename it to", to).ToString());
+    return false;
   }
+  return true;
 }
 
 // Leaves the directory with nothing in it but empty files; false when it cannot.
 bool AttemptStore::PutAside(const AttemptKey& key) {
-  if (spare_count_ >= kMostSpares) return false;
   const std::string directory = Directory(key);
   const ProcessDriver::Paths paths = Paths(key);
-  uint32_t owner = geteuid();
+  uint32_t owner = kAnybody;
   for (const std::string* path : {&paths.output, &paths.error}) {
     struct stat info = {};
     if (stat(path->c_str(), &info) != 0) continue;
     if (info.st_size > 0) return false;
     owner = info.st_uid;
   }
+  std::vector<uint64_t>& spares = spares_[owner];
+  if (spares.size() >= kMostSpares) return false;
   if (unlink(paths.script.c_str()) != 0 && errno != ENOENT) return false;
   // The next shim must find no record of this one. Overwritten, not cut off: its block stays, and
   // so the promise that an end can be noted on a full disk.
@@ -239,8 +261,7 @@ bool AttemptStore::PutAside(const AttemptKey& key) {
     return false;
   }
   if (rename(directory.c_str(), SparePath(next_spare_).c_str()) != 0) return false;
-  spares_[owner].push_back(next_spare_++);
-  ++spare_count_;
+  spares.push_back(next_spare_++);
   return true;
 }
 

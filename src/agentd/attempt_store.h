@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,8 +86,12 @@ class AttemptStore {
   [[nodiscard]] bool MayHaveExpired(const AttemptKey& key) const;
 
  private:
-  absl::Status MakeDirectoryFor(const AttemptKey& key, uint32_t uid);
-  void KeepOutput(const AttemptKey& key) const;
+  std::optional<std::string> TakeSpare(uint32_t uid);
+  static absl::Status WriteInto(const std::string& directory, bool needs_script,
+                                std::string_view script, const std::string& spec,
+                                const ProcessDriver::Identity& identity);
+  // False when something of it could not be moved.
+  bool KeepOutput(const AttemptKey& key) const;
   bool PutAside(const AttemptKey& key);
   void Remove(const AttemptKey& key) const;
   void SweepOutput(int64_t today) const;
@@ -102,8 +107,8 @@ class AttemptStore {
   const std::string attempts_;
   const std::string output_;
   const std::string scratch_;
-  std::map<uint32_t, std::vector<uint64_t>> spares_;  // numbers, by the uid that owns the output
-  size_t spare_count_ = 0;
+  // Numbers, by the uid that owns the output files.
+  std::map<uint32_t, std::vector<uint64_t>> spares_;
   uint64_t next_spare_ = 0;
 };
 

@@ -97,10 +97,40 @@ TEST_F(AttemptStoreTest, WritesAgainOverAnEarlierTry) {
   ProcessDriver::Prepared prepared = Plain();
   prepared.needs_script = true;
   Write(key_, prepared);
-  Write(next_);
+  const AttemptKey other{14, 0, 0, 1};
+  for (const AttemptKey& key : {next_, other}) {
+    Write(key);
+    SetOutput(key, "");
+  }
+  const ino_t first = Inode(store_.Paths(next_).output);
   store_.Tidy(next_, true);
+  store_.Tidy(other, true);
   Write(key_, prepared);
   EXPECT_TRUE(store_.ReadSpec(key_).ok());
+  EXPECT_TRUE(fs::exists(store_.Paths(key_).script));
+  // It took one of the two.
+  Write(next_);
+  EXPECT_EQ(Inode(store_.Paths(next_).output), first);
+}
+
+TEST_F(AttemptStoreTest, GivesADirectoryWithoutFilesToAnybody) {
+  Write(key_);
+  SetOutput(key_, "out", "err");
+  const ino_t directory = Inode(store_.Directory(key_));
+  store_.Tidy(key_, true);
+  Write(next_, Plain(), {geteuid() + 1, getegid(), false});
+  EXPECT_EQ(Inode(store_.Directory(next_)), directory);
+  EXPECT_FALSE(fs::exists(store_.Paths(next_).output));
+}
+
+TEST_F(AttemptStoreTest, LeavesOutputWhereItIsWhenItCannotBeMoved) {
+  Write(key_);
+  SetOutput(key_, "out");
+  std::ofstream(dir_.path() + "/output/" + std::to_string(clock_.WallMs() / (24 * kHourMs)))
+      << "in the way";
+  store_.Tidy(key_, true);
+  EXPECT_EQ(ReadOutput(key_), "out");
+  EXPECT_THAT(store_.List(), ElementsAre(key_));
 }
 
 TEST_F(AttemptStoreTest, RefusesASpecWithANul) {
