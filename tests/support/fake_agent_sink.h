@@ -39,6 +39,20 @@ class FakeAgentSink final : public agents::AgentCommandSink {
   // Does `work` where the loop would deliver effects.
   void OnReleasingThread(std::function<void()> work) { releasing_.Post(std::move(work)); }
 
+  // Returns when that thread has done all that it was given.
+  void Settle() {
+    base::Mutex mutex;
+    base::CondVar changed;
+    bool done = false;
+    OnReleasingThread([&] {
+      base::MutexLock lock(mutex);
+      done = true;
+      changed.NotifyAll();
+    });
+    base::MutexLock lock(mutex);
+    while (!done) changed.Wait(mutex);
+  }
+
   // The commands taken, once there are that many.
   std::vector<state::Command> Await(size_t count) {
     base::MutexLock lock(mutex_);

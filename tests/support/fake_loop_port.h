@@ -67,12 +67,13 @@ class FakeLoopPort final : public api::LoopPort {
   void Publish(std::shared_ptr<const state::ChangeBatch> batch) {
     releasing_.Post([this, batch = std::move(batch)] { hub_.Publish(batch); });
   }
-  // Returns when the releasing thread has done all that it was given.
-  void Settle() {
+  // Returns when the releasing thread has done all that it was given, and `last` after it.
+  void Settle(const std::function<void()>& last = [] {}) {
     base::Mutex mutex;
     base::CondVar changed;
     bool done = false;
     releasing_.Post([&] {
+      last();
       base::MutexLock lock(mutex);
       done = true;
       changed.NotifyAll();

@@ -96,7 +96,11 @@ class LinkTest : public ::testing::Test {
     server_ = builder.BuildAndStart();
     channel_ = grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
   }
-  ~LinkTest() override { server_->Shutdown(std::chrono::system_clock::now()); }
+  ~LinkTest() override {
+    server_->Shutdown(std::chrono::system_clock::now());
+    server_.reset();
+    sink_.Settle();  // what it was still to deliver goes to the link
+  }
 
   // What the loop would do.
   void Deliver(state::AgentEffect effect) {

@@ -78,7 +78,7 @@ class BatchCallTest : public ServerTest {
   }
   wire::Refusal End() { return wire::FromGrpcStatus(Finish()); }
 
-  // The releasing thread's; read after Settle.
+  // The releasing thread's: used in Settle.
   std::map<std::string, int64_t> next_;
   std::vector<int64_t> admitted_;
   std::unique_ptr<grpc::ClientContext> context_;
@@ -124,7 +124,7 @@ TEST_F(BatchCallTest, ARefusedItemIsAcknowledgedInItsPlaceAndDoesNotEndTheStream
   EXPECT_EQ(refused.error().field(), "profile");
   EXPECT_EQ(Read().offset(), 3);
   EXPECT_TRUE(Finish().ok());
-  EXPECT_EQ(next_["b"], 4);
+  loop_.Settle([&] { EXPECT_EQ(next_["b"], 4); });
 }
 
 TEST_F(BatchCallTest, GoesOnAfterABreakWhereTheAnswersEnd) {
@@ -140,19 +140,21 @@ TEST_F(BatchCallTest, GoesOnAfterABreakWhereTheAnswersEnd) {
   for (int64_t i = resume; i < 10; ++i) ASSERT_TRUE(Send(i));
   for (int64_t i = resume; i < 10; ++i) EXPECT_EQ(Read().offset(), i);
   EXPECT_TRUE(Finish().ok());
-  EXPECT_EQ(std::set<int64_t>(admitted_.begin(), admitted_.end()).size(), admitted_.size());
-  EXPECT_EQ(admitted_.size(), 10u);
+  loop_.Settle([&] {
+    EXPECT_EQ(std::set<int64_t>(admitted_.begin(), admitted_.end()).size(), admitted_.size());
+    EXPECT_EQ(admitted_.size(), 10u);
+  });
 }
 
 TEST_F(BatchCallTest, WhatHasItsAnswerIsSkippedWhenItIsSentAgain) {
-  next_["b"] = 3;
+  loop_.Settle([&] { next_["b"] = 3; });
   Start();
   EXPECT_EQ(Begin("b"), 3);
   for (int64_t i = 0; i < 5; ++i) ASSERT_TRUE(Send(i));
   EXPECT_EQ(Read().offset(), 3);
   EXPECT_EQ(Read().offset(), 4);
   EXPECT_TRUE(Finish().ok());
-  EXPECT_EQ(admitted_, (std::vector<int64_t>{3, 4}));
+  loop_.Settle([&] { EXPECT_EQ(admitted_, (std::vector<int64_t>{3, 4})); });
 }
 
 TEST_F(BatchCallTest, TheFirstMessageMayHaveTheFirstItem) {
@@ -260,7 +262,7 @@ TEST_F(BatchCallTest, NoMoreThanTheWindowIsUnderWay) {
 TEST_F(BatchCallTest, AnotherStreamOnTheSameBatchEndsThisOne) {
   Start();
   Begin("b");
-  next_["b"] = 1;  // the other stream's doing; nothing is under way
+  loop_.Settle([&] { next_["b"] = 1; });  // the other stream's doing; nothing is under way
   ASSERT_TRUE(Send(0));
   const wire::Refusal error = End();
   EXPECT_EQ(error.code, absl::StatusCode::kFailedPrecondition);

@@ -64,8 +64,10 @@ class ServerTest : public ::testing::Test {
     options_.socket.path = folder_.path() + "/d.sock";
     options_.insecure_listen = "127.0.0.1:0";
   }
-  ~ServerTest() override {
+  // Before what a test's answers use is gone.
+  void TearDown() override {
     if (server_ != nullptr) server_->Stop(std::chrono::milliseconds(0));
+    loop_.Settle();
   }
 
   // Answers commands of one sort. Before Start.

@@ -631,8 +631,12 @@ TEST_F(UnaryCallsTest, TheConfigurationIsForOperators) {
 }
 
 TEST_F(UnaryCallsTest, AReloadAnswersWithWhatTakesARestartOrWithTheError) {
+  base::Mutex mutex;
   absl::StatusOr<std::vector<std::string>> outcome = std::vector<std::string>{"listen"};
-  admin_.reload = [&] { return outcome; };
+  admin_.reload = [&] {
+    base::MutexLock lock(mutex);
+    return outcome;
+  };
   Start();
   v1::ReloadConfigResponse response;
   {
@@ -640,7 +644,10 @@ TEST_F(UnaryCallsTest, AReloadAnswersWithWhatTakesARestartOrWithTheError) {
     ASSERT_TRUE(admin_stub_->ReloadConfig(&context, {}, &response).ok());
     EXPECT_THAT(response.needs_restart(), ElementsAre("listen"));
   }
-  outcome = absl::InvalidArgumentError("berthd.yaml:3: unknown key");
+  {
+    base::MutexLock lock(mutex);
+    outcome = absl::InvalidArgumentError("berthd.yaml:3: unknown key");
+  }
   {
     grpc::ClientContext context;
     const wire::Refusal error = Error(admin_stub_->ReloadConfig(&context, {}, &response));
