@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks what a compiler does not: format, who includes whom, determinism, scripts that parse.
+# Checks what a compiler does not: format, who includes whom, determinism, what the protos say,
+# scripts that parse.
 #
 # Usage: tools/lint.sh [--staged] [--fix] [--tidy [BASE]]
 #   --staged   format and scripts are checked in the files about to be committed only
@@ -106,9 +107,16 @@ check_tidy() {
 check_layers() { tools/check_layers.py docs/layers.txt src include plugins; }
 check_determinism() { tools/check_determinism.py docs/determinism.txt; }
 
+check_protos() {
+  local protos
+  mapfile -t protos < <(files 'proto/berth/v1/*.proto')
+  [ ${#protos[@]} -eq 0 ] || tools/check_proto_comments.py "${protos[@]}"
+}
+
 check format check_format
 check layers check_layers
 check determinism check_determinism
+check protos check_protos
 check scripts check_scripts
 if $tidy; then check tidy check_tidy; fi
 

@@ -186,7 +186,9 @@ void AgentCore::On(const Began& event, Effects& effects) {
     if (attempt.ended) {
       effects.emplace_back(TidyAttempt{key});
     } else if (rebooted) {
-      End(key, EndedLost(v1::NODE_LOST, "the node was restarted while it ran", attempt.started),
+      End(key,
+          EndedLost(v1::REASON_CODE_NODE_LOST, "the node was restarted while it ran",
+                    attempt.started),
           effects);
     } else {
       effects.emplace_back(Inspect{key});
@@ -362,8 +364,9 @@ void AgentCore::OnStart(uint64_t sequence, v1::StartTask& start, Effects& effect
   attempt.start = start;
   if (journal_low_) {
     End(key,
-        EndedCouldNotStart(v1::AGENT_JOURNAL_FULL, "the disk of node " + Quoted(options_.node) +
-                                                       " that holds the agent's journal is full"),
+        EndedCouldNotStart(v1::REASON_CODE_AGENT_JOURNAL_FULL,
+                           "the disk of node " + Quoted(options_.node) +
+                               " that holds the agent's journal is full"),
         effects);
     return;
   }
@@ -378,7 +381,7 @@ void AgentCore::OnStop(uint64_t sequence, const v1::StopTask& stop, Effects& eff
     v1::Fact fact;
     *fact.mutable_key() = stop.key();
     *fact.mutable_ended() =
-        EndedLost(v1::ATTEMPT_UNKNOWN_TO_NODE,
+        EndedLost(v1::REASON_CODE_ATTEMPT_UNKNOWN_TO_NODE,
                   "node " + Quoted(options_.node) + " has no trace of attempt " + ToString(key),
                   std::nullopt);
     NoteFact(std::move(fact), effects);
@@ -458,7 +461,8 @@ void AgentCore::On(const TaskEnded& event, Effects& effects) {
 void AgentCore::On(const TaskLost& event, Effects& effects) {
   const auto found = attempts_.find(event.key);
   if (found == attempts_.end()) return;
-  End(event.key, EndedLost(v1::DRIVER_ERROR, event.message, found->second.started), effects);
+  End(event.key, EndedLost(v1::REASON_CODE_DRIVER_ERROR, event.message, found->second.started),
+      effects);
 }
 
 void AgentCore::On(const TaskNeverStarted& event, Effects& effects) {
@@ -476,7 +480,9 @@ void AgentCore::On(const TaskNeverStarted& event, Effects& effects) {
   }
   if (attempt.started) {
     End(event.key,
-        EndedLost(v1::DRIVER_ERROR, "its directory on the node is gone", attempt.started), effects);
+        EndedLost(v1::REASON_CODE_DRIVER_ERROR, "its directory on the node is gone",
+                  attempt.started),
+        effects);
     return;
   }
   // It is journalled, and nothing of it ever ran: this is its first start.

@@ -40,7 +40,7 @@ struct TaskStarted {
 // An attempt's process could not be started, and never will be.
 struct TaskNotStarted {
   AttemptKey key;
-  v1::ReasonCode reason = v1::DRIVER_ERROR;
+  v1::ReasonCode reason = v1::REASON_CODE_DRIVER_ERROR;
   std::string message;
 };
 

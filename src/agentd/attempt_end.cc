@@ -17,13 +17,13 @@ std::string SignalName(int signal) {
 v1::ReasonCode ReasonOfStop(v1::AttemptEnd end, const TaskOutcome& outcome) {
   switch (end) {
     case v1::ATTEMPT_END_CANCELLED:
-      return v1::CANCELLED_BY_USER;
+      return v1::REASON_CODE_CANCELLED_BY_USER;
     case v1::ATTEMPT_END_TIMED_OUT:
-      return v1::TIME_LIMIT_REACHED;
+      return v1::REASON_CODE_TIME_LIMIT_REACHED;
     case v1::ATTEMPT_END_LOST:
-      return v1::NODE_LOST;
+      return v1::REASON_CODE_NODE_LOST;
     default:
-      return outcome.signal != 0 ? v1::KILLED_BY_SIGNAL : v1::EXITED;
+      return outcome.signal != 0 ? v1::REASON_CODE_KILLED_BY_SIGNAL : v1::REASON_CODE_EXITED;
   }
 }
 
@@ -46,7 +46,7 @@ v1::AttemptEnded EndedByItself(const TaskOutcome& outcome, v1::AttemptEnd asked,
   std::string message;
   if (outcome.cause == TaskOutcome::Cause::kTimeLimit) {
     ended.set_end(v1::ATTEMPT_END_TIMED_OUT);
-    ended.set_reason(v1::TIME_LIMIT_REACHED);
+    ended.set_reason(v1::REASON_CODE_TIME_LIMIT_REACHED);
     message = "reached its time limit of " +
               base::FormatExactDuration(absl::Milliseconds(start.time_limit_ms()));
   } else if (stopped && asked != v1::ATTEMPT_END_UNSPECIFIED) {
@@ -54,13 +54,14 @@ v1::AttemptEnded EndedByItself(const TaskOutcome& outcome, v1::AttemptEnd asked,
     ended.set_reason(ReasonOfStop(asked, outcome));
   } else if (outcome.out_of_memory && failed) {
     ended.set_end(v1::ATTEMPT_END_OUT_OF_MEMORY);
-    ended.set_reason(v1::OUT_OF_MEMORY);
+    ended.set_reason(v1::REASON_CODE_OUT_OF_MEMORY);
     message = "killed at its memory limit of " +
               base::FormatBytes(start.resources().memory_bytes()) + "; it used up to " +
               base::FormatBytes(outcome.usage.memory_peak_bytes());
   } else {
     ended.set_end(v1::ATTEMPT_END_EXITED);
-    ended.set_reason(outcome.signal != 0 ? v1::KILLED_BY_SIGNAL : v1::EXITED);
+    ended.set_reason(outcome.signal != 0 ? v1::REASON_CODE_KILLED_BY_SIGNAL
+                                         : v1::REASON_CODE_EXITED);
     if (outcome.signal != 0) message = "killed by " + SignalName(outcome.signal);
     if (stopped) {
       message += message.empty() ? "" : ", ";

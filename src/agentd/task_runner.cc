@@ -107,13 +107,13 @@ void TaskRunner::LaunchAs(const AttemptKey& key, const ProcessDriver::Identity& 
   auto& prepared = std::get<ProcessDriver::Prepared>(preparation);
   absl::StatusOr<TaskCgroup> cgroup = parts_.cgroups.Take(prepared.limits);
   if (!cgroup.ok()) {
-    NotStarted(key, {v1::ISOLATION_FAILED, base::S(cgroup.status().message())});
+    NotStarted(key, {v1::REASON_CODE_ISOLATION_FAILED, base::S(cgroup.status().message())});
     return;
   }
   AddCgroup(*cgroup, prepared.spec);
   const auto fail = [&](std::string why) {
     parts_.cgroups.GiveBack(*cgroup, true, 0);
-    NotStarted(key, {v1::DRIVER_ERROR, std::move(why)});
+    NotStarted(key, {v1::REASON_CODE_DRIVER_ERROR, std::move(why)});
   };
   const absl::Status written =
       parts_.store.Write(key, prepared, start.payload().script(), identity);
@@ -214,7 +214,7 @@ void TaskRunner::Conclude(const AttemptKey& key, Shim shim, const std::string& h
   if (shim::ReadStatus(shim.status.get(), shim::StatusKind::kShim)) {
     report_(TaskLost{key, how + " without noting how the task ended"});
   } else {
-    NotStarted(key, {v1::DRIVER_ERROR, how + " before it could start the task"});
+    NotStarted(key, {v1::REASON_CODE_DRIVER_ERROR, how + " before it could start the task"});
   }
 }
 

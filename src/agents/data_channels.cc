@@ -71,8 +71,8 @@ class DataTransfer final : public std::enable_shared_from_this<DataTransfer> {
     open_.set_token(NewToken());
     v1::ReadOutput& read = *open_.mutable_read_output();
     *read.mutable_key() = wire::ToProto(request.attempt);
-    read.set_stdout(request.standard_output);
-    read.set_stderr(request.standard_error);
+    read.set_standard_output(request.standard_output);
+    read.set_standard_error(request.standard_error);
     read.set_follow(request.follow);
     if (request.tail_bytes) read.set_tail_bytes(*request.tail_bytes);
   }

@@ -44,7 +44,7 @@ constexpr Unhonoured<v1::DeviceRequest> kOfDevice[] = {
 constexpr Unhonoured<v1::Payload> kOfPayload[] = {
     {"image", [](const v1::Payload& m) { return !m.image().empty(); }},
     {"output_directory", [](const v1::Payload& m) { return !m.output_directory().empty(); }},
-    {"stdin", [](const v1::Payload& m) { return !m.stdin().empty(); }},
+    {"stdin_data", [](const v1::Payload& m) { return !m.stdin_data().empty(); }},
 };
 
 template <typename Message, size_t kSize>

@@ -43,19 +43,19 @@ std::string WhyItFailed(const v1::Task& task) {
   const v1::ReasonCode reason =
       attempt.reason() != v1::REASON_CODE_UNSPECIFIED ? attempt.reason() : task.reason();
   switch (reason) {
-    case v1::OUT_OF_MEMORY: {
+    case v1::REASON_CODE_OUT_OF_MEMORY: {
       const int64_t limit = task.resources().memory_bytes();
       if (limit <= 0) return "out of memory";
       return "out of memory at its limit of " + base::FormatBytes(limit) +
              "; ask for more with --memory";
     }
-    case v1::TIME_LIMIT_REACHED:
+    case v1::REASON_CODE_TIME_LIMIT_REACHED:
       return "time limit reached";
-    case v1::NODE_LOST:
+    case v1::REASON_CODE_NODE_LOST:
       return "node " + attempt.node() + " was lost";
-    case v1::EXITED:
+    case v1::REASON_CODE_EXITED:
       return "exit " + std::to_string(attempt.exit_code());
-    case v1::KILLED_BY_SIGNAL:
+    case v1::REASON_CODE_KILLED_BY_SIGNAL:
       return "killed by " + SignalName(attempt.signal());
     default:
       break;

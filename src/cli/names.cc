@@ -62,8 +62,9 @@ std::optional<v1::TaintEffect> TaintEffectOf(std::string_view name) {
 
 std::string NameOf(v1::ReasonCode reason) {
   if (reason == v1::REASON_CODE_UNSPECIFIED) return "";
+  constexpr std::string_view kPrefix = "REASON_CODE_";
   const std::string& name = v1::ReasonCode_Name(reason);
-  return name.empty() ? std::to_string(reason) : name;
+  return name.empty() ? std::to_string(reason) : name.substr(kPrefix.size());
 }
 
 std::string SignalName(int signal) {

@@ -376,7 +376,7 @@ void ReadPayload(MapReader& map, v1::Payload& payload) {
   ReadText(map, "image", [&](std::string text) { payload.set_image(std::move(text)); });
   ReadText(map, "outputDirectory",
            [&](std::string text) { payload.set_output_directory(std::move(text)); });
-  ReadText(map, "stdin", [&](std::string text) { payload.set_stdin(std::move(text)); });
+  ReadText(map, "stdin", [&](std::string text) { payload.set_stdin_data(std::move(text)); });
   if (payload.script().empty() && payload.command().empty()) {
     map.Fail("command",
              "is required and missing: the program and its arguments, as [sleep, 10], "
@@ -393,7 +393,7 @@ void WritePayload(Value& map, const v1::Payload& payload) {
   WriteText(map, "workingDirectory", payload.working_directory());
   WriteText(map, "image", payload.image());
   WriteText(map, "outputDirectory", payload.output_directory());
-  if (base::IsValidUtf8(payload.stdin())) WriteText(map, "stdin", payload.stdin());
+  if (base::IsValidUtf8(payload.stdin_data())) WriteText(map, "stdin", payload.stdin_data());
 }
 
 void ReadTemplate(MapReader& map, v1::TaskTemplate& task) {

@@ -9,6 +9,9 @@
 namespace berth::wire {
 namespace {
 
+// Of the values of ReasonCode; ErrorInfo has them without it.
+constexpr std::string_view kReasonPrefix = "REASON_CODE_";
+
 Reason UsualReason(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kInvalidArgument:
@@ -34,12 +37,13 @@ Reason UsualReason(absl::StatusCode code) {
 
 std::string ReasonName(Reason reason) {
   if (reason == Reason::kNone) return "";
-  return v1::ReasonCode_Name(static_cast<v1::ReasonCode>(reason));
+  const std::string& name = v1::ReasonCode_Name(static_cast<v1::ReasonCode>(reason));
+  return name.empty() ? name : name.substr(kReasonPrefix.size());
 }
 
 Reason ReasonNamed(std::string_view name) {
   v1::ReasonCode code = v1::REASON_CODE_UNSPECIFIED;
-  if (!v1::ReasonCode_Parse(std::string(name), &code)) return Reason::kNone;
+  if (!v1::ReasonCode_Parse(std::string(kReasonPrefix).append(name), &code)) return Reason::kNone;
   return static_cast<Reason>(code);
 }
 

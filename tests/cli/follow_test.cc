@@ -93,7 +93,7 @@ TEST_F(FollowTest, WhatCouldNotStartIs125) {
     task.mutable_attempt()->set_number(1);
     task.mutable_attempt()->set_node("node-a");
     task.mutable_attempt()->set_end(v1::ATTEMPT_END_COULD_NOT_START);
-    task.mutable_attempt()->set_reason(v1::PROGRAM_NOT_FOUND);
+    task.mutable_attempt()->set_reason(v1::REASON_CODE_PROGRAM_NOT_FOUND);
     task.mutable_attempt()->set_message("program \"nope\" not found in PATH");
     EndTask(task, v1::TASK_STATE_FAILED, v1::JOB_STATE_FAILED);
   });

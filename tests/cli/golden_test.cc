@@ -82,7 +82,7 @@ class GoldenTest : public ::testing::Test {
     killed.set_job_name("evil\x1b[31m\nname");
     killed.set_namespace_("default");
     killed.set_state(v1::TASK_STATE_FAILED);
-    killed.set_reason(v1::OUT_OF_MEMORY);
+    killed.set_reason(v1::REASON_CODE_OUT_OF_MEMORY);
     killed.set_attempts(2);
     killed.set_submitted_unix_ms(kStart);
     killed.mutable_resources()->set_cpu_milli(500);
@@ -92,7 +92,7 @@ class GoldenTest : public ::testing::Test {
     attempt.set_number(2);
     attempt.set_node("node-b");
     attempt.set_end(v1::ATTEMPT_END_OUT_OF_MEMORY);
-    attempt.set_reason(v1::OUT_OF_MEMORY);
+    attempt.set_reason(v1::REASON_CODE_OUT_OF_MEMORY);
     attempt.set_message("killed at its limit of 32Mi");
     attempt.set_signal(9);
     attempt.set_isolation("cgroup-v1");
@@ -106,7 +106,7 @@ class GoldenTest : public ::testing::Test {
     parked.set_job_id("3");
     parked.set_job_name("train");
     parked.set_state(v1::TASK_STATE_PARKED);
-    parked.set_reason(v1::NO_NODE_FITS_NOW);
+    parked.set_reason(v1::REASON_CODE_NO_NODE_FITS_NOW);
     parked.set_message("0/3 nodes fit");
     parked.set_submitted_unix_ms(kStart);
     fake_.Put(parked);
@@ -225,14 +225,14 @@ TEST_F(GoldenTest, Explain) {
   explanation.set_task_id("3.0");
   explanation.set_state(v1::TASK_STATE_PARKED);
   explanation.set_placeability(v1::PLACEABILITY_FITS_LATER);
-  explanation.set_reason(v1::NO_NODE_FITS_NOW);
+  explanation.set_reason(v1::REASON_CODE_NO_NODE_FITS_NOW);
   explanation.set_nodes_total(12);
   explanation.set_text(
       "0/12 nodes fit: 8 insufficient memory (largest free 3.2Gi), 4 tainted gpu=true");
   explanation.set_queue_position(2);
   v1::FilterOutcome& memory = *explanation.add_filters();
   memory.set_plugin("NodeResourcesFit");
-  memory.set_reason(v1::INSUFFICIENT_MEMORY);
+  memory.set_reason(v1::REASON_CODE_INSUFFICIENT_MEMORY);
   memory.set_nodes(8);
   memory.set_subject("memory");
   memory.set_requested(int64_t{8} << 30);
@@ -242,7 +242,7 @@ TEST_F(GoldenTest, Explain) {
   memory.add_examples("node-b");
   v1::FilterOutcome& taint = *explanation.add_filters();
   taint.set_plugin("TaintToleration");
-  taint.set_reason(v1::UNTOLERATED_TAINT);
+  taint.set_reason(v1::REASON_CODE_UNTOLERATED_TAINT);
   taint.set_nodes(4);
   taint.set_subject("gpu=true");
   v1::Suggestion& suggestion = *explanation.add_suggestions();

@@ -180,7 +180,7 @@ class PythonClientTest(cluster.IntegrationTest):
         answer = self.wire.jobs.Explain(
             self.wire.scheduler.ExplainRequest(id=submitted.job_id), timeout=SECONDS).explanation
         self.assertEqual((2, 0), (answer.nodes_total, answer.nodes_feasible))
-        self.assertEqual([(self.wire.types.INSUFFICIENT_MEMORY, 2, 500 << 30, 8 << 30)],
+        self.assertEqual([(self.wire.types.REASON_CODE_INSUFFICIENT_MEMORY, 2, 500 << 30, 8 << 30)],
                          [(f.reason, f.nodes, f.requested, f.largest_capacity)
                           for f in answer.filters])
         self.assertEqual([("memory", "8Gi")], [(s.field, s.value) for s in answer.suggestions])

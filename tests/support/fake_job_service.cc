@@ -211,9 +211,9 @@ class FakeJobService::Jobs final : public v1::JobService::Service {
       result.set_id(id);
       const auto at = fake_.jobs_.find(id.substr(0, id.find('.')));
       if (at == fake_.jobs_.end()) {
-        result.set_reason(v1::NOT_FOUND);
+        result.set_reason(v1::REASON_CODE_NOT_FOUND);
       } else if (at->second.ended_unix_ms() > 0) {
-        result.set_reason(v1::ALREADY_ENDED);
+        result.set_reason(v1::REASON_CODE_ALREADY_ENDED);
       } else {
         result.set_tasks(at->second.tasks().total());
       }
@@ -450,7 +450,7 @@ void FakeJobService::RunToEnd(const std::string& job_id, const std::string& node
   if (!output.empty()) Append(attempt.id(), v1::OUTPUT_STREAM_STDOUT, output);
   Close(attempt.id());
   attempt.set_end(v1::ATTEMPT_END_EXITED);
-  attempt.set_reason(v1::EXITED);
+  attempt.set_reason(v1::REASON_CODE_EXITED);
   attempt.set_exit_code(exit_code);
   attempt.set_ended_unix_ms(kStartUnixMs + 200);
   attempt.mutable_usage()->set_memory_peak_bytes(int64_t{9} << 20);

@@ -27,7 +27,7 @@ std::string ErrorText(int error) {
 std::string NotHonoured(const v1::StartTask& start) {
   if (!start.payload().image().empty()) return "payload.image";
   if (!start.payload().output_directory().empty()) return "payload.output_directory";
-  if (!start.payload().stdin().empty()) return "payload.stdin";
+  if (!start.payload().stdin_data().empty()) return "payload.stdin_data";
   if (start.on_partition() == v1::ON_PARTITION_KILL) return "on_partition: kill";
   return {};
 }
@@ -42,31 +42,32 @@ std::variant<ProcessDriver::Identity, CannotStart> ProcessDriver::Admit(
     const v1::StartTask& start) const {
   const std::string unknown = NotHonoured(start);
   if (!unknown.empty()) {
-    return Refuse(v1::FIELD_NOT_HONOURED, "this agent does not honour " + unknown + " yet");
+    return Refuse(v1::REASON_CODE_FIELD_NOT_HONOURED,
+                  "this agent does not honour " + unknown + " yet");
   }
   if (start.payload().command().empty() && start.payload().script().empty()) {
-    return Refuse(v1::INVALID_FIELD, "the task has no command and no script");
+    return Refuse(v1::REASON_CODE_INVALID_FIELD, "the task has no command and no script");
   }
   const v1::RunAs& run_as = start.run_as();
   const Identity own{node_.agent_uid, node_.agent_gid, false};
   if (!run_as.verified()) {
     if (node_.agent_uid != 0 || node_.allow_root) return own;
-    return Refuse(v1::USER_NOT_ALLOWED,
+    return Refuse(v1::REASON_CODE_USER_NOT_ALLOWED,
                   "berthd could not verify who submitted this task, and the agent runs as root:"
                   " submit over berthd's Unix socket, or set `allowRoot: true` in the node's"
                   " agent.yaml to run such tasks as root");
   }
   if (run_as.uid() == 0 && !node_.allow_root) {
-    return Refuse(v1::USER_NOT_ALLOWED,
+    return Refuse(v1::REASON_CODE_USER_NOT_ALLOWED,
                   "it runs no tasks as root: submit as another user, or set `allowRoot: true` in"
                   " the node's agent.yaml");
   }
   if (node_.agent_uid != 0) {
     if (run_as.uid() == node_.agent_uid) return own;
-    return Refuse(v1::USER_NOT_ALLOWED, "its agent runs as uid " + std::to_string(node_.agent_uid) +
-                                            " and cannot run tasks as uid " +
-                                            std::to_string(run_as.uid()) +
-                                            ": run the agent as root, or submit as that user");
+    return Refuse(v1::REASON_CODE_USER_NOT_ALLOWED,
+                  "its agent runs as uid " + std::to_string(node_.agent_uid) +
+                      " and cannot run tasks as uid " + std::to_string(run_as.uid()) +
+                      ": run the agent as root, or submit as that user");
   }
   return Identity{run_as.uid(), run_as.gid(), run_as.uid() != 0 || run_as.gid() != node_.agent_gid};
 }
@@ -79,7 +80,7 @@ std::variant<ProcessDriver::Prepared, CannotStart> ProcessDriver::Prepare(
   const v1::Payload& payload = start.payload();
   if (!payload.script().empty()) {
     if (payload.script().rfind("#!", 0) != 0) {
-      return Refuse(v1::PROGRAM_NOT_EXECUTABLE,
+      return Refuse(v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE,
                     "the script has no #! line: let it begin with #!/bin/sh, for one");
     }
     prepared.needs_script = true;
@@ -92,7 +93,7 @@ std::variant<ProcessDriver::Prepared, CannotStart> ProcessDriver::Prepare(
   prepared.needs_scratch = payload.working_directory().empty();
   spec.working_directory = prepared.needs_scratch ? paths.scratch : payload.working_directory();
   if (spec.working_directory.front() != '/') {
-    return Refuse(v1::INVALID_FIELD,
+    return Refuse(v1::REASON_CODE_INVALID_FIELD,
                   "working directory " + Quoted(spec.working_directory) + " is not absolute");
   }
   spec.output_path = paths.output;
@@ -149,31 +150,34 @@ CannotStart ProcessDriver::Explain(const shim::StatusRecord& start,
   shim::SpecView spec;
   const char* fault = shim::ParseSpec(data, spec_file.size(), pointers.data(), spec);
   if (fault != nullptr) {
-    return Refuse(v1::DRIVER_ERROR, "the task's spec file cannot be used: " + std::string(fault));
+    return Refuse(v1::REASON_CODE_DRIVER_ERROR,
+                  "the task's spec file cannot be used: " + std::string(fault));
   }
   const std::string error = ErrorText(start.error);
   using shim::StartStep;
   switch (start.step) {
     case StartStep::kJoinCgroup:
-      return Refuse(v1::ISOLATION_FAILED, "the task could not join its cgroup " +
-                                              std::string(start.item < spec.header->cgroup_count
-                                                              ? spec.cgroup_procs[start.item]
-                                                              : "") +
-                                              ": " + error);
+      return Refuse(
+          v1::REASON_CODE_ISOLATION_FAILED,
+          "the task could not join its cgroup " +
+              std::string(start.item < spec.header->cgroup_count ? spec.cgroup_procs[start.item]
+                                                                 : "") +
+              ": " + error);
     case StartStep::kOpenOutput:
-      return Refuse(v1::DRIVER_ERROR,
+      return Refuse(v1::REASON_CODE_DRIVER_ERROR,
                     "the task's output file " +
                         std::string(start.item == 2 ? spec.error_path : spec.output_path) +
                         " could not be opened: " + error);
     case StartStep::kLimits:
-      return Refuse(v1::DRIVER_ERROR, "the task's process limits could not be set: " + error);
+      return Refuse(v1::REASON_CODE_DRIVER_ERROR,
+                    "the task's process limits could not be set: " + error);
     case StartStep::kChangeUser:
-      return Refuse(v1::USER_NOT_ALLOWED, "the task could not become uid " +
-                                              std::to_string(spec.header->uid) + ", gid " +
-                                              std::to_string(spec.header->gid) + ": " + error);
+      return Refuse(v1::REASON_CODE_USER_NOT_ALLOWED,
+                    "the task could not become uid " + std::to_string(spec.header->uid) + ", gid " +
+                        std::to_string(spec.header->gid) + ": " + error);
     case StartStep::kWorkingDirectory:
       return Refuse(
-          v1::WORKING_DIRECTORY_MISSING,
+          v1::REASON_CODE_WORKING_DIRECTORY_MISSING,
           "working directory " + Quoted(spec.working_directory) +
               (start.error == ENOENT ? " does not exist there" : " cannot be entered: " + error));
     case StartStep::kFindProgram:
@@ -185,11 +189,12 @@ CannotStart ProcessDriver::Explain(const shim::StatusRecord& start,
       return ExplainProgram(start, spec.arguments[0], spec.working_directory, path);
     }
     case StartStep::kClone:
-      return Refuse(v1::DRIVER_ERROR, "no process could be made for the task: " + error);
+      return Refuse(v1::REASON_CODE_DRIVER_ERROR,
+                    "no process could be made for the task: " + error);
     case StartStep::kStarted:
       break;
   }
-  return Refuse(v1::DRIVER_ERROR, "the shim could not start the task: " + error);
+  return Refuse(v1::REASON_CODE_DRIVER_ERROR, "the shim could not start the task: " + error);
 }
 
 CannotStart ProcessDriver::ExplainProgram(const shim::StatusRecord& start, std::string program,
@@ -197,35 +202,36 @@ CannotStart ProcessDriver::ExplainProgram(const shim::StatusRecord& start, std::
                                           const std::string& path) const {
   const std::string name = "program " + Quoted(program);
   if (start.step == shim::StartStep::kFindProgram) {
-    return Refuse(v1::PROGRAM_NOT_FOUND,
+    return Refuse(v1::REASON_CODE_PROGRAM_NOT_FOUND,
                   name + " is in none of the directories of PATH (" + path + ")");
   }
   switch (start.error) {
     case ENOENT: {
       const std::string file = program.front() == '/' ? program : directory + "/" + program;
       if (access(file.c_str(), F_OK) == 0) {
-        return Refuse(v1::PROGRAM_NOT_EXECUTABLE,
+        return Refuse(v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE,
                       name + " is there, but the interpreter that its #! line names is not");
       }
-      return Refuse(v1::PROGRAM_NOT_FOUND,
+      return Refuse(v1::REASON_CODE_PROGRAM_NOT_FOUND,
                     name + " does not exist there" +
                         (program.front() == '/' ? "" : " (seen from " + directory + ")"));
     }
     case ENOTDIR:
-      return Refuse(v1::PROGRAM_NOT_FOUND, name + ": " + ErrorText(start.error));
+      return Refuse(v1::REASON_CODE_PROGRAM_NOT_FOUND, name + ": " + ErrorText(start.error));
     case EACCES:
     case EPERM:
-      return Refuse(v1::PROGRAM_NOT_EXECUTABLE,
+      return Refuse(v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE,
                     name +
                         " may not be executed by this user: is it executable (chmod +x), and on"
                         " a file system that allows it?");
     case ENOEXEC:
-      return Refuse(v1::PROGRAM_NOT_EXECUTABLE,
+      return Refuse(v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE,
                     name + " is neither a program for this machine nor a script with a #! line");
     case E2BIG:
-      return Refuse(v1::DRIVER_ERROR, name + ": its arguments and environment are too long");
+      return Refuse(v1::REASON_CODE_DRIVER_ERROR,
+                    name + ": its arguments and environment are too long");
     default:
-      return Refuse(v1::PROGRAM_NOT_EXECUTABLE,
+      return Refuse(v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE,
                     name + " could not be executed: " + ErrorText(start.error));
   }
 }

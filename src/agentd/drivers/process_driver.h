@@ -16,7 +16,7 @@ namespace berth::agentd {
 
 // Why an attempt cannot run here, for berthd and for people.
 struct CannotStart {
-  v1::ReasonCode reason = v1::DRIVER_ERROR;
+  v1::ReasonCode reason = v1::REASON_CODE_DRIVER_ERROR;
   std::string message;
 };
 

@@ -37,7 +37,7 @@ class OutputServer::Channel
     const auto tail =
         read.has_tail_bytes() ? std::optional<int64_t>(read.tail_bytes()) : std::nullopt;
     for (const bool is_stderr : {false, true}) {
-      if (!(is_stderr ? read.stderr() : read.stdout())) continue;
+      if (!(is_stderr ? read.standard_error() : read.standard_output())) continue;
       const auto open = [&store = server_.store_, key = key_, is_stderr] {
         return store.OpenOutput(key, is_stderr);
       };
@@ -81,7 +81,7 @@ class OutputServer::Channel
     const std::string missing = WhyNothing();
     if (!missing.empty()) {
       outgoing_.set_error(missing);
-      outgoing_.set_reason(v1::OUTPUT_UNAVAILABLE);
+      outgoing_.set_reason(v1::REASON_CODE_OUTPUT_UNAVAILABLE);
       StartWriteLast(&outgoing_, grpc::WriteOptions());
     } else {
       StartWritesDone();

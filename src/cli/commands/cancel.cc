@@ -30,11 +30,11 @@ std::string ResultText(const v1::CancelResult& result) {
     case v1::REASON_CODE_UNSPECIFIED:
       return result.id() + ": " + std::to_string(result.tasks()) +
              (result.tasks() == 1 ? " task is being cancelled" : " tasks are being cancelled");
-    case v1::ALREADY_ENDED:
+    case v1::REASON_CODE_ALREADY_ENDED:
       return result.id() + ": has already ended";
-    case v1::NOT_FOUND:
+    case v1::REASON_CODE_NOT_FOUND:
       return result.id() + ": not found; list what there is with 'berth get jobs'";
-    case v1::NOT_ALLOWED:
+    case v1::REASON_CODE_NOT_ALLOWED:
       return result.id() + ": is not yours to cancel";
     default:
       return result.id() + ": " + NameOf(result.reason());
@@ -45,11 +45,11 @@ std::string ResultText(const v1::CancelResult& result) {
 int ExitCodeOf(v1::ReasonCode reason) {
   switch (reason) {
     case v1::REASON_CODE_UNSPECIFIED:
-    case v1::ALREADY_ENDED:
+    case v1::REASON_CODE_ALREADY_ENDED:
       return 0;
-    case v1::NOT_FOUND:
+    case v1::REASON_CODE_NOT_FOUND:
       return kExitNotFound;
-    case v1::NOT_ALLOWED:
+    case v1::REASON_CODE_NOT_ALLOWED:
       return kExitNotAllowed;
     default:
       return kExitNo;

@@ -28,13 +28,13 @@ struct Flags {
 std::string AmountText(const v1::FilterOutcome& filter, int64_t amount) {
   if (filter.requested() == 0) return "";
   switch (filter.reason()) {
-    case v1::INSUFFICIENT_MEMORY:
-    case v1::INSUFFICIENT_STORAGE:
-    case v1::DEVICE_MEMORY_TOO_SMALL:
+    case v1::REASON_CODE_INSUFFICIENT_MEMORY:
+    case v1::REASON_CODE_INSUFFICIENT_STORAGE:
+    case v1::REASON_CODE_DEVICE_MEMORY_TOO_SMALL:
       return base::FormatBytes(amount, base::Rounding::kDown);
-    case v1::INSUFFICIENT_CPU:
+    case v1::REASON_CODE_INSUFFICIENT_CPU:
       return base::FormatCpuMilli(amount);
-    case v1::INSUFFICIENT_BANDWIDTH:
+    case v1::REASON_CODE_INSUFFICIENT_BANDWIDTH:
       return amount == 0 ? "0" : base::FormatBitsPerSecond(amount);
     default:
       return std::to_string(amount);

@@ -392,7 +392,7 @@ TEST_F(CoreTest, RefusesNewTasksWhileTheJournalsDiskIsFull) {
   const auto facts = FactsSent(effects);
   ASSERT_EQ(facts.size(), 2u);
   EXPECT_EQ(facts[1].ended().end(), v1::ATTEMPT_END_COULD_NOT_START);
-  EXPECT_EQ(facts[1].ended().reason(), v1::AGENT_JOURNAL_FULL);
+  EXPECT_EQ(facts[1].ended().reason(), v1::REASON_CODE_AGENT_JOURNAL_FULL);
   Handle(JournalSpace{false});
   EXPECT_EQ(Only<Launch>(Receive(StartDirective({13, 0, 0, 1}))).size(), 1u);
 }
@@ -411,7 +411,7 @@ TEST_F(CoreTest, TellsOfTheStartAndTheEnd) {
   ASSERT_EQ(ended.size(), 1u);
   EXPECT_EQ(ended[0].sequence(), 3u);
   EXPECT_EQ(ended[0].ended().end(), v1::ATTEMPT_END_EXITED);
-  EXPECT_EQ(ended[0].ended().reason(), v1::EXITED);
+  EXPECT_EQ(ended[0].ended().reason(), v1::REASON_CODE_EXITED);
   EXPECT_EQ(ended[0].ended().exit_code(), 3);
   EXPECT_FALSE(ended[0].ended().has_signal());
   // The fact is noted before it is sent, and before what only served the attempt is removed.
@@ -430,10 +430,11 @@ TEST_F(CoreTest, TellsOfAnEndOnlyOnce) {
 TEST_F(CoreTest, NamesTheReasonWhenAProcessCouldNotBeStarted) {
   Connect();
   Receive(StartDirective(key_));
-  const auto facts = FactsSent(Handle(TaskNotStarted{key_, v1::PROGRAM_NOT_FOUND, "no \"x\""}));
+  const auto facts =
+      FactsSent(Handle(TaskNotStarted{key_, v1::REASON_CODE_PROGRAM_NOT_FOUND, "no \"x\""}));
   ASSERT_EQ(facts.size(), 1u);
   EXPECT_EQ(facts[0].ended().end(), v1::ATTEMPT_END_COULD_NOT_START);
-  EXPECT_EQ(facts[0].ended().reason(), v1::PROGRAM_NOT_FOUND);
+  EXPECT_EQ(facts[0].ended().reason(), v1::REASON_CODE_PROGRAM_NOT_FOUND);
   EXPECT_EQ(facts[0].ended().message(), "no \"x\"");
 }
 
@@ -446,7 +447,7 @@ TEST_F(CoreTest, TellsMemoryFromSignalAndTimeLimit) {
   auto facts = FactsSent(Handle(TaskEnded{key_, outcome}));
   ASSERT_EQ(facts.size(), 1u);
   EXPECT_EQ(facts[0].ended().end(), v1::ATTEMPT_END_OUT_OF_MEMORY);
-  EXPECT_EQ(facts[0].ended().reason(), v1::OUT_OF_MEMORY);
+  EXPECT_EQ(facts[0].ended().reason(), v1::REASON_CODE_OUT_OF_MEMORY);
   EXPECT_THAT(facts[0].ended().message(), HasSubstr("64Mi"));
   EXPECT_EQ(facts[0].ended().signal(), 9);
 
@@ -455,7 +456,7 @@ TEST_F(CoreTest, TellsMemoryFromSignalAndTimeLimit) {
   Run(plain);
   facts = FactsSent(Handle(TaskEnded{plain, outcome}));
   EXPECT_EQ(facts[0].ended().end(), v1::ATTEMPT_END_EXITED);
-  EXPECT_EQ(facts[0].ended().reason(), v1::KILLED_BY_SIGNAL);
+  EXPECT_EQ(facts[0].ended().reason(), v1::REASON_CODE_KILLED_BY_SIGNAL);
   EXPECT_EQ(facts[0].ended().message(), "killed by SIGKILL");
 
   const AttemptKey limited{21, 0, 0, 1};
@@ -464,7 +465,7 @@ TEST_F(CoreTest, TellsMemoryFromSignalAndTimeLimit) {
   Run(limited);
   facts = FactsSent(Handle(TaskEnded{limited, outcome}));
   EXPECT_EQ(facts[0].ended().end(), v1::ATTEMPT_END_TIMED_OUT);
-  EXPECT_EQ(facts[0].ended().reason(), v1::TIME_LIMIT_REACHED);
+  EXPECT_EQ(facts[0].ended().reason(), v1::REASON_CODE_TIME_LIMIT_REACHED);
   EXPECT_EQ(facts[0].ended().message(), "reached its time limit of 1m");
 }
 
@@ -515,7 +516,7 @@ TEST_F(CoreTest, AnswersAStopOfAnUnknownAttemptWithAFact) {
   const auto facts = FactsSent(effects);
   ASSERT_EQ(facts.size(), 1u);
   EXPECT_EQ(facts[0].ended().end(), v1::ATTEMPT_END_LOST);
-  EXPECT_EQ(facts[0].ended().reason(), v1::ATTEMPT_UNKNOWN_TO_NODE);
+  EXPECT_EQ(facts[0].ended().reason(), v1::REASON_CODE_ATTEMPT_UNKNOWN_TO_NODE);
   // Also after a restart: the answer is journalled.
   Restart();
   EXPECT_THAT(Sequences(FactsSent(Connect())), ElementsAre(1u));
@@ -678,7 +679,7 @@ TEST_F(CoreTest, LosesWhatRanBeforeTheMachineRestarted) {
   ASSERT_EQ(facts.size(), 2u);
   for (const v1::Fact& fact : facts) {
     EXPECT_EQ(fact.ended().end(), v1::ATTEMPT_END_LOST);
-    EXPECT_EQ(fact.ended().reason(), v1::NODE_LOST);
+    EXPECT_EQ(fact.ended().reason(), v1::REASON_CODE_NODE_LOST);
   }
 }
 

@@ -106,7 +106,7 @@ TEST_F(AgentProcessTest, RunsATaskAndTellsOfEachStep) {
   agent_.Start();
   const v1::AttemptEnded ended = Run("exit 3");
   EXPECT_EQ(ended.end(), v1::ATTEMPT_END_EXITED);
-  EXPECT_EQ(ended.reason(), v1::EXITED);
+  EXPECT_EQ(ended.reason(), v1::REASON_CODE_EXITED);
   EXPECT_EQ(ended.exit_code(), 3);
   EXPECT_FALSE(ended.has_signal());
   EXPECT_GT(ended.usage().memory_peak_bytes(), 0);
@@ -123,7 +123,7 @@ TEST_F(AgentProcessTest, RunsATaskAndTellsOfEachStep) {
 TEST_F(AgentProcessTest, TellsWhichSignalKilledATask) {
   agent_.Start();
   const v1::AttemptEnded ended = Run("kill -SEGV $$");
-  EXPECT_EQ(ended.reason(), v1::KILLED_BY_SIGNAL);
+  EXPECT_EQ(ended.reason(), v1::REASON_CODE_KILLED_BY_SIGNAL);
   EXPECT_EQ(ended.signal(), SIGSEGV);
   EXPECT_FALSE(ended.has_exit_code());
 }
@@ -171,7 +171,7 @@ TEST_F(AgentProcessTest, RefusesATaskOfRootUnlessAllowed) {
   agent_.Start();
   const v1::AttemptEnded ended = Run("exit 0");
   EXPECT_EQ(ended.end(), v1::ATTEMPT_END_COULD_NOT_START);
-  EXPECT_EQ(ended.reason(), v1::USER_NOT_ALLOWED);
+  EXPECT_EQ(ended.reason(), v1::REASON_CODE_USER_NOT_ALLOWED);
   EXPECT_THAT(ended.message(), HasSubstr("allowRoot"));
   EXPECT_THAT(store().List(), IsEmpty());
 }
@@ -183,7 +183,7 @@ TEST_F(AgentProcessTest, NamesWhatIsMissing) {
   task.mutable_payload()->add_command("no-such-program");
   v1::AttemptEnded ended = Run(task);
   EXPECT_EQ(ended.end(), v1::ATTEMPT_END_COULD_NOT_START);
-  EXPECT_EQ(ended.reason(), v1::PROGRAM_NOT_FOUND);
+  EXPECT_EQ(ended.reason(), v1::REASON_CODE_PROGRAM_NOT_FOUND);
   EXPECT_THAT(ended.message(), HasSubstr("\"no-such-program\""));
   EXPECT_EQ(daemon().Facts(kKey).size(), 2u);  // accepted, and never started
 
@@ -191,7 +191,7 @@ TEST_F(AgentProcessTest, NamesWhatIsMissing) {
   task = FakeDaemon::Task(other, "exit 0");
   task.mutable_payload()->set_working_directory("/no/such/place");
   ended = Run(task);
-  EXPECT_EQ(ended.reason(), v1::WORKING_DIRECTORY_MISSING);
+  EXPECT_EQ(ended.reason(), v1::REASON_CODE_WORKING_DIRECTORY_MISSING);
   EXPECT_THAT(ended.message(), HasSubstr("\"/no/such/place\" does not exist"));
   EXPECT_THAT(store().List(), IsEmpty());
 }
@@ -203,7 +203,7 @@ TEST_F(AgentProcessTest, TellsATaskKilledAtItsMemoryLimit) {
       FakeDaemon::Task(kKey, "exec python3 -c 'x = bytearray(400 * 1024 * 1024); print(len(x))'");
   const v1::AttemptEnded ended = Run(task);
   EXPECT_EQ(ended.end(), v1::ATTEMPT_END_OUT_OF_MEMORY);
-  EXPECT_EQ(ended.reason(), v1::OUT_OF_MEMORY);
+  EXPECT_EQ(ended.reason(), v1::REASON_CODE_OUT_OF_MEMORY);
   EXPECT_EQ(ended.signal(), SIGKILL);
   EXPECT_THAT(ended.message(), HasSubstr("64Mi"));
 }
@@ -233,7 +233,7 @@ TEST_F(AgentProcessTest, EndsATaskAtItsTimeLimit) {
   task.set_time_limit_ms(50);
   const v1::AttemptEnded ended = Run(task);
   EXPECT_EQ(ended.end(), v1::ATTEMPT_END_TIMED_OUT);
-  EXPECT_EQ(ended.reason(), v1::TIME_LIMIT_REACHED);
+  EXPECT_EQ(ended.reason(), v1::REASON_CODE_TIME_LIMIT_REACHED);
   EXPECT_EQ(ended.message(), "reached its time limit of 50ms");
 }
 
@@ -309,7 +309,7 @@ TEST_F(AgentProcessTest, SaysThatOutputIsGoneByAge) {
   agent_.Start();
   AgentProcess::WaitUntil([&] { return !fs::exists(agent_.state_dir() + "/output/1"); });
   const FakeDaemon::Output output = daemon().ReadOutput(kKey, false);
-  EXPECT_EQ(output.reason, v1::OUTPUT_UNAVAILABLE);
+  EXPECT_EQ(output.reason, v1::REASON_CODE_OUTPUT_UNAVAILABLE);
   EXPECT_THAT(output.error, HasSubstr("7 days"));
 }
 

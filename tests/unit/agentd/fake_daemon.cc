@@ -290,8 +290,8 @@ std::string FakeDaemon::OpenData(const AttemptKey& key, bool follow,
   }
   v1::ReadOutput& read = *open.mutable_read_output();
   *read.mutable_key() = ToProto(key);
-  read.set_stdout(true);
-  read.set_stderr(true);
+  read.set_standard_output(true);
+  read.set_standard_error(true);
   read.set_follow(follow);
   if (tail_bytes) read.set_tail_bytes(*tail_bytes);
   const std::string token = open.token();

@@ -167,7 +167,7 @@ TEST_P(AdmissionTest, FollowsTheRules) {
   const auto admitted = ProcessDriver(node).Admit(start);
   ASSERT_EQ(std::holds_alternative<ProcessDriver::Identity>(admitted), rule.admitted);
   if (!rule.admitted) {
-    EXPECT_EQ(std::get<CannotStart>(admitted).reason, v1::USER_NOT_ALLOWED);
+    EXPECT_EQ(std::get<CannotStart>(admitted).reason, v1::REASON_CODE_USER_NOT_ALLOWED);
     EXPECT_THAT(std::get<CannotStart>(admitted).message, StartsWith("node \"n7\": "));
     return;
   }
@@ -194,7 +194,7 @@ TEST(ProcessDriverTest, RefusesByNameWhatItDoesNotHonour) {
   const ProcessDriver driver(RootNode());
   v1::StartTask image = Task();
   image.mutable_payload()->set_image("debian:12");
-  EXPECT_EQ(RefusalOf(driver, image).reason, v1::FIELD_NOT_HONOURED);
+  EXPECT_EQ(RefusalOf(driver, image).reason, v1::REASON_CODE_FIELD_NOT_HONOURED);
   EXPECT_THAT(RefusalOf(driver, image).message, HasSubstr("payload.image"));
   v1::StartTask fenced = Task();
   fenced.set_on_partition(v1::ON_PARTITION_KILL);
@@ -205,13 +205,13 @@ TEST(ProcessDriverTest, RefusesWhatCannotRun) {
   const ProcessDriver driver(RootNode());
   v1::StartTask empty = Task();
   empty.mutable_payload()->clear_command();
-  EXPECT_EQ(RefusalOf(driver, empty).reason, v1::INVALID_FIELD);
+  EXPECT_EQ(RefusalOf(driver, empty).reason, v1::REASON_CODE_INVALID_FIELD);
   v1::StartTask relative = Task();
   relative.mutable_payload()->set_working_directory("data");
-  EXPECT_EQ(RefusalOf(driver, relative).reason, v1::INVALID_FIELD);
+  EXPECT_EQ(RefusalOf(driver, relative).reason, v1::REASON_CODE_INVALID_FIELD);
   v1::StartTask text = Task();
   text.mutable_payload()->set_script("echo hello");
-  EXPECT_EQ(RefusalOf(driver, text).reason, v1::PROGRAM_NOT_EXECUTABLE);
+  EXPECT_EQ(RefusalOf(driver, text).reason, v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE);
   EXPECT_THAT(RefusalOf(driver, text).message, HasSubstr("#!/bin/sh"));
 }
 
@@ -239,11 +239,11 @@ class ExplainTest : public ::testing::Test {
 
 TEST_F(ExplainTest, NamesTheProgramThatIsNotThere) {
   const CannotStart bare = Explain(shim::StartStep::kFindProgram, ENOENT);
-  EXPECT_EQ(bare.reason, v1::PROGRAM_NOT_FOUND);
+  EXPECT_EQ(bare.reason, v1::REASON_CODE_PROGRAM_NOT_FOUND);
   EXPECT_EQ(bare.message,
             "node \"n7\": program \"train\" is in none of the directories of PATH (/usr/bin:/bin)");
   const CannotStart path = Explain(shim::StartStep::kExecute, ENOENT, "./train");
-  EXPECT_EQ(path.reason, v1::PROGRAM_NOT_FOUND);
+  EXPECT_EQ(path.reason, v1::REASON_CODE_PROGRAM_NOT_FOUND);
   EXPECT_THAT(path.message,
               HasSubstr("\"./train\" does not exist there (seen from " + dir_.path()));
 }
@@ -251,24 +251,24 @@ TEST_F(ExplainTest, NamesTheProgramThatIsNotThere) {
 TEST_F(ExplainTest, TellsAMissingInterpreterFromAMissingProgram) {
   std::ofstream(dir_.path() + "/train") << "#!/no/such\n";
   const CannotStart why = Explain(shim::StartStep::kExecute, ENOENT, "./train");
-  EXPECT_EQ(why.reason, v1::PROGRAM_NOT_EXECUTABLE);
+  EXPECT_EQ(why.reason, v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE);
   EXPECT_THAT(why.message, HasSubstr("interpreter"));
 }
 
 TEST_F(ExplainTest, GivesEachStepItsReason) {
   using shim::StartStep;
   const std::pair<CannotStart, v1::ReasonCode> cases[] = {
-      {Explain(StartStep::kExecute, EACCES), v1::PROGRAM_NOT_EXECUTABLE},
-      {Explain(StartStep::kExecute, ENOEXEC), v1::PROGRAM_NOT_EXECUTABLE},
-      {Explain(StartStep::kExecute, ENOTDIR), v1::PROGRAM_NOT_FOUND},
-      {Explain(StartStep::kExecute, E2BIG), v1::DRIVER_ERROR},
-      {Explain(StartStep::kWorkingDirectory, ENOENT), v1::WORKING_DIRECTORY_MISSING},
-      {Explain(StartStep::kWorkingDirectory, EACCES), v1::WORKING_DIRECTORY_MISSING},
-      {Explain(StartStep::kJoinCgroup, ENOENT, "x", 1), v1::ISOLATION_FAILED},
-      {Explain(StartStep::kChangeUser, EPERM), v1::USER_NOT_ALLOWED},
-      {Explain(StartStep::kOpenOutput, ENOSPC, "x", 2), v1::DRIVER_ERROR},
-      {Explain(StartStep::kLimits, EPERM), v1::DRIVER_ERROR},
-      {Explain(StartStep::kClone, EAGAIN), v1::DRIVER_ERROR},
+      {Explain(StartStep::kExecute, EACCES), v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE},
+      {Explain(StartStep::kExecute, ENOEXEC), v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE},
+      {Explain(StartStep::kExecute, ENOTDIR), v1::REASON_CODE_PROGRAM_NOT_FOUND},
+      {Explain(StartStep::kExecute, E2BIG), v1::REASON_CODE_DRIVER_ERROR},
+      {Explain(StartStep::kWorkingDirectory, ENOENT), v1::REASON_CODE_WORKING_DIRECTORY_MISSING},
+      {Explain(StartStep::kWorkingDirectory, EACCES), v1::REASON_CODE_WORKING_DIRECTORY_MISSING},
+      {Explain(StartStep::kJoinCgroup, ENOENT, "x", 1), v1::REASON_CODE_ISOLATION_FAILED},
+      {Explain(StartStep::kChangeUser, EPERM), v1::REASON_CODE_USER_NOT_ALLOWED},
+      {Explain(StartStep::kOpenOutput, ENOSPC, "x", 2), v1::REASON_CODE_DRIVER_ERROR},
+      {Explain(StartStep::kLimits, EPERM), v1::REASON_CODE_DRIVER_ERROR},
+      {Explain(StartStep::kClone, EAGAIN), v1::REASON_CODE_DRIVER_ERROR},
   };
   for (const auto& [why, reason] : cases) {
     EXPECT_EQ(why.reason, reason) << why.message;
@@ -282,7 +282,7 @@ TEST_F(ExplainTest, GivesEachStepItsReason) {
 
 TEST(ExplainWithoutSpecTest, SaysThatTheSpecIsGone) {
   const CannotStart why = ProcessDriver(RootNode()).Explain(shim::StatusRecord{}, "");
-  EXPECT_EQ(why.reason, v1::DRIVER_ERROR);
+  EXPECT_EQ(why.reason, v1::REASON_CODE_DRIVER_ERROR);
   EXPECT_THAT(why.message, HasSubstr("spec file"));
 }
 

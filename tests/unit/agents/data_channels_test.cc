@@ -118,8 +118,8 @@ TEST_F(DataChannelsTest, TheAgentIsAskedToDialAndItsPiecesArrive) {
   const v1::OpenData& open = message.open_data();
   EXPECT_EQ(open.token().size(), 32u);
   EXPECT_EQ(open.read_output().key().job_id(), 12u);
-  EXPECT_TRUE(open.read_output().stdout());
-  EXPECT_FALSE(open.read_output().stderr());
+  EXPECT_TRUE(open.read_output().standard_output());
+  EXPECT_FALSE(open.read_output().standard_error());
   EXPECT_TRUE(open.read_output().follow());
   EXPECT_EQ(open.read_output().tail_bytes(), 100);
 
@@ -169,7 +169,7 @@ TEST_F(DataChannelsTest, WhatTheAgentCannotReadIsSaidInItsWords) {
   const auto transfer = Open(stream);
   transfer->Next();
   TestChannel channel(channel_, agent->Hear().open_data().token());
-  channel.WriteError("attempt 12.3#1: its output was removed", v1::OUTPUT_UNAVAILABLE);
+  channel.WriteError("attempt 12.3#1: its output was removed", v1::REASON_CODE_OUTPUT_UNAVAILABLE);
   const auto [status, reason] = receiver_->AwaitEnd();
   EXPECT_EQ(std::string(status.message()), "attempt 12.3#1: its output was removed");
   EXPECT_EQ(reason, Reason::kOutputUnavailable);

@@ -169,7 +169,7 @@ TEST(HelloTest, IsReadWhole) {
   report.mutable_started()->set_unix_ms(5);
   report.mutable_started()->set_isolation("cgroup-v1");
   report.mutable_ended()->set_end(v1::ATTEMPT_END_OUT_OF_MEMORY);
-  report.mutable_ended()->set_reason(v1::OUT_OF_MEMORY);
+  report.mutable_ended()->set_reason(v1::REASON_CODE_OUT_OF_MEMORY);
   report.mutable_ended()->set_signal(9);
   report.mutable_ended()->mutable_usage()->set_memory_peak_bytes(99);
 

@@ -116,11 +116,11 @@ TEST_F(BatchCallTest, ARefusedItemIsAcknowledgedInItsPlaceAndDoesNotEndTheStream
   v1::SubmitJobsResponse refused = Read();
   EXPECT_EQ(refused.offset(), 1);
   EXPECT_EQ(refused.error().code(), static_cast<int>(absl::StatusCode::kInvalidArgument));
-  EXPECT_EQ(refused.error().reason(), v1::INVALID_FIELD);
+  EXPECT_EQ(refused.error().reason(), v1::REASON_CODE_INVALID_FIELD);
   EXPECT_EQ(refused.error().field(), "priority");
   refused = Read();
   EXPECT_EQ(refused.offset(), 2);
-  EXPECT_EQ(refused.error().reason(), v1::UNKNOWN_PROFILE);
+  EXPECT_EQ(refused.error().reason(), v1::REASON_CODE_UNKNOWN_PROFILE);
   EXPECT_EQ(refused.error().field(), "profile");
   EXPECT_EQ(Read().offset(), 3);
   EXPECT_TRUE(Finish().ok());

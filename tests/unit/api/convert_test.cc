@@ -156,7 +156,7 @@ TEST(ConvertTest, ATaskThatWaitsSaysWhyAndHasNoAttempt) {
   EXPECT_EQ(out.group(), "worker");
   EXPECT_EQ(out.index(), 15);
   EXPECT_EQ(out.state(), v1::TASK_STATE_PARKED);
-  EXPECT_EQ(out.reason(), v1::NEVER_FITS);
+  EXPECT_EQ(out.reason(), v1::REASON_CODE_NEVER_FITS);
   EXPECT_EQ(out.message(), "no node has that much memory");
   EXPECT_FALSE(out.has_attempt());
   EXPECT_EQ(out.attempts(), 0);
@@ -177,7 +177,7 @@ TEST(ConvertTest, ATaskThatEndedHasItsAttempt) {
   attempt.usage.memory_peak_bytes = 99;
   attempt.device_ids = {"GPU-1"};
   const v1::Task out = ToProto(task);
-  EXPECT_EQ(out.reason(), v1::EXITED);
+  EXPECT_EQ(out.reason(), v1::REASON_CODE_EXITED);
   EXPECT_EQ(out.attempt().id(), "12.15#2");
   EXPECT_EQ(out.attempt().number(), 2);
   EXPECT_EQ(out.attempt().end(), v1::ATTEMPT_END_EXITED);
@@ -305,9 +305,9 @@ TEST(ConvertTest, AnExplanationOfAWaitingTaskHasFiltersAndSuggestions) {
   reply.queue_position = 7;
   const v1::Explanation out = ToProto(reply);
   EXPECT_EQ(out.placeability(), v1::PLACEABILITY_NEVER_FITS);
-  EXPECT_EQ(out.reason(), v1::NEVER_FITS);
+  EXPECT_EQ(out.reason(), v1::REASON_CODE_NEVER_FITS);
   EXPECT_EQ(out.nodes_total(), 12);
-  EXPECT_EQ(out.filters(0).reason(), v1::INSUFFICIENT_MEMORY);
+  EXPECT_EQ(out.filters(0).reason(), v1::REASON_CODE_INSUFFICIENT_MEMORY);
   EXPECT_EQ(out.filters(0).examples_size(), 2);
   EXPECT_EQ(out.filters(0).largest_capacity(), 12);
   EXPECT_EQ(out.suggestions(0).value(), "12Gi");

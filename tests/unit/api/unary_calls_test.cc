@@ -487,7 +487,7 @@ TEST_F(UnaryCallsTest, CancelAnswersForEachIdInOrder) {
   EXPECT_EQ(response.results(0).id(), "12");
   EXPECT_EQ(response.results(0).tasks(), 5);
   EXPECT_EQ(response.results(1).id(), "404.1");
-  EXPECT_EQ(response.results(1).reason(), v1::NOT_FOUND);
+  EXPECT_EQ(response.results(1).reason(), v1::REASON_CODE_NOT_FOUND);
   EXPECT_FALSE(std::get<state::Cancel>(loop_.taken().at(0).body).body_hash.empty());
 }
 

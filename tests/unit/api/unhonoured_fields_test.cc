@@ -125,7 +125,7 @@ class UnhonouredFieldsTest : public testing::Test {
 TEST_F(UnhonouredFieldsTest, TheCommentsAreFound) {
   EXPECT_TRUE(declared_.contains("JobSpec.held"));
   EXPECT_TRUE(declared_.contains("TaskGroup.gang"));
-  EXPECT_TRUE(declared_.contains("Payload.stdin"));
+  EXPECT_TRUE(declared_.contains("Payload.stdin_data"));
   EXPECT_TRUE(declared_.contains("ArraySpec.max_running"));
   EXPECT_TRUE(declared_.contains("OnPartition.ON_PARTITION_KILL"));
   EXPECT_FALSE(declared_.contains("JobSpec.name"));

@@ -25,10 +25,10 @@ v1::Task Ended(v1::ReasonCode reason) {
 }
 
 TEST(JobEndingTest, ExitCodeIsTheTasksOwn) {
-  v1::Task task = Ended(v1::EXITED);
+  v1::Task task = Ended(v1::REASON_CODE_EXITED);
   task.mutable_attempt()->set_exit_code(3);
   EXPECT_EQ(ExitCodeOf(JobIn(v1::JOB_STATE_FAILED), &task), 3);
-  task = Ended(v1::KILLED_BY_SIGNAL);
+  task = Ended(v1::REASON_CODE_KILLED_BY_SIGNAL);
   task.mutable_attempt()->set_signal(9);
   EXPECT_EQ(ExitCodeOf(JobIn(v1::JOB_STATE_FAILED), &task), 137);
   EXPECT_EQ(ExitCodeOf(JobIn(v1::JOB_STATE_CANCELLED), &task), 137);
@@ -36,7 +36,7 @@ TEST(JobEndingTest, ExitCodeIsTheTasksOwn) {
 }
 
 TEST(JobEndingTest, WhatNeverRanIs125) {
-  const v1::Task task = Ended(v1::PROGRAM_NOT_FOUND);
+  const v1::Task task = Ended(v1::REASON_CODE_PROGRAM_NOT_FOUND);
   EXPECT_EQ(ExitCodeOf(JobIn(v1::JOB_STATE_FAILED), &task), 125);
   const v1::Task never;
   EXPECT_EQ(ExitCodeOf(JobIn(v1::JOB_STATE_CANCELLED), &never), 125);
@@ -50,24 +50,24 @@ TEST(JobEndingTest, OfSeveralTasksTheHighestCode) {
 }
 
 TEST(JobEndingTest, ATaskThatWasCancelledAfterExitingWithZeroDidNotSucceed) {
-  v1::Task task = Ended(v1::CANCELLED_BY_USER);
+  v1::Task task = Ended(v1::REASON_CODE_CANCELLED_BY_USER);
   task.mutable_attempt()->set_exit_code(0);
   EXPECT_EQ(ExitCodeOf(JobIn(v1::JOB_STATE_CANCELLED), &task), 125);
 }
 
 TEST(JobEndingTest, SaysWhyItFailed) {
-  v1::Task task = Ended(v1::EXITED);
+  v1::Task task = Ended(v1::REASON_CODE_EXITED);
   task.mutable_attempt()->set_exit_code(3);
   EXPECT_EQ(WhyItFailed(task), "exit 3");
-  task = Ended(v1::KILLED_BY_SIGNAL);
+  task = Ended(v1::REASON_CODE_KILLED_BY_SIGNAL);
   task.mutable_attempt()->set_signal(9);
   EXPECT_EQ(WhyItFailed(task), "killed by SIGKILL");
   task.mutable_attempt()->set_signal(77);
   EXPECT_EQ(WhyItFailed(task), "killed by signal 77");
-  task = Ended(v1::OUT_OF_MEMORY);
+  task = Ended(v1::REASON_CODE_OUT_OF_MEMORY);
   task.mutable_resources()->set_memory_bytes(int64_t{32} << 20);
   EXPECT_EQ(WhyItFailed(task), "out of memory at its limit of 32Mi; ask for more with --memory");
-  task = Ended(v1::PROGRAM_NOT_FOUND);
+  task = Ended(v1::REASON_CODE_PROGRAM_NOT_FOUND);
   task.mutable_attempt()->set_message("program \"x\" not found in PATH");
   EXPECT_EQ(WhyItFailed(task), "program \"x\" not found in PATH");
   task.mutable_attempt()->clear_message();
@@ -76,7 +76,7 @@ TEST(JobEndingTest, SaysWhyItFailed) {
 }
 
 TEST(JobEndingTest, TheLastLineSaysWhatItTook) {
-  v1::Task task = Ended(v1::EXITED);
+  v1::Task task = Ended(v1::REASON_CODE_EXITED);
   task.mutable_attempt()->mutable_usage()->set_memory_peak_bytes(int64_t{9} << 20);
   EXPECT_EQ(EndingOf(JobIn(v1::JOB_STATE_SUCCEEDED), &task).detail, "0.1s, 9Mi peak");
   task.mutable_attempt()->clear_usage();
@@ -84,7 +84,7 @@ TEST(JobEndingTest, TheLastLineSaysWhatItTook) {
 }
 
 TEST(JobEndingTest, ThereIsOutputToSeeOnlyWhereItRan) {
-  v1::Task task = Ended(v1::EXITED);
+  v1::Task task = Ended(v1::REASON_CODE_EXITED);
   EXPECT_EQ(EndingOf(JobIn(v1::JOB_STATE_FAILED), &task).next_step, "see 'berth logs 4'");
   task.mutable_attempt()->clear_started_unix_ms();
   EXPECT_EQ(EndingOf(JobIn(v1::JOB_STATE_FAILED), &task).next_step, "see 'berth describe 4'");

@@ -38,7 +38,7 @@ TEST(NamesTest, WordsNameTheStatesTheyAreOf) {
   EXPECT_EQ(NameOf(v1::NODE_STATE_NOT_READY), "not-ready");
   EXPECT_EQ(NameOf(v1::ATTEMPT_END_COULD_NOT_START), "could-not-start");
   EXPECT_EQ(NameOf(v1::TAINT_EFFECT_NO_EXECUTE), "NoExecute");
-  EXPECT_EQ(NameOf(v1::NEVER_FITS), "NEVER_FITS");
+  EXPECT_EQ(NameOf(v1::REASON_CODE_NEVER_FITS), "NEVER_FITS");
 }
 
 TEST(NamesTest, WordsReadBack) {

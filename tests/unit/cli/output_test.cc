@@ -89,7 +89,7 @@ TEST(MessageValueTest, WritesMessagesAsProgramsLikeThem) {
   v1::Task task;
   task.set_id("12.3");
   task.set_state(v1::TASK_STATE_FAILED);
-  task.set_reason(v1::OUT_OF_MEMORY);
+  task.set_reason(v1::REASON_CODE_OUT_OF_MEMORY);
   task.mutable_attempt()->set_end(v1::ATTEMPT_END_TIMED_OUT);
   task.mutable_attempt()->set_exit_code(0);
   task.mutable_attempt()->add_device_ids("GPU-0");

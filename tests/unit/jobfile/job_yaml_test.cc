@@ -170,7 +170,7 @@ constexpr char kEverythingAsProto[] = R"pb(
         working_directory: "/data"
         image: "registry/x"
         output_directory: "/out"
-        stdin: "y\n"
+        stdin_data: "y\n"
       }
       resources {
         cpu_milli: 8000

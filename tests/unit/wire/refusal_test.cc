@@ -59,8 +59,8 @@ TEST(RefusalTest, EveryReasonOfTheWireHasItsNameAndNumber) {
   for (int i = 0; i < type->value_count(); ++i) {
     if (type->value(i)->number() == 0) continue;
     const auto reason = static_cast<Reason>(type->value(i)->number());
-    EXPECT_EQ(ReasonName(reason), type->value(i)->name());
-    EXPECT_EQ(ReasonNamed(type->value(i)->name()), reason);
+    EXPECT_EQ("REASON_CODE_" + ReasonName(reason), type->value(i)->name());
+    EXPECT_EQ(ReasonNamed(ReasonName(reason)), reason);
   }
   EXPECT_EQ(ReasonName(Reason::kInboxFull), "INBOX_FULL");
   EXPECT_EQ(ReasonName(Reason::kAlreadyEnded), "ALREADY_ENDED");
