@@ -93,10 +93,12 @@ class DataTransfer final : public std::enable_shared_from_this<DataTransfer> {
       }
       invited_ = true;
     }
+    // An alarm keeps its callback until it goes itself: a strong pointer would keep both for ever.
     alarm_.Set(
         std::chrono::system_clock::now() + std::chrono::milliseconds(DataChannels::kDialDeadlineMs),
-        [self = shared_from_this()](bool due) {
-          if (!due || self->channels_.Take(self->open_.token()) == nullptr) return;
+        [weak = weak_from_this()](bool due) {
+          const auto self = due ? weak.lock() : nullptr;
+          if (self == nullptr || self->channels_.Take(self->open_.token()) == nullptr) return;
           self->EndUnavailable("its agent did not open a data channel in time; try again");
         });
     if (!channels_.Invite(stream_, open_, shared_from_this())) {
