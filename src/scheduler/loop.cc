@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/logging.h"
 #include "base/mutex.h"
+#include "scheduler/turn_budget.h"
 #include "store/batch_encoder.h"
 
 namespace berth::scheduler {
@@ -97,6 +98,8 @@ struct Loop::Impl {
 
   // The loop thread's own.
   uint64_t turns = 0;
+  TurnBudget budget{
+      {.work_units = options.work_units_per_turn, .commands = options.commands_per_turn}};
   LatencyHistogram turn_latency;
   SteadyClock::time_point published;
 
@@ -186,8 +189,9 @@ std::shared_ptr<const LoopSnapshot> Loop::snapshot() const {
 
 void Loop::Impl::TakeCommands(TurnInput& input, std::vector<ReplyCallback>& callbacks) {
   // Agents' facts first: they end what holds resources. Then operators, then submissions.
+  const size_t most = budget.next().commands;
   for (size_t i = 0; i < inbox.size(); ++i) {
-    while (!inbox[i].empty() && input.commands.size() < options.commands_per_turn) {
+    while (!inbox[i].empty() && input.commands.size() < most) {
       Posted& posted = inbox[i].front();
       callbacks.push_back(std::move(posted.reply));
       posted.command.token = callbacks.size();
@@ -252,12 +256,15 @@ void Loop::Impl::RunLoop() {
     const auto start = SteadyClock::now();
     input.now_ms = persisted_ms + clock.MonotonicMs() - started_ms;
     input.wall_ms = clock.WallMs();
-    input.work_units = options.work_units_per_turn;
+    input.work_units = budget.next().work_units;
+    const size_t commands = input.commands.size();
     outcome.output = turn->Run(std::move(input));
     more_work = outcome.output.more_work;
     deadline_ms = outcome.output.next_deadline_ms;
     ++turns;
-    turn_latency.Observe(SecondsSince(start));
+    const double seconds = SecondsSince(start);
+    turn_latency.Observe(seconds);
+    budget.Note(outcome.output.work_units, outcome.output.command_work_units, commands, seconds);
 
     {
       base::MutexLock lock(mutex);

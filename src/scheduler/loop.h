@@ -30,6 +30,7 @@ namespace berth::scheduler {
 struct LoopOptions {
   // Most commands that wait, by class.
   std::array<size_t, state::kCommandClasses> inbox_capacity = {65536, 4096, 8192};
+  // Most of one turn, however fast turns are; what they cost makes it less (turn_budget.h).
   int64_t work_units_per_turn = 4'000'000;
   size_t commands_per_turn = 4096;
   int64_t watch_history_epochs = 10'000;

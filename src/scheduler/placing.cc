@@ -33,8 +33,12 @@ void Turn::WakeParked() {
   for (const state::ShapeId shape : queue_.WakeAll()) state_->SetParked(shape, false);
 }
 
-void Turn::Schedule(int64_t work_units) {
-  while (work_units > 0) {
+void Turn::Charge(const pipeline::Profile& profile, int64_t looks) {
+  work_units_ += looks * pipeline::WorkUnits(profile, state_->nodes());
+}
+
+void Turn::Schedule(int64_t budget) {
+  for (bool first = true; first || work_units_ < budget; first = false) {
     const auto head = queue_.Front();
     if (!head) return;
     JobRow& job = *state_->FindJob(head->entry.job);
@@ -43,7 +47,7 @@ void Turn::Schedule(int64_t work_units) {
     const LoadedProfile& profile = ProfileOf(head->shape);
     const TaskView view{state_->requirements().Get(head->shape), key};
 
-    work_units -= pipeline::WorkUnits(profile.profile, state_->nodes());
+    Charge(profile.profile, 1);
     const auto placement = pipeline::Place(profile.profile, view, state_->nodes(), scratch_);
     if (!placement.ok()) {
       // A plugin that cannot work: the shape rests until the retry timer, or until nodes change.

@@ -113,10 +113,12 @@ void Turn::Judge(const JobRow& job, SubmitReply& reply) {
     const TaskView view{state_->requirements().Get(shape), {job.id, g, 0}};
     // What is parked was found not to fit; whether it ever will is asked below.
     const auto& profile = ProfileOf(shape).profile;
+    Charge(profile, 1);
     const auto verdict = pipeline::JudgePlaceability(profile, view, state_->nodes());
     if (!verdict.ok()) continue;  // a plugin that cannot work shows when it is its turn
     if (*verdict > reply.placeability) reply.placeability = *verdict;
     if (*verdict != Placeability::kNeverFits) continue;
+    Charge(profile, 2);
     const auto why = pipeline::Explain(profile, view, state_->nodes());
     if (!why.ok()) continue;
     const std::string& name = job.spec->groups[g].name;

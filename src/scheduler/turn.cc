@@ -105,15 +105,19 @@ TurnOutput Turn::Run(TurnInput input) {
   wall_ms_ = input.wall_ms;
   effects_.clear();
   directives_of_.clear();
+  work_units_ = 0;
 
   TurnOutput output;
   RunTimers();
   for (Command& command : input.commands) {
+    work_units_ += kUnitsOfCommand;
     Reply reply = std::visit([&](auto& body) { return Do(command.principal, body); }, command.body);
     if (command.token != 0) output.replies.emplace_back(command.token, std::move(reply));
   }
+  output.command_work_units = work_units_;
   WakeParked();
   Schedule(input.work_units);
+  output.work_units = work_units_;
 
   output.batch = state_->TakeChanges(now_ms_);
   output.agent_effects = std::move(effects_);

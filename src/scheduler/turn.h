@@ -38,7 +38,9 @@ struct TurnInput {
   int64_t now_ms = 0;   // loop time: monotonic over the life of the cluster
   int64_t wall_ms = 0;  // only decorates records
   std::vector<state::Command> commands;
-  int64_t work_units = 0;  // most columns' entries that scheduling may touch, plus one placement
+  // Entries of columns that the turn may touch. What the commands touch counts; when they have used
+  // it up, one task is placed all the same.
+  int64_t work_units = 0;
 };
 
 struct TurnOutput {
@@ -47,6 +49,8 @@ struct TurnOutput {
   std::vector<std::pair<uint64_t, Reply>> replies;  // by Command::token
   std::vector<state::AgentEffect> agent_effects;
   bool more_work = false;                   // the budget ran out: call again
+  int64_t work_units = 0;                   // what it has touched
+  int64_t command_work_units = 0;           // of it, for the commands
   std::optional<int64_t> next_deadline_ms;  // loop time at which there is something to do
 };
 
@@ -163,7 +167,9 @@ class Turn {
   void SendStop(const state::JobRow& job, const TaskKey& key);
 
   // ---- scheduling (placing.cc) ----
-  void Schedule(int64_t work_units);
+  void Schedule(int64_t budget);
+  // Counts looks at every node through a profile.
+  void Charge(const pipeline::Profile& profile, int64_t looks);
   // After anything that changes whether a group has something to place.
   void SyncQueue(const state::JobRow& job, uint32_t group);
   void Park(state::ShapeId shape, state::JobRow& job);
@@ -193,7 +199,11 @@ class Turn {
   std::set<std::pair<int64_t, JobId>> finished_;       // (ended_at_ms, job)
   TurnCounters counters_;
 
+  // A command costs as much as touching this many entries, before what it looks at.
+  static constexpr int64_t kUnitsOfCommand = 2000;
+
   // Of the running turn.
+  int64_t work_units_ = 0;
   int64_t now_ms_ = 0;
   int64_t wall_ms_ = 0;
   std::vector<state::AgentEffect> effects_;

@@ -120,6 +120,23 @@ TEST(TurnTest, StopsSchedulingWhenTheBudgetIsSpentAndSaysSo) {
   EXPECT_EQ(rows.size(), 3u);
 }
 
+TEST(TurnTest, WhatCommandsLookAtCountsAsWork) {
+  TurnHarness loop;
+  loop.Connect("n1");
+  const JobId job = loop.SubmitOk({});
+  EXPECT_EQ(loop.Run().work_units, 0);
+  const auto explain = [&] {
+    state::Command command;
+    command.principal = Operator();
+    command.body = state::Explain{{.job = job}, 5};
+    return loop.Run({command}).command_work_units;
+  };
+  const int64_t of_one_node = explain();
+  EXPECT_GT(of_one_node, 0);
+  for (int i = 2; i <= 500; ++i) loop.Connect("n" + std::to_string(i));
+  EXPECT_GT(explain(), of_one_node);
+}
+
 TEST(TurnTest, AFailedTaskIsRetriedAfterABackOffWithANewAttempt) {
   TurnHarness loop;
   const uint64_t stream = loop.Connect("n1");
