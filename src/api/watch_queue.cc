@@ -47,18 +47,18 @@ v1::WatchEvent EventOf(uint64_t epoch, const state::Change& change) {
 }  // namespace
 
 bool WatchFilter::Wants(const state::Change& change) const {
-  const auto wants_job = [this](JobId id, const state::JobSpec& spec) {
-    return (!job || *job == id) && principal.MaySee(spec.ns) && (ns.empty() || ns == spec.ns);
+  const auto wants_job = [this](JobId id, const std::string& of_ns) {
+    return (!job || *job == id) && principal.MaySee(of_ns) && (ns.empty() || ns == of_ns);
   };
   if (const auto* task = std::get_if<TaskChange>(&change)) {
-    return tasks && wants_job(task->task.job, *task->task.spec);
+    return tasks && wants_job(task->task.job, task->task.spec->ns);
   }
   if (const auto* changed = std::get_if<JobChange>(&change)) {
-    return jobs && wants_job(changed->job.id, *changed->job.spec);
+    return jobs && wants_job(changed->job.id, changed->job.spec->ns);
   }
   // A job goes with all its tasks: who watches tasks hears it once.
   if (const auto* gone = std::get_if<JobRemoval>(&change)) {
-    return (jobs || tasks) && wants_job(gone->job, *gone->spec);
+    return (jobs || tasks) && wants_job(gone->job, gone->ns);
   }
   if (std::holds_alternative<NodeChange>(change) || std::holds_alternative<NodeRemoval>(change)) {
     return nodes && !job;

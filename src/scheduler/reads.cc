@@ -274,6 +274,9 @@ Reply Turn::Do(const Principal& who, const state::CatchUp& command) {
         reply.changes.push_back(state::JobChange{state_->ViewJob(*job)});
       }
     }
+  }
+  // A job goes with all its tasks.
+  if (command.jobs || command.tasks) {
     for (const auto& [id, ns] : changed->removed_jobs) {
       if (wanted(id, ns)) reply.changes.push_back(state::JobRemoval{id, nullptr, ns});
     }

@@ -4,6 +4,8 @@
 
 #include <memory>
 
+#include "tests/support/turn_harness.h"
+
 namespace berth::api {
 namespace {
 
@@ -42,6 +44,11 @@ Change Node(const std::string& name, uint64_t epoch) {
   node.spec = spec;
   node.epoch = epoch;
   return state::NodeChange{.node = node};
+}
+
+// As a catch-up has it: nothing is left of the job but its namespace.
+Change Gone(uint64_t id, const std::string& ns = "default") {
+  return state::JobRemoval{.job = JobId{id}, .spec = nullptr, .ns = ns};
 }
 
 std::shared_ptr<const state::ChangeBatch> Batch(uint64_t epoch, std::vector<Change> changes) {
@@ -103,8 +110,7 @@ TEST(WatchQueueTest, OfOneObjectOnlyTheLatestIsKept) {
 
 TEST(WatchQueueTest, ACatchUpIsSentByEpochWithRemovalsLast) {
   WatchQueue queue(All(), 2);
-  queue.AddCatchUp(
-      {Job(2, 9), Job(1, 3), state::JobRemoval{JobId{7}, Spec("default")}, Task(1, 4, 5)}, 10);
+  queue.AddCatchUp({Job(2, 9), Job(1, 3), Gone(7), Task(1, 4, 5)}, 10);
   EXPECT_EQ(TakeAll(queue), (Events{"job 1 @3", "task 1.4 @5", "job 2 @9", "-job 7 @10"}));
 }
 
@@ -161,7 +167,7 @@ TEST(WatchQueueTest, EpochsNeverGoBackAndCoverWhatWasSent) {
 TEST(WatchQueueTest, AJobsRemovalTakesTheJobsPlace) {
   WatchQueue queue(All(), 0);
   queue.AddBatch(Batch(5, {Job(1, 5)}));
-  queue.AddBatch(Batch(6, {state::JobRemoval{JobId{1}, Spec("default")}}));
+  queue.AddBatch(Batch(6, {Gone(1)}));
   queue.AddBatch(Batch(7, {state::NodeRemoval{0, "n"}}));
   EXPECT_EQ(TakeAll(queue), (Events{"-job 1 @6", "-node n @7"}));
 }
@@ -171,8 +177,8 @@ TEST(WatchQueueTest, OthersNamespacesAreNotShown) {
   filter.principal.all_namespaces = false;
   filter.principal.namespaces = {"ada", "default"};
   WatchQueue queue(filter, 0);
-  queue.AddBatch(Batch(5, {Job(1, 5, "ada"), Job(2, 5, "bob"), Task(2, 0, 5, "bob"),
-                           state::JobRemoval{JobId{3}, Spec("bob")}}));
+  queue.AddBatch(
+      Batch(5, {Job(1, 5, "ada"), Job(2, 5, "bob"), Task(2, 0, 5, "bob"), Gone(3, "bob")}));
   EXPECT_EQ(TakeAll(queue), Events{"job 1 @5"});
 }
 
@@ -190,7 +196,7 @@ TEST(WatchQueueTest, WhoWatchesTasksHearsThatTheirJobIsGone) {
   WatchFilter filter = All();
   filter.jobs = false;
   WatchQueue queue(filter, 0);
-  queue.AddBatch(Batch(5, {state::JobRemoval{JobId{1}, Spec("default")}}));
+  queue.AddBatch(Batch(5, {Gone(1)}));
   EXPECT_EQ(TakeAll(queue), Events{"-job 1 @5"});
 }
 
@@ -207,6 +213,33 @@ TEST(WatchQueueTest, WhatIsNotForWatchersIsLeftOut) {
   queue.AddBatch(Batch(5, {state::AuditChange{}, state::MetaChange{}, state::BlobRemoval{"h"}}));
   EXPECT_TRUE(queue.empty());
   EXPECT_EQ(queue.epoch(), 5u);
+}
+
+// From the loop's own catch-up, since what it leaves out of a removal is what broke here before.
+TEST(WatchQueueTest, ACatchUpOverARemovedJobTellsWhoMayKnow) {
+  scheduler::TurnHarness loop(scheduler::TurnOptions{.finished_jobs_age_ms = 10'000});
+  loop.Run();
+  const uint64_t before = loop.turn().state().meta().epoch;
+  const JobId job = loop.SubmitOk({.ns = "ada"});
+  loop.Ask(state::Cancel{.objects = {{.job = job}}});
+  loop.now_ms += 20'000;
+  loop.Run();
+  ASSERT_EQ(loop.turn().state().FindJob(job), nullptr);
+
+  const auto told = [&](bool jobs, bool tasks, const state::Principal& who) {
+    scheduler::Reply reply = loop.Ask(
+        state::CatchUp{.from_epoch = before, .jobs = jobs, .tasks = tasks, .nodes = true}, who);
+    EXPECT_TRUE(reply.status.ok()) << reply.status;
+    WatchQueue queue({.principal = who, .jobs = jobs, .tasks = tasks, .nodes = true}, before);
+    queue.AddCatchUp(std::get<scheduler::CatchUpReply>(reply.body).changes, reply.epoch);
+    Events events;
+    for (const std::string& event : TakeAll(queue)) events.push_back(event.substr(0, 6));
+    return events;
+  };
+  EXPECT_EQ(told(true, true, scheduler::Operator()), Events{"-job 1"});
+  EXPECT_EQ(told(false, true, scheduler::Operator()), Events{"-job 1"});
+  EXPECT_EQ(told(true, false, scheduler::User("ada", {"ada"})), Events{"-job 1"});
+  EXPECT_EQ(told(true, true, scheduler::User("bob", {"bob"})), Events{});
 }
 
 }  // namespace
