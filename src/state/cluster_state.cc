@@ -227,7 +227,22 @@ absl::StatusOr<Slot> ClusterState::PutNode(const NodeSpec& spec, int64_t wall_ms
   }
   meta_.rank_capacity = nodes_.rank_capacity();
   touched_nodes_[*slot] = true;
+  for (const TaskKey& key : TasksOn(*slot)) {
+    if (FindDevices(Row(key))) TouchTask(key);
+  }
   return slot;
+}
+
+bool ClusterState::FindDevices(TaskRow& row) {
+  bool moved = false;
+  auto& grants = row.reservation.devices;
+  BERTH_CHECK(grants.size() == row.attempt.device_ids.size());
+  for (size_t i = 0; i < grants.size(); ++i) {
+    const uint16_t position = nodes_.DevicePosition(row.slot, row.attempt.device_ids[i]);
+    moved = moved || position != grants[i].device;
+    grants[i].device = position;
+  }
+  return moved;
 }
 
 void ClusterState::SetReady(Slot slot, bool ready) {
@@ -456,6 +471,12 @@ absl::Status ClusterState::RestoreTask(const TaskStatusView& task) {
       return wrong("it runs on slot " + std::to_string(task.row.slot) +
                    ", where its node is not registered");
     }
+    if (row.reservation.devices.size() != row.attempt.device_ids.size()) {
+      return wrong("it holds " + std::to_string(row.reservation.devices.size()) +
+                   " devices and names " + std::to_string(row.attempt.device_ids.size()));
+    }
+    // By id: the positions are those of an inventory that may have changed since.
+    FindDevices(row);
     Hold(*job, {task.job, task.group, task.position});
   }
   return absl::OkStatus();

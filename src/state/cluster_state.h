@@ -160,6 +160,10 @@ class ClusterState {
  private:
   using RequestKey = std::pair<std::string, std::string>;
 
+  // Brings a reservation's positions in line with the node's devices; true when one has changed.
+  // REQUIRES: the attempt names each device that it holds.
+  bool FindDevices(TaskRow& row);
+
   ClusterMeta meta_;
   const size_t watch_history_epochs_;
   NodeTable nodes_;

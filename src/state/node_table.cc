@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -63,6 +64,7 @@ void NodeTable::Grow(size_t slots) {
   generations_.resize(slots, 0);
   task_counts_.resize(slots, 0);
   devices_.resize(slots);
+  missing_devices_.resize(slots);
   for (auto& column : capacity_) column.resize(slots, 0);
   for (auto& column : allocated_) column.resize(slots, 0);
   ranks_.resize(slots);
@@ -80,6 +82,13 @@ absl::StatusOr<Slot> NodeTable::Put(const NodeSpec& spec) {
     if (auto column = ResourceColumn(names_, name); !column.ok()) return column.status();
   }
   Slot slot = Find(spec.name);
+  const size_t held = slot == kNoSlot ? 0 : devices_[slot].size();
+  if (spec.devices.size() + held > std::numeric_limits<uint16_t>::max()) {
+    return absl::ResourceExhaustedError(
+        "node \"" + spec.name + "\": " + std::to_string(spec.devices.size()) +
+        " devices, and up to " + std::to_string(held) +
+        " that tasks still hold, cannot be told apart; let those tasks end first");
+  }
   if (slot == kNoSlot) {
     if (!free_slots_.empty()) {
       slot = free_slots_.back();
@@ -129,17 +138,25 @@ void NodeTable::Describe(Slot slot, const NodeSpec& spec) {
   }
   for (const TaintSpec& taint : spec.taints) with_taint_[InternTaint(taint).value].Set(slot);
 
-  // Devices keep what is allocated on them by id; the rest is new.
+  DescribeDevices(slot, spec);
+  live_.Set(slot);
+  specs_[slot] = std::make_shared<const NodeSpec>(spec);
+}
+
+// Devices keep what is allocated on them by id; the rest is new. REQUIRES: specs_[slot] is still
+// the one that the rows are of.
+void NodeTable::DescribeDevices(Slot slot, const NodeSpec& spec) {
   std::map<std::string, DeviceRow> before;
-  if (specs_[slot] != nullptr) {
-    for (size_t i = 0; i < specs_[slot]->devices.size(); ++i) {
-      before[specs_[slot]->devices[i].id] = devices_[slot][i];
-    }
+  for (size_t i = 0; i < devices_[slot].size(); ++i) {
+    before.emplace(DeviceId(slot, i), devices_[slot][i]);
   }
   std::vector<DeviceRow> rows;
   for (const DeviceSpec& device : spec.devices) {
     DeviceRow row;
-    if (const auto it = before.find(device.id); it != before.end()) row = it->second;
+    if (const auto it = before.find(device.id); it != before.end()) {
+      row = it->second;
+      before.erase(it);
+    }
     row.kind = KindId{names_.kinds.Intern(device.kind)};
     row.model = ModelId{names_.models.Intern(device.model)};
     row.memory_mib = device.memory_mib;
@@ -156,9 +173,13 @@ void NodeTable::Describe(Slot slot, const NodeSpec& spec) {
     with_kind_[row.kind.value].Set(slot);
     rows.push_back(row);
   }
+  missing_devices_[slot].clear();
+  for (const auto& [id, row] : before) {
+    if (row.allocated_milli == 0) continue;
+    missing_devices_[slot].push_back(id);
+    rows.push_back(row);
+  }
   devices_[slot] = std::move(rows);
-  live_.Set(slot);
-  specs_[slot] = std::make_shared<const NodeSpec>(spec);
 }
 
 void NodeTable::Undescribe(Slot slot) {
@@ -174,6 +195,7 @@ void NodeTable::Remove(Slot slot) {
   by_name_.erase(specs_[slot]->name);
   specs_[slot].reset();
   devices_[slot].clear();
+  missing_devices_[slot].clear();
   live_.Clear(slot);
   ready_.Clear(slot);
   cordoned_.Clear(slot);
@@ -196,8 +218,7 @@ void NodeTable::Allocate(Slot slot, const TaskRequirements& needs, const Reserva
   BERTH_CHECK(Holds(slot));
   for (uint32_t i = 0; i < needs.resource_count; ++i) allocated_[i][slot] += needs.requests[i];
   for (const DeviceGrant& grant : reservation.devices) {
-    // A device that the node no longer reports has nothing to be counted on.
-    if (grant.device >= devices_[slot].size()) continue;
+    BERTH_CHECK(grant.device < devices_[slot].size());
     DeviceRow& row = devices_[slot][grant.device];
     row.allocated_milli += grant.share_milli;
     row.allocated_memory_mib += grant.memory_mib;
@@ -212,14 +233,38 @@ void NodeTable::Release(Slot slot, const TaskRequirements& needs, const Reservat
     BERTH_CHECK(allocated_[i][slot] >= 0);
   }
   for (const DeviceGrant& grant : reservation.devices) {
-    if (grant.device >= devices_[slot].size()) continue;
+    BERTH_CHECK(grant.device < devices_[slot].size());
     DeviceRow& row = devices_[slot][grant.device];
     row.allocated_milli -= grant.share_milli;
     row.allocated_memory_mib -= grant.memory_mib;
     BERTH_CHECK(row.allocated_milli >= 0 && row.allocated_memory_mib >= 0);
   }
+  // Only from the end: those who hold a missing device know it by its position.
+  auto& missing = missing_devices_[slot];
+  while (!missing.empty() && devices_[slot].back().allocated_milli == 0) {
+    devices_[slot].pop_back();
+    missing.pop_back();
+  }
   --task_counts_[slot];
   ++improvements_;
+}
+
+uint16_t NodeTable::DevicePosition(Slot slot, const std::string& id) {
+  BERTH_CHECK(Holds(slot));
+  size_t position = 0;
+  while (position < devices_[slot].size() && DeviceId(slot, position) != id) ++position;
+  if (position == devices_[slot].size()) {
+    missing_devices_[slot].push_back(id);
+    devices_[slot].emplace_back();
+  }
+  return static_cast<uint16_t>(position);
+}
+
+const std::string& NodeTable::DeviceId(Slot slot, size_t position) const {
+  BERTH_CHECK(position < devices_[slot].size());
+  const auto& reported = specs_[slot]->devices;
+  return position < reported.size() ? reported[position].id
+                                    : missing_devices_[slot][position - reported.size()];
 }
 
 // ---- one node ----
@@ -237,8 +282,7 @@ const NodeSpec& NodeTable::spec(Slot slot) const {
 std::vector<std::string> NodeTable::DeviceIds(Slot slot, const Reservation& reservation) const {
   std::vector<std::string> ids;
   for (const DeviceGrant& grant : reservation.devices) {
-    if (grant.device < spec(slot).devices.size())
-      ids.push_back(spec(slot).devices[grant.device].id);
+    ids.push_back(DeviceId(slot, grant.device));
   }
   return ids;
 }
@@ -286,7 +330,10 @@ bool NodeTable::Tolerates(std::span<const Toleration> tolerations, TaintId taint
   });
 }
 
-std::span<const DeviceRow> NodeTable::devices(Slot slot) const { return devices_[slot]; }
+std::span<const DeviceRow> NodeTable::devices(Slot slot) const {
+  // Missing devices are nobody's to choose.
+  return std::span(devices_[slot]).first(devices_[slot].size() - missing_devices_[slot].size());
+}
 
 // ---- interning ----
 

@@ -53,8 +53,10 @@ class NodeTable final : public NodeColumns {
   // ---- changes ----
 
   // Registers a node, or takes over a new inventory of a known one; its allocation stays, in total
-  // and on every device that is still there under its id. Returns its slot.
-  // RESOURCE_EXHAUSTED when its extended resources do not fit the columns; nothing is changed then.
+  // and on every device, by id. Returns its slot. Devices may have moved to other positions: who
+  // keeps a reservation asks DevicePosition again.
+  // RESOURCE_EXHAUSTED when its extended resources do not fit the columns, or its devices and those
+  // that are still held are too many to be numbered; nothing is changed then.
   absl::StatusOr<Slot> Put(const NodeSpec& spec);
   // REQUIRES: nothing is allocated on it. The slot may be reused with a higher generation.
   void Remove(Slot slot);
@@ -64,8 +66,13 @@ class NodeTable final : public NodeColumns {
   void SetReady(Slot slot, bool ready);
   void SetCordoned(Slot slot, bool cordoned);
 
+  // Position of a device, for reservations. One that the node does not report gets a place past its
+  // inventory, where nothing is put on it any more; it is dropped when nobody holds it.
+  // REQUIRES: a node is in the slot.
+  uint16_t DevicePosition(Slot slot, const std::string& id);
+
   // Takes a task's amounts, or gives exactly them back.
-  // REQUIRES: a node is there; for Release, the same amounts were taken.
+  // REQUIRES: a node is there, and the devices are its; for Release, the same amounts were taken.
   void Allocate(Slot slot, const TaskRequirements& needs, const Reservation& reservation);
   void Release(Slot slot, const TaskRequirements& needs, const Reservation& reservation);
 
@@ -132,7 +139,9 @@ class NodeTable final : public NodeColumns {
 
   void Grow(size_t slots);
   void Describe(Slot slot, const NodeSpec& spec);  // posting bitmaps, capacity, device rows
+  void DescribeDevices(Slot slot, const NodeSpec& spec);
   void Undescribe(Slot slot);
+  const std::string& DeviceId(Slot slot, size_t position) const;
 
   const uint64_t seed_;
   Names names_;
@@ -149,6 +158,7 @@ class NodeTable final : public NodeColumns {
   std::array<std::vector<int32_t>, kMaxResources> capacity_;
   std::array<std::vector<int32_t>, kMaxResources> allocated_;
   std::vector<std::vector<DeviceRow>> devices_;
+  std::vector<std::vector<std::string>> missing_devices_;  // ids of the rows past the inventory
   NodeMask live_, ready_, cordoned_;
 
   // Posting bitmaps, by id.

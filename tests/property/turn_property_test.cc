@@ -33,6 +33,7 @@ struct Agent {
   int incarnation = 0;
   uint64_t heard = 0;
   uint64_t fact_sequence = 0;
+  std::string devices = "abc";  // ids in inventory order, a letter each
   std::vector<state::AgentFact> unacknowledged;
   std::map<state::AgentAttempt, bool> attempts;  // → is running
 };
@@ -58,6 +59,7 @@ class History {
     faults_ = false;
     for (Agent& agent : agents_) {
       if (agent.stream == 0) Connect(agent, true);
+      ChangeDevices(agent, "abc");
       loop_.Ask(state::SetCordon{agent.node, false});
     }
     for (int round = 0; round < 5000; ++round) {
@@ -97,7 +99,7 @@ class History {
   void Step() {
     ++loop_.now_ms;
     Agent& agent = AnyAgent();
-    switch (Below(10)) {
+    switch (Below(11)) {
       case 0:
       case 1:
         Submit();
@@ -127,6 +129,9 @@ class History {
           if (it->second) End(agent, state::AgentAttempt(it->first), Below(3) == 0 ? 1 : 0);
         }
         break;
+      case 8:
+        if (Below(3) == 0) ChangeDevices(agent, Shuffled());
+        break;
       default:
         SendFacts(agent);
         break;
@@ -148,6 +153,9 @@ class History {
       group.ranges = {{0, static_cast<uint32_t>(Below(6)), 1 + static_cast<uint32_t>(Below(2))}};
       group.retries = static_cast<int32_t>(Below(3));
       group.needs.requests.builtin = {static_cast<int32_t>(100 * (1 + Below(15))), 64, 0, 0};
+      const auto count = static_cast<int32_t>(Below(4));
+      if (count == 1) group.needs.devices = {{.kind = "gpu", .share_milli = 400}};
+      if (count >= 2) group.needs.devices = {{.kind = "gpu", .count = count - 1}};
     }
     const std::string content = std::to_string(specs_.size());
     spec->blob = base::Sha256Hex(content);
@@ -182,8 +190,10 @@ class History {
       // The machine was set up anew: nothing of before is known or runs.
       agent = {.node = agent.node, .incarnation = agent.incarnation + 1};
     }
+    if (faults_ && Below(4) == 0) agent.devices = Shuffled();
     agent.stream = loop_.next_stream++;
     state::OpenSession hello = TurnHarness::Hello(agent.node, agent.stream, 2000, 4096);
+    hello.node = NodeOf(agent.node, agent.devices);
     hello.incarnation = agent.node + "/" + std::to_string(agent.incarnation);
     hello.directive_sequence = agent.heard;
     for (const auto& [attempt, is_running] : agent.attempts) {
@@ -192,6 +202,31 @@ class History {
            .phase = is_running ? state::AttemptPhase::kRunning : state::AttemptPhase::kEnded});
     }
     EXPECT_TRUE(loop_.Ask(hello).status.ok());
+  }
+
+  // Some of the devices, in any order.
+  std::string Shuffled() {
+    std::string left = "abcd";
+    std::string drawn;
+    for (uint64_t n = Below(4); n > 0; --n) {
+      const size_t at = Below(left.size());
+      drawn.push_back(left[at]);
+      left.erase(at, 1);
+    }
+    return drawn;
+  }
+
+  static state::NodeSpec NodeOf(const std::string& name, const std::string& devices) {
+    state::NodeSpec node = TurnHarness::Hello(name, 0, 2000, 4096).node;
+    for (const char id : devices) node.devices.push_back({.id = std::string(1, id), .kind = "gpu"});
+    node.encoded_inventory = std::make_shared<const std::string>(devices);
+    return node;
+  }
+
+  void ChangeDevices(Agent& agent, const std::string& devices) {
+    if (agent.stream == 0) return;
+    agent.devices = devices;
+    loop_.Ask(state::InventoryChanged{agent.stream, NodeOf(agent.node, devices)});
   }
 
   void Disconnect(Agent& agent) {
@@ -285,6 +320,7 @@ class History {
     const state::ClusterState& cluster = loop_.turn().state();
     const state::NodeTable& nodes = cluster.nodes();
     std::vector<int64_t> cpu(nodes.size(), 0);
+    std::map<std::pair<Slot, std::string>, int32_t> held;  // of a device, in thousandths
     state::TaskCounts all{};
     for (const auto& [id, job] : cluster.jobs()) {
       state::TaskCounts counts{};
@@ -298,6 +334,10 @@ class History {
           if (row.slot == kNoSlot) continue;
           cpu[row.slot] += cluster.requirements().Get(group.shape).requests[kCpu];
           EXPECT_TRUE(cluster.TasksOn(row.slot).contains({id, g, p}));
+          EXPECT_EQ(nodes.DeviceIds(row.slot, row.reservation), row.attempt.device_ids);
+          for (size_t i = 0; i < row.reservation.devices.size(); ++i) {
+            held[{row.slot, row.attempt.device_ids[i]}] += row.reservation.devices[i].share_milli;
+          }
         }
       }
       EXPECT_EQ(counts, job->counts) << "job " << id.value;
@@ -307,6 +347,13 @@ class History {
     for (Slot slot = 0; slot < nodes.size(); ++slot) {
       EXPECT_EQ(nodes.allocated(kCpu)[slot], cpu[slot]) << "slot " << slot;
       EXPECT_LE(nodes.allocated(kCpu)[slot], nodes.capacity(kCpu)[slot]) << "slot " << slot;
+      for (size_t i = 0; nodes.Holds(slot) && i < nodes.devices(slot).size(); ++i) {
+        const auto found = held.find({slot, nodes.spec(slot).devices[i].id});
+        EXPECT_EQ(nodes.devices(slot)[i].allocated_milli, found == held.end() ? 0 : found->second);
+      }
+    }
+    for (const auto& [device, milli] : held) {
+      EXPECT_LE(milli, 1000) << "device " << device.second << " of slot " << device.first;
     }
   }
 
@@ -323,14 +370,15 @@ class History {
     decoders.job = [this](std::string_view blob) -> absl::StatusOr<state::JobSpec> {
       return specs_[std::stoul(std::string(blob))];
     };
-    decoders.node = [](std::string_view) -> absl::StatusOr<state::NodeSpec> {
-      return TurnHarness::Hello("n", 0, 2000, 4096).node;
+    decoders.node = [](std::string_view devices) -> absl::StatusOr<state::NodeSpec> {
+      return NodeOf("n", std::string(devices));
     };
     auto recovered = store::Recover(store_, decoders);
     ASSERT_TRUE(recovered.ok()) << recovered.status();
     auto again = BuildState(*std::move(recovered), {.profiles = {"default"}});
     ASSERT_TRUE(again.ok()) << again.status();
     const state::ClusterState& before = loop_.turn().state();
+    const state::NodeTable& again_nodes = (*again)->nodes();
     EXPECT_EQ((*again)->meta().term, before.meta().term + 1);
     EXPECT_EQ((*again)->meta().epoch, before.meta().epoch);
     EXPECT_EQ((*again)->task_counts(), before.task_counts());
@@ -350,6 +398,8 @@ class History {
           EXPECT_EQ(a.attempt, b.attempt);
           EXPECT_EQ(a.past, b.past);
           EXPECT_EQ(a.slot, b.slot);
+          EXPECT_EQ(again_nodes.DeviceIds(b.slot, b.reservation),
+                    before.nodes().DeviceIds(a.slot, a.reservation));
           EXPECT_EQ(a.start_sequence, b.start_sequence);
           EXPECT_EQ(a.stop_sequence, b.stop_sequence);
           EXPECT_EQ(a.wish, b.wish);
@@ -360,6 +410,11 @@ class History {
     for (Slot slot = 0; slot < before.nodes().size(); ++slot) {
       EXPECT_EQ((*again)->nodes().allocated(kCpu)[slot], before.nodes().allocated(kCpu)[slot]);
       EXPECT_EQ((*again)->nodes().rank()[slot], before.nodes().rank()[slot]);
+      ASSERT_EQ(again_nodes.devices(slot).size(), before.nodes().devices(slot).size());
+      for (size_t i = 0; i < again_nodes.devices(slot).size(); ++i) {
+        EXPECT_EQ(again_nodes.devices(slot)[i].allocated_milli,
+                  before.nodes().devices(slot)[i].allocated_milli);
+      }
       EXPECT_EQ((*again)->TasksOn(slot), before.TasksOn(slot));
       const auto* a = before.FindLink(slot);
       const auto* b = (*again)->FindLink(slot);

@@ -198,6 +198,44 @@ TEST_F(ClusterStateTest, RestoresWhatItsViewsSaid) {
   EXPECT_TRUE(again.TasksOn(slot).contains(running));
 }
 
+// The record's position is of an inventory that is not the node's any more.
+TEST_F(ClusterStateTest, RestoresATasksDevicesByTheirIds) {
+  NodeSpec node;
+  node.name = "n1";
+  node.capacity.builtin = {4000, 4096, 0, 0};
+  for (const char* id : {"g0", "g1"}) node.devices.push_back({.id = id, .kind = "gpu"});
+  const Slot slot = *state_.PutNode(node, 5);
+  JobRow& job = AddArray(2);
+  const std::vector<std::string> ids = {"g0", "g2"};  // one moves, one is not reported any more
+  for (uint32_t i = 0; i < ids.size(); ++i) {
+    TaskStatusView view = state_.ViewTask(job, {job.id, 0, i});
+    view.row.state = TaskState::kRunning;
+    view.row.slot = slot;
+    view.row.slot_generation = 1;
+    view.row.reservation.devices = {{.device = 1, .share_milli = 1000}};
+    view.row.attempt.device_ids = {ids[i]};
+    ASSERT_TRUE(state_.RestoreTask(view).ok());
+  }
+  EXPECT_EQ(state_.nodes().devices(slot)[0].allocated_milli, 1000);
+  EXPECT_EQ(state_.nodes().devices(slot)[1].allocated_milli, 0);
+  for (uint32_t i = 0; i < ids.size(); ++i) {
+    const Reservation held = state_.Row({job.id, 0, i}).reservation;
+    EXPECT_EQ(state_.nodes().DeviceIds(slot, held), std::vector<std::string>{ids[i]});
+    state_.LetGo(job, {job.id, 0, i});
+  }
+  EXPECT_EQ(state_.nodes().devices(slot)[0].allocated_milli, 0);
+}
+
+TEST_F(ClusterStateTest, RefusesATaskThatDoesNotNameItsDevices) {
+  const Slot slot = AddNode("n1");
+  TaskStatusView view = state_.ViewTask(AddArray(1), {JobId{1}, 0, 0});
+  view.row.state = TaskState::kRunning;
+  view.row.slot = slot;
+  view.row.slot_generation = 1;
+  view.row.reservation.devices = {{.device = 0, .share_milli = 1000}};
+  EXPECT_EQ(state_.RestoreTask(view).code(), absl::StatusCode::kDataLoss);
+}
+
 TEST_F(ClusterStateTest, RefusesATaskOnANodeThatIsNotThere) {
   JobRow& job = AddArray(1);
   TaskStatusView view = state_.ViewTask(job, {job.id, 0, 0});

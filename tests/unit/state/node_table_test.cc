@@ -118,6 +118,46 @@ TEST(NodeTableTest, DevicesKeepWhatIsAllocatedByIdWhenTheirOrderChanges) {
   EXPECT_EQ(table.devices(slot)[1].allocated_milli, 1000);
 }
 
+TEST(NodeTableTest, AHeldDeviceThatIsNotReportedStaysCountedAndIsNobodysToChoose) {
+  NodeTable table(1);
+  NodeSpec spec = Node("n1");
+  spec.devices = {Gpu("g0"), Gpu("g1")};
+  const Slot slot = *table.Put(spec);
+  Reservation reservation{{{.device = 0, .share_milli = 1000, .memory_mib = 0}}};
+  table.Allocate(slot, Cpu(0), reservation);
+  spec.devices = {Gpu("g1")};
+  ASSERT_TRUE(table.Put(spec).ok());
+  ASSERT_EQ(table.devices(slot).size(), 1u);
+  EXPECT_EQ(table.devices(slot)[0].allocated_milli, 0);
+  reservation.devices[0].device = table.DevicePosition(slot, "g0");
+  EXPECT_EQ(table.DeviceIds(slot, reservation), std::vector<std::string>{"g0"});
+
+  // It comes back while it is held: it is not free.
+  spec.devices = {Gpu("g1"), Gpu("g0")};
+  ASSERT_TRUE(table.Put(spec).ok());
+  EXPECT_EQ(table.devices(slot)[1].allocated_milli, 1000);
+  reservation.devices[0].device = table.DevicePosition(slot, "g0");
+  table.Release(slot, Cpu(0), reservation);
+  EXPECT_EQ(table.devices(slot)[1].allocated_milli, 0);
+}
+
+TEST(NodeTableTest, AMissingDeviceIsForgottenWithItsLastHolder) {
+  NodeTable table(1);
+  NodeSpec spec = Node("n1");
+  spec.devices = {Gpu("g0")};
+  const Slot slot = *table.Put(spec);
+  Reservation reservation{{{.device = 0, .share_milli = 400, .memory_mib = 100}}};
+  table.Allocate(slot, Cpu(0), reservation);
+  spec.devices = {};
+  ASSERT_TRUE(table.Put(spec).ok());
+  reservation.devices[0].device = table.DevicePosition(slot, "g0");
+  table.Release(slot, Cpu(0), reservation);
+  spec.devices = {Gpu("g0")};
+  ASSERT_TRUE(table.Put(spec).ok());
+  EXPECT_EQ(table.devices(slot)[0].allocated_milli, 0);
+  EXPECT_EQ(table.DevicePosition(slot, "g0"), 0);
+}
+
 TEST(NodeTableTest, LinksAreMasksOfPositions) {
   NodeTable table(1);
   NodeSpec spec = Node("n1");
