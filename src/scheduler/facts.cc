@@ -58,7 +58,7 @@ state::AgentAttempt Turn::NameOf(const JobRow& job, const TaskKey& key) const {
   return {.job = key.job,
           .group = key.group,
           .index = job.spec->groups[key.group].IndexAt(key.position),
-          .attempt = job.groups[key.group].rows[key.position].attempt.number};
+          .attempt = job.groups[key.group].rows.at(key.position).attempt.number};
 }
 
 Reply Turn::Do(const Principal&, const state::AgentFacts& command) {

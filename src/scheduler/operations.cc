@@ -47,15 +47,18 @@ CancelReply::Result Turn::CancelOne(const Principal& who, const state::ObjectRef
     std::string why;
     const auto key = ResolveTask(job, object, why);
     if (!key) return {0, Reason::kNotFound};
-    state_->Materialise(job, key->group, key->position);
-    result.tasks = CancelTask(job, *key, message) ? 1 : 0;
+    // One that ended with the rest of its group needs no row to say so.
+    if (state_->FindRow(*key) == nullptr && job.groups[key->group].rest != TaskState::kCancelled) {
+      state_->Materialise(job, key->group, key->position);
+    }
+    if (state_->FindRow(*key) != nullptr && CancelTask(job, *key, message)) result.tasks = 1;
     SyncQueue(job, key->group);
   } else {
     for (uint32_t g = 0; g < job.groups.size(); ++g) {
-      for (uint32_t p = 0; p < job.groups[g].rows.size(); ++p) {
-        if (CancelTask(job, {job.id, g, p}, message)) ++result.tasks;
-      }
       state::GroupRow& group = job.groups[g];
+      for (const auto& [position, row] : group.rows) {
+        if (CancelTask(job, {job.id, g, position}, message)) ++result.tasks;
+      }
       if (group.rest != TaskState::kCancelled && group.rest_count() > 0) {
         const int64_t rest = group.rest_count();
         counters_.cancelled += static_cast<uint64_t>(rest);

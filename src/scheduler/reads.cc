@@ -195,10 +195,11 @@ std::optional<int64_t> Turn::QueuePosition(const JobRow& job, const TaskKey& key
   for (const queue::QueuedEntry& entry : *before) {
     position += pending(state_->FindJob(entry.job)->groups[entry.group]);
   }
-  const auto rows = static_cast<uint32_t>(group.rows.size());
-  position += std::distance(group.queued.begin(), group.queued.lower_bound(key.position));
-  if (key.position >= rows) position += key.position - rows;
-  return position;
+  // Those with rows go first, then the implicit ones.
+  if (group.rows.contains(key.position)) {
+    return position + std::distance(group.queued.begin(), group.queued.lower_bound(key.position));
+  }
+  return position + static_cast<int64_t>(group.queued.size()) + group.RestBefore(key.position);
 }
 
 Reply Turn::Do(const Principal& who, const state::Explain& command) {

@@ -90,9 +90,9 @@ void Turn::RebuildQueue() {
                                                           .group = g,
                                                           .priority = job.spec->priority,
                                                           .queued_at_ms = job.queued_at_ms});
-      for (uint32_t p = 0; p < group.rows.size(); ++p) {
-        if (group.rows[p].state == state::TaskState::kQueued && group.rows[p].not_before_ms != 0) {
-          backing_off_.emplace(group.rows[p].not_before_ms, TaskKey{id, g, p});
+      for (const auto& [position, row] : group.rows) {
+        if (row.state == state::TaskState::kQueued && row.not_before_ms != 0) {
+          backing_off_.emplace(row.not_before_ms, TaskKey{id, g, position});
         }
       }
       SyncQueue(job, g);

@@ -78,29 +78,29 @@ void ClusterState::RemoveJob(JobId id) {
 void ClusterState::Materialise(JobRow& job, uint32_t group_index, uint32_t position) {
   GroupRow& group = job.groups[group_index];
   BERTH_CHECK(position < group.count);
-  while (group.rows.size() <= position) {
-    const auto at = static_cast<uint32_t>(group.rows.size());
-    TaskRow& row = group.rows.emplace_back();
-    row.state = group.rest;
-    if (group.rest == TaskState::kQueued) group.queued.insert(at);
-    TouchTask({job.id, group_index, at});
-  }
+  const auto [it, is_new] = group.rows.try_emplace(position);
+  if (!is_new) return;
+  it->second.state = group.rest;
+  if (group.rest == TaskState::kQueued) group.queued.insert(position);
+  group.SkipRows();
+  TouchTask({job.id, group_index, position});
 }
 
 TaskRow& ClusterState::Row(const TaskKey& key) {
-  return FindJob(key.job)->groups[key.group].rows[key.position];
+  return FindJob(key.job)->groups[key.group].rows.at(key.position);
 }
 
 const TaskRow* ClusterState::FindRow(const TaskKey& key) const {
   const JobRow* job = FindJob(key.job);
   if (job == nullptr || key.group >= job->groups.size()) return nullptr;
   const auto& rows = job->groups[key.group].rows;
-  return key.position < rows.size() ? &rows[key.position] : nullptr;
+  const auto it = rows.find(key.position);
+  return it != rows.end() ? &it->second : nullptr;
 }
 
 void ClusterState::Move(JobRow& job, const TaskKey& key, TaskState to) {
   GroupRow& group = job.groups[key.group];
-  TaskRow& row = group.rows[key.position];
+  TaskRow& row = group.rows.at(key.position);
   BERTH_CHECK(MayMove(row.state, to))
       << "task " << key.job.value << "." << key.group << "." << key.position << ": "
       << ToString(row.state) << " may not become " << ToString(to);
@@ -164,8 +164,8 @@ TaskStatusView ClusterState::ViewTask(const JobRow& job, const TaskKey& key) con
   view.group = key.group;
   view.position = key.position;
   view.submitted_unix_ms = job.submitted_unix_ms;
-  if (key.position < group.rows.size()) {
-    view.row = group.rows[key.position];
+  if (const auto it = group.rows.find(key.position); it != group.rows.end()) {
+    view.row = it->second;
   } else {
     view.row.state = group.rest;
     view.row.epoch = job.epoch;
@@ -461,7 +461,6 @@ absl::Status ClusterState::RestoreTask(const TaskStatusView& task) {
     return wrong("its job has no such task");
   }
   GroupRow& group = job->groups[task.group];
-  while (group.rows.size() <= task.position) group.rows.emplace_back().state = group.rest;
   TaskRow& row = group.rows[task.position] = task.row;
   // Being parked is of the shape and of this process: after a restart everything gets a new try.
   if (row.state == TaskState::kParked) row.state = TaskState::kQueued;
@@ -506,12 +505,13 @@ absl::Status ClusterState::FinishRestore() {
     job->counts = {};
     for (GroupRow& group : job->groups) {
       CountOf(job->counts, group.rest) += group.rest_count();
-      for (uint32_t i = 0; i < group.rows.size(); ++i) {
-        CountOf(job->counts, group.rows[i].state) += 1;
-        if (group.rows[i].state == TaskState::kQueued && group.rows[i].not_before_ms == 0) {
-          group.queued.insert(i);
+      for (const auto& [position, row] : group.rows) {
+        CountOf(job->counts, row.state) += 1;
+        if (row.state == TaskState::kQueued && row.not_before_ms == 0) {
+          group.queued.insert(position);
         }
       }
+      group.SkipRows();
     }
     for (size_t i = 0; i < job->counts.size(); ++i) task_counts_[i] += job->counts[i];
     if (id.value / kJobsPerGeneration == meta_.generation &&

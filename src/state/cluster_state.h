@@ -77,7 +77,7 @@ class ClusterState {
   // Tasks of every job that is kept, by state.
   const TaskCounts& task_counts() const { return task_counts_; }
 
-  // Gives the tasks up to `position` rows of their own. Cost: O(tasks that get one).
+  // Gives a task a row of its own, unless it has one. Cost: O(log rows), whatever the position.
   void Materialise(JobRow& job, uint32_t group, uint32_t position);
   // Row of a task. REQUIRES: it has one.
   TaskRow& Row(const TaskKey& key);
@@ -147,7 +147,7 @@ class ClusterState {
   void RestoreLink(const NodeLinkView& link);
   // `shapes` as in AddJob.
   JobRow& RestoreJob(const JobView& job, std::vector<ShapeId> shapes);
-  // In any order; positions without a row are filled in as queued by FinishRestore.
+  // In any order; positions that do not come stay implicit.
   absl::Status RestoreTask(const TaskStatusView& task);
   void RestoreRequest(RequestView request);
   void RestoreBatch(BatchView batch);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
@@ -16,17 +17,19 @@
 
 namespace berth::state {
 
-// Tasks of one group. Positions [0, rows.size()) have rows; the rest are implicit and all in state
-// `rest`: an array of a million tasks is one small record until its tasks are placed.
+// Tasks of one group. Those that differ have rows; the rest are implicit and all in state `rest`:
+// an array of a million tasks is one small record until its tasks are placed.
 //
-// Invariants: `queued` holds exactly the positions of rows in state kQueued that may be placed now
-// (those that back off are elsewhere); `rest` is kQueued, kHeld or kCancelled.
+// Invariants: `first_rest` is the lowest position without a row, `count` when there is none;
+// `queued` holds exactly the positions of rows in state kQueued that may be placed now (those that
+// back off are elsewhere); `rest` is kQueued, kHeld or kCancelled.
 struct GroupRow {
   ShapeId shape = 0;
   int64_t count = 0;
   int64_t queue_key = 0;  // of the QueueSort plugin
   TaskState rest = TaskState::kQueued;
-  std::vector<TaskRow> rows;
+  std::map<uint32_t, TaskRow> rows;  // by position
+  uint32_t first_rest = 0;
   std::set<uint32_t> queued;
 
   int64_t rest_count() const { return count - static_cast<int64_t>(rows.size()); }
@@ -35,8 +38,18 @@ struct GroupRow {
     return !queued.empty() || (rest == TaskState::kQueued && rest_count() > 0);
   }
   // The next one to place. REQUIRES: HasPending().
-  uint32_t NextPending() const {
-    return queued.empty() ? static_cast<uint32_t>(rows.size()) : *queued.begin();
+  uint32_t NextPending() const { return queued.empty() ? first_rest : *queued.begin(); }
+  // Implicit tasks before a position. Cost: O(log rows + rows past the first implicit task).
+  int64_t RestBefore(uint32_t position) const {
+    if (position <= first_rest) return 0;
+    const auto past = std::distance(rows.lower_bound(first_rest), rows.lower_bound(position));
+    return position - first_rest - past;
+  }
+  // Brings `first_rest` past what has a row by now.
+  void SkipRows() {
+    for (auto it = rows.find(first_rest); it != rows.end() && it->first == first_rest; ++it) {
+      ++first_rest;
+    }
   }
 };
 

@@ -62,7 +62,7 @@ struct AttemptRow {
   bool operator==(const AttemptRow&) const = default;
 };
 
-// A task that differs from its group: it was placed, or its group's cursor has passed it.
+// A task that differs from its group: it was placed, or cancelled alone.
 struct TaskRow {
   TaskState state = TaskState::kQueued;
   // The end that a stopping task is on its way to, or that a bound one is wished to have.

@@ -39,7 +39,7 @@ struct JobView {
   uint64_t epoch = 0;
   int32_t exit_code = 0;  // highest; 128 + signal for a killed task
   TaskCounts counts{};
-  // State of each group's implicit tasks, those past its last row: kHeld, kQueued or kCancelled.
+  // State of each group's implicit tasks, those without a row: kHeld, kQueued or kCancelled.
   std::vector<TaskState> rest;
 };
 

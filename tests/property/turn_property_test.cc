@@ -327,8 +327,7 @@ class History {
       for (uint32_t g = 0; g < job->groups.size(); ++g) {
         const state::GroupRow& group = job->groups[g];
         counts[static_cast<size_t>(group.rest)] += group.rest_count();
-        for (uint32_t p = 0; p < group.rows.size(); ++p) {
-          const state::TaskRow& row = group.rows[p];
+        for (const auto& [p, row] : group.rows) {
           ++counts[static_cast<size_t>(row.state)];
           EXPECT_EQ(row.slot != kNoSlot, state::HoldsResources(row.state));
           if (row.slot == kNoSlot) continue;
@@ -391,9 +390,10 @@ class History {
         EXPECT_EQ(other.groups[g].rest, job->groups[g].rest);
         EXPECT_EQ(other.groups[g].queued, job->groups[g].queued);
         ASSERT_EQ(other.groups[g].rows.size(), job->groups[g].rows.size());
-        for (size_t p = 0; p < job->groups[g].rows.size(); ++p) {
-          const state::TaskRow& a = job->groups[g].rows[p];
-          const state::TaskRow& b = other.groups[g].rows[p];
+        EXPECT_EQ(other.groups[g].first_rest, job->groups[g].first_rest);
+        for (const auto& [p, a] : job->groups[g].rows) {
+          ASSERT_TRUE(other.groups[g].rows.contains(p));
+          const state::TaskRow& b = other.groups[g].rows.at(p);
           EXPECT_EQ(a.state, b.state);
           EXPECT_EQ(a.attempt, b.attempt);
           EXPECT_EQ(a.past, b.past);

@@ -203,6 +203,28 @@ TEST(TurnTest, CancellingOneTaskOfAnArrayLeavesTheOthers) {
   for (const int64_t index : {0, 1, 2, 4}) EXPECT_EQ(loop.StateOf(job, index), TaskState::kBound);
 }
 
+TEST(TurnTest, CancellingTheLastTaskOfALargeArrayCostsOneRecord) {
+  TurnHarness loop;
+  const JobId job = loop.SubmitOk({.tasks = 1'000'000});
+  state::ObjectRef last{.job = job, .has_task = true, .group = "", .index = 999'999};
+  EXPECT_EQ(loop.Get<CancelReply>(state::Cancel{.objects = {last}}).results.at(0).tasks, 1);
+  int64_t records = 0;
+  for (const state::Change& change : loop.batches.back()->changes) {
+    records += std::holds_alternative<state::TaskChange>(change) ? 1 : 0;
+  }
+  EXPECT_EQ(records, 1);
+  EXPECT_EQ(loop.StateOf(job, 999'999), TaskState::kCancelled);
+  EXPECT_EQ(loop.StateOf(job, 999'998), TaskState::kParked);
+  EXPECT_EQ(loop.JobOf(job).counts[static_cast<size_t>(TaskState::kCancelled)], 1);
+
+  // With all of it cancelled, one of its tasks has ended without a record of its own.
+  loop.Get<CancelReply>(state::Cancel{.objects = {{.job = job}}});
+  last.index = 5;
+  EXPECT_EQ(loop.Get<CancelReply>(state::Cancel{.objects = {last}}).results.at(0).reason,
+            Reason::kAlreadyEnded);
+  EXPECT_EQ(loop.turn().state().FindJob(job)->groups[0].rows.size(), 1u);
+}
+
 TEST(TurnTest, CancellingWhatHasEndedIsNoError) {
   TurnHarness loop;
   const JobId job = loop.SubmitOk({});

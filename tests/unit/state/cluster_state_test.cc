@@ -87,15 +87,36 @@ TEST_F(ClusterStateTest, CountsFollowEveryMove) {
   JobRow& job = AddArray(10);
   const TaskKey key{job.id, 0, 2};
   state_.Materialise(job, 0, 2);
+  state_.Materialise(job, 0, 3);
   EXPECT_EQ(JobCount(job, TaskState::kQueued), 10);
   state_.Move(job, key, TaskState::kCancelled);
   EXPECT_EQ(JobCount(job, TaskState::kQueued), 9);
   EXPECT_EQ(JobCount(job, TaskState::kCancelled), 1);
-  EXPECT_EQ(job.groups[0].NextPending(), 0u);
   state_.MoveRest(job, 0, TaskState::kCancelled);
-  EXPECT_EQ(JobCount(job, TaskState::kQueued), 2);
-  EXPECT_EQ(JobCount(job, TaskState::kCancelled), 8);
-  EXPECT_EQ(state_.task_counts()[static_cast<size_t>(TaskState::kCancelled)], 8);
+  EXPECT_EQ(JobCount(job, TaskState::kQueued), 1);
+  EXPECT_EQ(JobCount(job, TaskState::kCancelled), 9);
+  EXPECT_EQ(state_.task_counts()[static_cast<size_t>(TaskState::kCancelled)], 9);
+}
+
+TEST_F(ClusterStateTest, ARowFarOutLeavesThoseBeforeItImplicit) {
+  JobRow& job = AddArray(1'000'000);
+  GroupRow& group = job.groups[0];
+  state_.TakeChanges(1);
+  state_.Materialise(job, 0, 999'999);
+  state_.Move(job, {job.id, 0, 999'999}, TaskState::kCancelled);
+  EXPECT_EQ(Count<TaskChange>(*state_.TakeChanges(2)), 1);
+  EXPECT_EQ(group.rest_count(), 999'999);
+  EXPECT_EQ(group.NextPending(), 0u);
+  state_.Materialise(job, 0, 1);
+  EXPECT_EQ(group.RestBefore(0), 0);
+  EXPECT_EQ(group.RestBefore(3), 2);  // 0 and 2
+  // Those with rows of their own go first, then the lowest of the others.
+  EXPECT_EQ(group.NextPending(), 1u);
+  for (const uint32_t position : {1u, 0u}) {
+    state_.Materialise(job, 0, position);
+    state_.Move(job, {job.id, 0, position}, TaskState::kCancelled);
+  }
+  EXPECT_EQ(group.NextPending(), 2u);
 }
 
 TEST_F(ClusterStateTest, HoldAndLetGoMoveTheNodesColumns) {
@@ -188,12 +209,13 @@ TEST_F(ClusterStateTest, RestoresWhatItsViewsSaid) {
       *again.requirements().Acquire(job.spec->groups[0].needs, 0, again.nodes(), true);
   again.RestoreJob(state_.ViewJob(job), {shape});
   ASSERT_TRUE(again.RestoreTask(state_.ViewTask(job, running)).ok());
-  ASSERT_TRUE(again.RestoreTask(state_.ViewTask(job, {job.id, 0, 0})).ok());
   ASSERT_TRUE(again.FinishRestore().ok());
 
   const JobRow& restored = *again.FindJob(job.id);
   EXPECT_EQ(restored.counts, job.counts);
   EXPECT_EQ(restored.groups[0].queued, job.groups[0].queued);
+  EXPECT_EQ(restored.groups[0].NextPending(), 0u);
+  EXPECT_EQ(restored.groups[0].RestBefore(5), 4);
   EXPECT_EQ(again.nodes().allocated(kCpu)[slot], 100);
   EXPECT_TRUE(again.TasksOn(slot).contains(running));
 }
