@@ -26,8 +26,8 @@ struct TaskKey {
 using Slot = uint32_t;
 inline constexpr Slot kNoSlot = UINT32_MAX;
 
-// Interned strings. Equal strings of one sort have equal ids for as long as the process lives; the
-// order of ids means nothing.
+// Interned strings. Equal strings of one sort have equal ids for as long as a node, a profile or a
+// job names them; the order of ids means nothing.
 struct LabelId {  // a (key, value) pair
   uint32_t value = 0;
   constexpr auto operator<=>(const LabelId&) const = default;

@@ -76,7 +76,9 @@ Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
     auto shape = state_->requirements().Acquire(spec.groups[i].needs, profile->second,
                                                 state_->nodes(), false);
     if (!shape.ok()) {
-      for (const state::ShapeId acquired : shapes) state_->requirements().Release(acquired);
+      for (const state::ShapeId acquired : shapes) {
+        state_->requirements().Release(acquired, state_->nodes());
+      }
       return refuse(shape.status(), Reason::kInvalidField,
                     "job.groups[" + std::to_string(i) + "].template.resources.extended");
     }

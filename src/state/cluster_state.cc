@@ -63,7 +63,7 @@ JobRow& ClusterState::AddJob(std::shared_ptr<const JobSpec> spec,
 void ClusterState::RemoveJob(JobId id) {
   JobRow& job = *FindJob(id);
   BERTH_CHECK(job.ended()) << "job " << id.value << " is removed before its end";
-  for (const GroupRow& group : job.groups) requirements_.Release(group.shape);
+  for (const GroupRow& group : job.groups) requirements_.Release(group.shape, nodes_);
   if (auto it = blob_users_.find(job.spec->blob); --it->second == 0) {
     journal_.push_back(BlobRemoval{it->first});
     blob_users_.erase(it);

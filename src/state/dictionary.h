@@ -9,25 +9,39 @@
 
 namespace berth::state {
 
-// Gives each distinct string a number, in order of first sight. Nothing is ever removed: the set
-// of label values, taints, kinds and models of a cluster is small and bounded at admission.
+// Gives each distinct string a number. What nodes and profiles say is kept for ever: a cluster has
+// few of those. What jobs say is kept while somebody uses it, and its number is given again.
 //
 // Threading: owned by the loop's thread.
 class Dictionary {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;
 
-  // Number of `name`, given now if it is new.
+  // Number of `name`, given now if it is new; it keeps it for ever.
   uint32_t Intern(std::string_view name);
+  // As above, with one user more: it keeps it until the last one has called Release.
+  uint32_t Acquire(std::string_view name);
+  // REQUIRES: one Acquire for each call.
+  void Release(uint32_t id);
   // Number of `name`, or kNone.
   uint32_t Find(std::string_view name) const;
-  // REQUIRES: id < size(). Valid for as long as the dictionary lives.
+  // REQUIRES: the id is in use. Valid while it is.
   const std::string& Name(uint32_t id) const;
-  uint32_t size() const { return static_cast<uint32_t>(names_.size()); }
+  // Ids are below this.
+  uint32_t size() const { return static_cast<uint32_t>(entries_.size()); }
 
  private:
+  struct Entry {
+    const std::string* name = nullptr;  // into ids_, whose nodes do not move; null: free
+    int64_t users = 0;
+    bool for_ever = false;
+  };
+
+  Entry& EntryOf(std::string_view name, uint32_t& id);
+
   std::map<std::string, uint32_t, std::less<>> ids_;
-  std::vector<const std::string*> names_;  // into ids_, whose nodes do not move
+  std::vector<Entry> entries_;
+  std::vector<uint32_t> free_;
 };
 
 }  // namespace berth::state

@@ -14,13 +14,6 @@ namespace {
 constexpr std::string_view kBuiltinNames[kFirstExtended] = {"cpu", "memory", "storage",
                                                             "bandwidth"};
 
-std::string Join(std::string_view key, std::string_view value) {
-  std::string joined(key);
-  joined.push_back('\0');
-  joined.append(value);
-  return joined;
-}
-
 std::optional<int64_t> ParseInteger(std::string_view text) {
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -29,6 +22,13 @@ std::optional<int64_t> ParseInteger(std::string_view text) {
 }
 
 }  // namespace
+
+std::string LabelName(std::string_view key, std::string_view value) {
+  std::string name(key);
+  name.push_back('\0');
+  name.append(value);
+  return name;
+}
 
 absl::StatusOr<ResourceIndex> ResourceColumn(Names& names, std::string_view name) {
   for (ResourceIndex i = 0; i < kFirstExtended; ++i) {
@@ -72,9 +72,15 @@ void NodeTable::Grow(size_t slots) {
     ranks_[slot] = RankOf(seed_, slot, rank_capacity_);
   }
   for (NodeMask* mask : {&live_, &ready_, &cordoned_, &empty_}) mask->Resize(slots);
-  for (auto* masks : {&with_label_, &with_key_, &with_taint_, &with_kind_}) {
-    for (NodeMask& mask : *masks) mask.Resize(slots);
-  }
+  ChangePostings([slots](NodeMask& mask) { mask.Resize(slots); });
+}
+
+template <typename Change>
+void NodeTable::ChangePostings(Change change) {
+  for (auto& [id, label] : labels_) change(label.nodes);
+  for (auto& [id, key] : keys_) change(key.nodes);
+  for (auto& [id, nodes] : with_kind_) change(nodes);
+  for (NodeMask& nodes : with_taint_) change(nodes);
 }
 
 absl::StatusOr<Slot> NodeTable::Put(const NodeSpec& spec) {
@@ -132,9 +138,9 @@ void NodeTable::Describe(Slot slot, const NodeSpec& spec) {
     capacity_[*ResourceColumn(names_, name)][slot] = amount;
   }
   for (const auto& [key, value] : spec.labels) {
-    const LabelId label = InternLabel(key, value);
-    with_label_[label.value].Set(slot);
-    with_key_[label_infos_[label.value].key.value].Set(slot);
+    LabelInfo& label = labels_.at(InternLabel(key, value).value);
+    label.nodes.Set(slot);
+    keys_.at(label.key.value).nodes.Set(slot);
   }
   for (const TaintSpec& taint : spec.taints) with_taint_[InternTaint(taint).value].Set(slot);
 
@@ -169,8 +175,7 @@ void NodeTable::DescribeDevices(Slot slot, const NodeSpec& spec) {
         row.fast_links |= uint64_t{1} << peer;
       }
     }
-    while (with_kind_.size() <= row.kind.value) with_kind_.emplace_back(size());
-    with_kind_[row.kind.value].Set(slot);
+    with_kind_.try_emplace(row.kind.value, size()).first->second.Set(slot);
     rows.push_back(row);
   }
   missing_devices_[slot].clear();
@@ -184,9 +189,7 @@ void NodeTable::DescribeDevices(Slot slot, const NodeSpec& spec) {
 
 void NodeTable::Undescribe(Slot slot) {
   for (auto& column : capacity_) column[slot] = 0;
-  for (auto* masks : {&with_label_, &with_key_, &with_taint_, &with_kind_}) {
-    for (NodeMask& mask : *masks) mask.Clear(slot);
-  }
+  ChangePostings([slot](NodeMask& mask) { mask.Clear(slot); });
 }
 
 void NodeTable::Remove(Slot slot) {
@@ -297,27 +300,32 @@ std::span<const int32_t> NodeTable::allocated(ResourceIndex resource) const {
 }
 
 const NodeMask& NodeTable::with_label(LabelId label) const {
-  return label.value < with_label_.size() ? with_label_[label.value] : empty_;
+  const auto it = labels_.find(label.value);
+  return it != labels_.end() ? it->second.nodes : empty_;
 }
 const NodeMask& NodeTable::with_key(KeyId key) const {
-  return key.value < with_key_.size() ? with_key_[key.value] : empty_;
+  const auto it = keys_.find(key.value);
+  return it != keys_.end() ? it->second.nodes : empty_;
 }
 const NodeMask& NodeTable::with_taint(TaintId taint) const {
   return taint.value < with_taint_.size() ? with_taint_[taint.value] : empty_;
 }
 const NodeMask& NodeTable::with_device_kind(KindId kind) const {
-  return kind.value < with_kind_.size() ? with_kind_[kind.value] : empty_;
+  const auto it = with_kind_.find(kind.value);
+  return it != with_kind_.end() ? it->second : empty_;
 }
 
 std::span<const LabelId> NodeTable::labels_of_key(KeyId key) const {
-  if (key.value >= labels_of_key_.size()) return {};
-  return labels_of_key_[key.value];
+  const auto it = keys_.find(key.value);
+  if (it == keys_.end()) return {};
+  return it->second.labels;
 }
 
 bool NodeTable::integer_value(LabelId label, int64_t& value) const {
-  const auto& integer = label_infos_[label.value].integer;
-  if (integer) value = *integer;
-  return integer.has_value();
+  const auto it = labels_.find(label.value);
+  if (it == labels_.end() || !it->second.integer) return false;
+  value = *it->second.integer;
+  return true;
 }
 
 TaintEffect NodeTable::effect(TaintId taint) const { return taints_[taint.value].effect; }
@@ -339,27 +347,24 @@ std::span<const DeviceRow> NodeTable::devices(Slot slot) const {
 
 KeyId NodeTable::InternKey(std::string_view key) {
   const KeyId id{names_.keys.Intern(key)};
-  while (with_key_.size() <= id.value) {
-    with_key_.emplace_back(size());
-    labels_of_key_.emplace_back();
-  }
+  keys_.try_emplace(id.value, KeyInfo{.labels = {}, .nodes = NodeMask(size())});
   return id;
 }
 
 LabelId NodeTable::InternLabel(std::string_view key, std::string_view value) {
-  const LabelId id{names_.labels.Intern(Join(key, value))};
-  if (id.value == with_label_.size()) {
-    with_label_.emplace_back(size());
-    const KeyId key_id = InternKey(key);
-    label_infos_.push_back({key_id, ParseInteger(value)});
-    labels_of_key_[key_id.value].push_back(id);
+  const LabelId id{names_.labels.Intern(LabelName(key, value))};
+  const auto [it, is_new] = labels_.try_emplace(id.value);
+  if (is_new) {
+    it->second = {InternKey(key), ParseInteger(value), NodeMask(size())};
+    keys_.at(it->second.key.value).labels.push_back(id);
   }
   return id;
 }
 
 TaintId NodeTable::InternTaint(const TaintSpec& taint) {
   const auto effect = static_cast<char>('0' + static_cast<int>(taint.effect));
-  const TaintId id{names_.taints.Intern(Join(Join(taint.key, taint.value), {&effect, 1}))};
+  const TaintId id{
+      names_.taints.Intern(LabelName(LabelName(taint.key, taint.value), {&effect, 1}))};
   if (id.value == with_taint_.size()) {
     with_taint_.emplace_back(size());
     taints_.push_back(taint);

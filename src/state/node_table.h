@@ -24,13 +24,16 @@ namespace berth::state {
 
 // Names of labels, taints, resources, device kinds and models, and their numbers.
 struct Names {
-  Dictionary labels;  // "key\0value"
+  Dictionary labels;  // LabelName
   Dictionary keys;
   Dictionary taints;  // "key\0value\0effect"
   Dictionary kinds;
   Dictionary models;
   Dictionary extended;  // extended resources; number i has column kFirstExtended + i
 };
+
+// "key\0value".
+std::string LabelName(std::string_view key, std::string_view value);
 
 // Column of a resource by the name that people use ("cpu", "memory", "storage", "bandwidth" or an
 // extended one). RESOURCE_EXHAUSTED when it would be the (kMaxResources + 1)th.
@@ -123,7 +126,7 @@ class NodeTable final : public NodeColumns {
   std::span<const DeviceRow> devices(Slot slot) const override;
   const NodeMask& with_device_kind(KindId kind) const override;
 
-  // Interning that keeps the key of each pair and taint known.
+  // Interning for ever, with the key of each pair and taint kept known.
   LabelId InternLabel(std::string_view key, std::string_view value);
   KeyId InternKey(std::string_view key);
   TaintId InternTaint(const TaintSpec& taint);
@@ -135,6 +138,11 @@ class NodeTable final : public NodeColumns {
   struct LabelInfo {
     KeyId key;
     std::optional<int64_t> integer;
+    NodeMask nodes;
+  };
+  struct KeyInfo {
+    std::vector<LabelId> labels;
+    NodeMask nodes;
   };
 
   void Grow(size_t slots);
@@ -161,10 +169,16 @@ class NodeTable final : public NodeColumns {
   std::vector<std::vector<std::string>> missing_devices_;  // ids of the rows past the inventory
   NodeMask live_, ready_, cordoned_;
 
-  // Posting bitmaps, by id.
-  std::vector<NodeMask> with_label_, with_key_, with_taint_, with_kind_;
-  std::vector<LabelInfo> label_infos_;
-  std::vector<std::vector<LabelId>> labels_of_key_;
+  // Applies `change` to every posting bitmap.
+  template <typename Change>
+  void ChangePostings(Change change);
+
+  // By id, of what is interned for ever: jobs may name any number of labels, keys and kinds that no
+  // node has.
+  std::map<uint32_t, LabelInfo> labels_;
+  std::map<uint32_t, KeyInfo> keys_;
+  std::map<uint32_t, NodeMask> with_kind_;
+  std::vector<NodeMask> with_taint_;
   std::vector<TaintSpec> taints_;
   std::vector<KeyId> taint_keys_;
   std::vector<LabelId> taint_pairs_;

@@ -1,6 +1,7 @@
 #include "state/requirements_table.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "base/check.h"
@@ -9,83 +10,119 @@
 namespace berth::state {
 namespace {
 
-LabelSelector Compile(const LabelSelectorSpec& spec, NodeTable& nodes) {
+// ---- names: each that requirements hold has one user more while they are there ----
+
+LabelId AcquireLabel(Names& names, const std::string& key, const std::string& value) {
+  return LabelId{names.labels.Acquire(LabelName(key, value))};
+}
+
+LabelSelector Compile(const LabelSelectorSpec& spec, Names& names) {
   LabelSelector selector;
   for (const LabelRequirementSpec& requirement : spec) {
     LabelRequirement compiled{.op = requirement.op,
-                              .key = nodes.InternKey(requirement.key),
+                              .key = KeyId{names.keys.Acquire(requirement.key)},
                               .values = {},
                               .bound = requirement.bound};
     for (const std::string& value : requirement.values) {
-      compiled.values.push_back(nodes.InternLabel(requirement.key, value));
+      compiled.values.push_back(AcquireLabel(names, requirement.key, value));
     }
     selector.push_back(std::move(compiled));
   }
   return selector;
 }
 
-uint64_t Hash(const TaskRequirements& needs) {
-  uint64_t hash = base::FixedHash(uint64_t{needs.profile});
-  auto mix = [&hash](uint64_t word) { hash = base::FixedHashCombine(hash, word); };
-  for (const int32_t amount : needs.requests) mix(static_cast<uint32_t>(amount));
-  for (const DeviceNeed& device : needs.devices) {
-    mix(device.kind.value);
-    mix(static_cast<uint32_t>(device.count) | uint64_t{static_cast<uint32_t>(device.share_milli)}
-                                                  << 32);
-    mix(static_cast<uint32_t>(device.memory_mib));
-    for (const ModelId model : device.models) mix(model.value);
+void ReleaseNames(const LabelSelector& selector, Names& names) {
+  for (const LabelRequirement& requirement : selector) {
+    names.keys.Release(requirement.key.value);
+    for (const LabelId label : requirement.values) names.labels.Release(label.value);
   }
-  for (const LabelId label : needs.node_selector) mix(label.value);
-  mix(needs.required_nodes.size());
-  mix(needs.preferred_nodes.size());
-  mix(needs.tolerations.size());
-  return hash;
 }
 
-absl::StatusOr<TaskRequirements> Compile(const NeedsSpec& spec, uint32_t profile, NodeTable& nodes,
+void ReleaseNames(const TaskRequirements& needs, Names& names) {
+  for (const DeviceNeed& device : needs.devices) {
+    names.kinds.Release(device.kind.value);
+    for (const ModelId model : device.models) names.models.Release(model.value);
+  }
+  for (const LabelId label : needs.node_selector) names.labels.Release(label.value);
+  for (const LabelSelector& selector : needs.required_nodes) ReleaseNames(selector, names);
+  for (const PreferredNodes& preferred : needs.preferred_nodes) {
+    ReleaseNames(preferred.selector, names);
+  }
+  for (const Toleration& toleration : needs.tolerations) {
+    if (toleration.key) names.keys.Release(toleration.key->value);
+    if (toleration.key_value) names.labels.Release(toleration.key_value->value);
+  }
+}
+
+class Hasher {
+ public:
+  void Mix(uint64_t word) { hash_ = base::FixedHashCombine(hash_, word); }
+  void Mix(const LabelSelector& selector) {
+    Mix(selector.size());
+    for (const LabelRequirement& requirement : selector) {
+      Mix(static_cast<uint64_t>(requirement.op));
+      Mix(requirement.key.value);
+      Mix(static_cast<uint64_t>(requirement.bound));
+      Mix(requirement.values.size());
+      for (const LabelId label : requirement.values) Mix(label.value);
+    }
+  }
+  // An id that may be absent.
+  template <typename Id>
+  void Mix(const std::optional<Id>& id) {
+    Mix(id ? uint64_t{id->value} + 1 : 0);
+  }
+  uint64_t hash() const { return hash_; }
+
+ private:
+  uint64_t hash_ = 0;
+};
+
+// Acquires the names of what it returns, and none when it returns an error.
+absl::StatusOr<TaskRequirements> Compile(const NeedsSpec& spec, uint32_t profile, Names& names,
                                          bool intern_unknown) {
   TaskRequirements needs;
   needs.profile = profile;
   for (ResourceIndex i = 0; i < kFirstExtended; ++i) needs.requests[i] = spec.requests.builtin[i];
   for (const auto& [name, amount] : spec.requests.extended) {
-    if (!intern_unknown && nodes.names().extended.Find(name) == Dictionary::kNone) {
+    if (!intern_unknown && names.extended.Find(name) == Dictionary::kNone) {
       return absl::FailedPreconditionError(
           "resource \"" + name + "\": no node of this cluster has it; 'berth get nodes -o wide' " +
           "shows what there is");
     }
-    const auto column = ResourceColumn(nodes.names(), name);
+    const auto column = ResourceColumn(names, name);
     if (!column.ok()) return column.status();
     needs.requests[*column] = amount;
     needs.resource_count = std::max(needs.resource_count, *column + 1);
   }
   for (const DeviceNeedSpec& device : spec.devices) {
-    DeviceNeed need{.kind = KindId{nodes.names().kinds.Intern(device.kind)},
+    DeviceNeed need{.kind = KindId{names.kinds.Acquire(device.kind)},
                     .count = device.count,
                     .share_milli = device.share_milli,
                     .memory_mib = device.memory_mib,
                     .models = {}};
     for (const std::string& model : device.models) {
-      need.models.push_back(ModelId{nodes.names().models.Intern(model)});
+      need.models.push_back(ModelId{names.models.Acquire(model)});
     }
     std::sort(need.models.begin(), need.models.end());
     needs.devices.push_back(std::move(need));
   }
   for (const auto& [key, value] : spec.node_selector) {
-    needs.node_selector.push_back(nodes.InternLabel(key, value));
+    needs.node_selector.push_back(AcquireLabel(names, key, value));
   }
   std::sort(needs.node_selector.begin(), needs.node_selector.end());
   for (const LabelSelectorSpec& selector : spec.required_nodes) {
-    needs.required_nodes.push_back(Compile(selector, nodes));
+    needs.required_nodes.push_back(Compile(selector, names));
   }
   for (const PreferredNodesSpec& preferred : spec.preferred_nodes) {
-    needs.preferred_nodes.push_back({preferred.weight, Compile(preferred.selector, nodes)});
+    needs.preferred_nodes.push_back({preferred.weight, Compile(preferred.selector, names)});
   }
   for (const TolerationSpec& toleration : spec.tolerations) {
     Toleration compiled;
     if (!toleration.key.empty()) {
-      compiled.key = nodes.InternKey(toleration.key);
+      compiled.key = KeyId{names.keys.Acquire(toleration.key)};
       if (toleration.value) {
-        compiled.key_value = nodes.InternLabel(toleration.key, *toleration.value);
+        compiled.key_value = AcquireLabel(names, toleration.key, *toleration.value);
       }
     }
     compiled.effect = toleration.effect;
@@ -96,14 +133,44 @@ absl::StatusOr<TaskRequirements> Compile(const NeedsSpec& spec, uint32_t profile
 
 }  // namespace
 
+uint64_t HashOf(const TaskRequirements& needs) {
+  Hasher hasher;
+  hasher.Mix(uint64_t{needs.profile});
+  for (const int32_t amount : needs.requests) hasher.Mix(static_cast<uint32_t>(amount));
+  for (const DeviceNeed& device : needs.devices) {
+    hasher.Mix(device.kind.value);
+    hasher.Mix(static_cast<uint32_t>(device.count) |
+               uint64_t{static_cast<uint32_t>(device.share_milli)} << 32);
+    hasher.Mix(static_cast<uint32_t>(device.memory_mib));
+    hasher.Mix(device.models.size());
+    for (const ModelId model : device.models) hasher.Mix(model.value);
+  }
+  hasher.Mix(needs.node_selector.size());
+  for (const LabelId label : needs.node_selector) hasher.Mix(label.value);
+  hasher.Mix(needs.required_nodes.size());
+  for (const LabelSelector& selector : needs.required_nodes) hasher.Mix(selector);
+  for (const PreferredNodes& preferred : needs.preferred_nodes) {
+    hasher.Mix(static_cast<uint64_t>(preferred.weight));
+    hasher.Mix(preferred.selector);
+  }
+  hasher.Mix(needs.tolerations.size());
+  for (const Toleration& toleration : needs.tolerations) {
+    hasher.Mix(toleration.key);
+    hasher.Mix(toleration.key_value);
+    hasher.Mix(toleration.effect ? static_cast<uint64_t>(*toleration.effect) + 1 : 0);
+  }
+  return hasher.hash();
+}
+
 absl::StatusOr<ShapeId> RequirementsTable::Acquire(const NeedsSpec& needs, uint32_t profile,
                                                    NodeTable& nodes, bool intern_unknown) {
-  auto compiled = Compile(needs, profile, nodes, intern_unknown);
+  auto compiled = Compile(needs, profile, nodes.names(), intern_unknown);
   if (!compiled.ok()) return compiled.status();
-  const uint64_t hash = Hash(*compiled);
+  const uint64_t hash = HashOf(*compiled);
   for (auto [it, end] = by_hash_.equal_range(hash); it != end; ++it) {
     if (Get(it->second) == *compiled) {
       ++shapes_[it->second].users;
+      ReleaseNames(*compiled, nodes.names());
       return it->second;
     }
   }
@@ -120,7 +187,7 @@ absl::StatusOr<ShapeId> RequirementsTable::Acquire(const NeedsSpec& needs, uint3
   return shape;
 }
 
-void RequirementsTable::Release(ShapeId shape) {
+void RequirementsTable::Release(ShapeId shape, NodeTable& nodes) {
   Entry& entry = shapes_[shape];
   BERTH_CHECK(entry.users > 0);
   if (--entry.users > 0) return;
@@ -130,6 +197,7 @@ void RequirementsTable::Release(ShapeId shape) {
       break;
     }
   }
+  ReleaseNames(*entry.requirements, nodes.names());
   entry.requirements.reset();
   free_.push_back(shape);
 }

@@ -17,6 +17,10 @@ namespace berth::state {
 // Numbers are reused after the last user is gone.
 using ShapeId = uint32_t;
 
+// Of everything that tells two requirements apart: users choose these values, and those of one hash
+// are told apart one by one.
+uint64_t HashOf(const TaskRequirements& needs);
+
 // Interns requirements and counts their users.
 //
 // Threading: owned by the loop's thread.
@@ -25,9 +29,11 @@ class RequirementsTable {
   // The shape of these needs under a profile, with one user more.
   // FAILED_PRECONDITION names an extended resource that no node ever declared, unless
   // `intern_unknown` (recovery); RESOURCE_EXHAUSTED when there is no column left for it.
+  // What the needs name is known to `nodes` for as long as the shape has a user.
   absl::StatusOr<ShapeId> Acquire(const NeedsSpec& needs, uint32_t profile, NodeTable& nodes,
                                   bool intern_unknown);
-  void Release(ShapeId shape);
+  // REQUIRES: `nodes` is the one that it was acquired with.
+  void Release(ShapeId shape, NodeTable& nodes);
 
   // REQUIRES: the shape has a user. The reference holds while it has.
   const TaskRequirements& Get(ShapeId shape) const { return *shapes_[shape].requirements; }
