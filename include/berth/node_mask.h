@@ -1,7 +1,6 @@
 // A set of slots, as a bitmap.
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -36,21 +35,12 @@ class NodeMask {
   void Clear(Slot slot) { words_[slot / 64] &= ~(uint64_t{1} << (slot % 64)); }
   void Assign(Slot slot, bool value) { value ? Set(slot) : Clear(slot); }
 
-  void ClearAll() { std::fill(words_.begin(), words_.end(), 0); }
-  void SetAll() {
-    std::fill(words_.begin(), words_.end(), ~uint64_t{0});
-    TrimTail();
-  }
-
   // REQUIRES: other.size() == size(), for each of these.
   void And(const NodeMask& other) {
     for (size_t i = 0; i < words_.size(); ++i) words_[i] &= other.words_[i];
   }
   void AndNot(const NodeMask& other) {
     for (size_t i = 0; i < words_.size(); ++i) words_[i] &= ~other.words_[i];
-  }
-  void Or(const NodeMask& other) {
-    for (size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
   }
 
   int64_t Count() const {

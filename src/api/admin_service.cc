@@ -56,8 +56,9 @@ grpc::ServerUnaryReactor* AdminService::ReloadConfig(CallbackServerContext* cont
       [&](const Principal& principal, const v1::ReloadConfigRequest&, PendingCallPtr call) {
         const absl::Status allowed = RequireOperator(principal, "reload the configuration");
         if (!allowed.ok()) return call->Refuse(wire::RefusalOf(allowed));
-        parts_.answers.Post([this, call, who = principal.name] {
-          const auto needs_restart = admin_.reload();
+        parts_.answers.Post([this, call, principal] {
+          const std::string& who = principal.name;
+          const auto needs_restart = admin_.reload(principal);
           if (!needs_restart.ok()) {
             BERTH_LOG_WARN("configuration not reloaded, asked for by {}: {}", who,
                            base::S(needs_restart.status().message()));

@@ -20,7 +20,7 @@ struct AdminParts {
   // The configuration in force, as YAML, secrets masked.
   std::function<std::string()> config;
   // Reads the configuration again. Keys whose change takes a restart; on an error nothing changed.
-  std::function<absl::StatusOr<std::vector<std::string>>()> reload;
+  std::function<absl::StatusOr<std::vector<std::string>>(const state::Principal&)> reload;
 };
 
 template <typename Service>

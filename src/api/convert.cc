@@ -4,6 +4,7 @@
 #include <numeric>
 #include <string>
 
+#include "state/job_state.h"
 #include "wire/amounts.h"
 #include "wire/values.h"
 
@@ -136,24 +137,12 @@ v1::JobSpec ToProto(const state::JobSpec& spec) {
   return out;
 }
 
-v1::JobState JobStateOf(const state::JobView& job) {
-  if (job.ended_at_ms != 0) {
-    if (Count(job.counts, TaskState::kFailed) > 0) return v1::JOB_STATE_FAILED;
-    if (Count(job.counts, TaskState::kCancelled) > 0) return v1::JOB_STATE_CANCELLED;
-    return v1::JOB_STATE_SUCCEEDED;
-  }
-  const int64_t waiting = Count(job.counts, TaskState::kHeld) +
-                          Count(job.counts, TaskState::kQueued) +
-                          Count(job.counts, TaskState::kParked);
-  const bool untouched = waiting == job.spec->task_count() && job.started_unix_ms == 0;
-  return untouched ? v1::JOB_STATE_QUEUED : v1::JOB_STATE_RUNNING;
-}
-
 v1::Job ToProto(const state::JobView& job, SpecPart spec) {
   v1::Job out;
   out.set_id(std::to_string(job.id.value));
   if (spec == SpecPart::kIncluded) *out.mutable_spec() = ToProto(*job.spec);
-  out.set_state(JobStateOf(job));
+  out.set_state(static_cast<v1::JobState>(
+      state::JobStateOf(job.counts, job.started_unix_ms, job.ended_at_ms)));
   *out.mutable_tasks() = ToProto(job.counts);
   out.set_submitted_by(job.submitted_by);
   out.set_submitted_unix_ms(job.submitted_unix_ms);

@@ -13,8 +13,6 @@ namespace berth::api {
 // All that a state::JobSpec holds. Payloads, description and annotations are in the blob alone.
 v1::JobSpec ToProto(const state::JobSpec& spec);
 
-v1::JobState JobStateOf(const state::JobView& job);
-
 // `spec` is left to the caller when `with_spec` is false: GetJob takes it from the blob.
 enum class SpecPart { kIncluded, kLeftOut };
 v1::Job ToProto(const state::JobView& job, SpecPart spec = SpecPart::kIncluded);

@@ -160,7 +160,7 @@ grpc::ServerUnaryReactor* JobService::ListJobs(CallbackServerContext* context, c
             return call->Refuse(
                 InvalidField("states[" + std::to_string(i) + "]", "is no state of a job"));
           }
-          command.states.push_back(static_cast<uint8_t>(request.states(i)));
+          command.states.push_back(static_cast<state::JobState>(request.states(i)));
         }
         command.ns = request.namespace_();
         command.page_size = page.size;
@@ -174,10 +174,9 @@ grpc::ServerUnaryReactor* JobService::ListJobs(CallbackServerContext* context, c
               v1::ListJobsResponse response;
               for (const state::JobView& job : body.jobs) *response.add_jobs() = ToProto(job);
               response.set_epoch(body.first_epoch);
-              if (body.more && !body.jobs.empty()) {
+              if (body.more) {
                 response.set_next_page_token(EncodePageToken(
-                    {.first_epoch = body.first_epoch, .after = {.job = body.jobs.back().id}},
-                    list));
+                    {.first_epoch = body.first_epoch, .after = {.job = body.after}}, list));
               }
               return response;
             });

@@ -4,14 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <utility>
 
 namespace berth::base {
 
 // An integer that names one kind of thing, and cannot be taken for another kind's:
 //   using SessionId = StrongId<struct SessionTag>;
 //
-// Ordered by value; usable as a key of ordered and of hash containers (std and absl). The default
+// Ordered by value; usable as a key of ordered and of std's hash containers. The default
 // is 0, which names nothing wherever counting starts at 1.
 template <typename Tag, typename Rep = std::uint64_t>
 class StrongId {
@@ -24,11 +23,6 @@ class StrongId {
   [[nodiscard]] constexpr Rep value() const { return value_; }
 
   friend constexpr auto operator<=>(StrongId, StrongId) = default;
-
-  template <typename H>
-  friend H AbslHashValue(H state, StrongId id) {
-    return H::combine(std::move(state), id.value_);
-  }
 
  private:
   Rep value_ = 0;

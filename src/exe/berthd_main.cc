@@ -143,7 +143,7 @@ class Daemon {
   absl::Status Start();
   void Stop();
   // Takes over a changed file. On an error the old configuration stays, whole.
-  absl::StatusOr<std::vector<std::string>> Reload();
+  absl::StatusOr<std::vector<std::string>> Reload(const state::Principal& who);
 
  private:
   absl::Status StartLoop();
@@ -231,7 +231,7 @@ absl::Status Daemon::StartServer() {
   admin.build = base::BuildDescription();
   admin.cluster_id = store_->cluster_id();
   admin.config = [this] { return EffectiveConfig(); };
-  admin.reload = [this] { return Reload(); };
+  admin.reload = [this](const state::Principal& who) { return Reload(who); };
   api::ServerParts parts{.loop = *port_,
                          .authorizer = *authorizer_,
                          .outputs = link_->outputs(),
@@ -292,7 +292,7 @@ void Daemon::Stop() {
   if (loop_ != nullptr) loop_->Stop();
 }
 
-absl::StatusOr<std::vector<std::string>> Daemon::Reload() {
+absl::StatusOr<std::vector<std::string>> Daemon::Reload(const state::Principal& who) {
   if (config_path_.empty()) {
     return absl::FailedPreconditionError(
         "berthd runs on its defaults, without a file to read again; start it with --config FILE");
@@ -306,7 +306,8 @@ absl::StatusOr<std::vector<std::string>> Daemon::Reload() {
     now = config_;
   }
   config::ReloadDiff diff = config::CompareForReload(now, next);
-  const absl::Status replaced = loop_->ReplaceProfiles(ToOptions(next.profiles));
+  const absl::Status replaced =
+      loop_->ReplaceProfiles({.principal = who, .profiles = ToOptions(next.profiles)});
   BERTH_RETURN_IF_ERROR(loaded.places.Locate(replaced));
   BERTH_RETURN_IF_ERROR(StartLogging(next.log));
   {
@@ -328,9 +329,23 @@ void NotifyOrWarn(const char* state) {
   }
 }
 
-void ReloadOrWarn(Daemon& daemon) {
+// Who sent a SIGHUP: the kernel lets only root and berthd's own user do so.
+state::Principal SenderOf(const siginfo_t& signal) {
+  state::Principal who;
+  who.is_operator = true;
+  who.all_namespaces = true;
+  who.verified = signal.si_code == SI_USER || signal.si_code == SI_QUEUE;
+  who.name = "berthd";  // its terminal or its process group, as the kernel says it
+  if (who.verified) {
+    who.uid = signal.si_uid;
+    who.name = "uid:" + std::to_string(who.uid);
+  }
+  return who;
+}
+
+void ReloadOrWarn(Daemon& daemon, const state::Principal& who) {
   NotifyOrWarn("RELOADING=1");
-  const auto restart = daemon.Reload();
+  const auto restart = daemon.Reload(who);
   if (!restart.ok()) {
     BERTH_LOG_ERROR("reload refused, the old configuration stays: {}",
                     base::S(restart.status().message()));
@@ -369,10 +384,11 @@ int Serve(const std::string& path, const config::BerthdConfig& config) {
   }
   NotifyOrWarn("READY=1");
   for (;;) {
-    int signal = 0;
-    if (sigwait(&signals, &signal) != 0) continue;
+    siginfo_t info;
+    const int signal = sigwaitinfo(&signals, &info);
+    if (signal < 0) continue;
     if (signal == SIGHUP) {
-      ReloadOrWarn(daemon);
+      ReloadOrWarn(daemon, SenderOf(info));
       continue;
     }
     BERTH_LOG_INFO("stopping: {}; tasks run on", signal == SIGINT ? "SIGINT" : "SIGTERM");

@@ -36,15 +36,29 @@ struct Loop::Impl {
     ReplyCallback reply;
   };
 
+  // Somebody who waits for changed profiles; told that berthd ends when nothing else came.
+  struct ProfileWaiter {
+    ProfileWaiter() = default;
+    ProfileWaiter(const ProfileWaiter&) = delete;
+    ProfileWaiter& operator=(const ProfileWaiter&) = delete;
+    ~ProfileWaiter() {
+      if (!told) Tell(absl::UnavailableError("berthd is shutting down"));
+    }
+    void Tell(absl::Status status) {
+      told = true;
+      done.set_value(std::move(status));
+    }
+
+    ProfileChange change;
+    std::promise<absl::Status> done;
+    bool told = false;
+  };
+
   // A turn's outcome on its way to the disk and then out.
   struct Outcome {
     TurnOutput output;
     std::vector<ReplyCallback> callbacks;  // callbacks[token - 1]
-  };
-
-  struct ProfileChange {
-    std::vector<pipeline::ProfileOptions> profiles;
-    std::promise<absl::Status> done;
+    std::vector<std::unique_ptr<ProfileWaiter>> profile_waiters;
   };
 
   struct CommitStats {
@@ -84,7 +98,7 @@ struct Loop::Impl {
   std::array<std::deque<Posted>, state::kCommandClasses> inbox BERTH_GUARDED_BY(mutex);
   std::array<uint64_t, state::kCommandClasses> refused BERTH_GUARDED_BY(mutex) = {};
   std::array<uint64_t, state::kCommandClasses> taken BERTH_GUARDED_BY(mutex) = {};
-  std::deque<std::unique_ptr<ProfileChange>> profile_changes BERTH_GUARDED_BY(mutex);
+  std::vector<std::unique_ptr<ProfileWaiter>> profile_waiters BERTH_GUARDED_BY(mutex);
   std::deque<Outcome> to_commit BERTH_GUARDED_BY(mutex);
   size_t outstanding BERTH_GUARDED_BY(mutex) = 0;
   bool stopping BERTH_GUARDED_BY(mutex) = false;
@@ -163,16 +177,16 @@ absl::Status Loop::Post(state::Command command, std::function<void()> applied) {
               [applied = std::move(applied)](const Reply&) { applied(); });
 }
 
-absl::Status Loop::ReplaceProfiles(std::vector<pipeline::ProfileOptions> profiles) {
-  auto change = std::make_unique<Impl::ProfileChange>();
-  change->profiles = std::move(profiles);
-  std::future<absl::Status> done = change->done.get_future();
+absl::Status Loop::ReplaceProfiles(ProfileChange change) {
+  auto waiter = std::make_unique<Impl::ProfileWaiter>();
+  waiter->change = std::move(change);
+  std::future<absl::Status> done = waiter->done.get_future();
   {
     base::MutexLock lock(impl_->mutex);
     if (impl_->stopping || impl_->failed) {
       return absl::UnavailableError("berthd is shutting down");
     }
-    impl_->profile_changes.push_back(std::move(change));
+    impl_->profile_waiters.push_back(std::move(waiter));
     impl_->loop_wakes.NotifyOne();
   }
   return done.get();
@@ -212,13 +226,12 @@ void Loop::Impl::RunLoop() {
   for (;;) {
     TurnInput input;
     Outcome outcome;
-    std::deque<std::unique_ptr<ProfileChange>> changes;
     {
       base::MutexLock lock(mutex);
       for (;;) {
         if (failed) break;
         if (outstanding < kMostOutstanding) {
-          if (more_work || !InboxEmpty() || !profile_changes.empty()) break;
+          if (more_work || !InboxEmpty() || !profile_waiters.empty()) break;
           if (stopping) break;
           const int64_t now = persisted_ms + clock.MonotonicMs() - started_ms;
           if (deadline_ms && *deadline_ms <= now) break;
@@ -239,19 +252,18 @@ void Loop::Impl::RunLoop() {
           loop_wakes.Wait(mutex);
         }
       }
-      changes.swap(profile_changes);
+      outcome.profile_waiters.swap(profile_waiters);
       const bool idle = !more_work && InboxEmpty();
       if (failed || (stopping && idle)) {
-        for (auto& change : changes) {
-          change->done.set_value(absl::UnavailableError("berthd is shutting down"));
-        }
         loop_done = true;
         store_wakes.NotifyAll();
         return;
       }
       TakeCommands(input, outcome.callbacks);
     }
-    for (auto& change : changes) change->done.set_value(turn->ReplaceProfiles(change->profiles));
+    for (auto& waiter : outcome.profile_waiters) {
+      input.profile_changes.push_back(std::move(waiter->change));
+    }
 
     const auto start = SteadyClock::now();
     input.now_ms = persisted_ms + clock.MonotonicMs() - started_ms;
@@ -259,6 +271,7 @@ void Loop::Impl::RunLoop() {
     input.work_units = budget.next().work_units;
     const size_t commands = input.commands.size();
     outcome.output = turn->Run(std::move(input));
+    for (const std::string& warning : outcome.output.warnings) BERTH_LOG_WARN("{}", warning);
     more_work = outcome.output.more_work;
     deadline_ms = outcome.output.next_deadline_ms;
     ++turns;
@@ -289,7 +302,6 @@ void Loop::Impl::Publish() {
   s.term = cluster.meta().term;
   s.generation = cluster.meta().generation;
   s.published_monotonic_ms = clock.MonotonicMs();
-  s.recovered = true;
   s.turns_total = turns;
   s.turn_latency = turn_latency;
   s.schedule_attempts_total[0] = counters.scheduled;
@@ -306,6 +318,7 @@ void Loop::Impl::Publish() {
   s.nodes_cordoned = static_cast<uint64_t>(cluster.nodes().cordoned().Count());
   s.sessions = turn->sessions();
   s.heartbeats_total = counters.heartbeats;
+  s.attempts_unknown_total = counters.attempts_unknown;
   for (ResourceIndex i = 0; i < cluster.nodes().resource_count(); ++i) {
     LoopSnapshot::ResourceTotals totals;
     totals.resource = state::ResourceName(cluster.nodes().names(), i);
@@ -369,6 +382,9 @@ void Loop::Impl::RunStore() {
 }
 
 void Loop::Impl::Release(Outcome& outcome) {
+  for (size_t i = 0; i < outcome.profile_waiters.size(); ++i) {
+    outcome.profile_waiters[i]->Tell(std::move(outcome.output.profile_answers[i]));
+  }
   for (auto& [token, reply] : outcome.output.replies) {
     outcome.callbacks[token - 1](std::move(reply));
   }

@@ -61,9 +61,10 @@ class Loop final : public agents::AgentCommandSink {
   // AgentCommandSink: as above, in the agents' class.
   absl::Status Post(state::Command command, std::function<void()> applied) override;
 
-  // Puts changed profiles in force, on the loop's thread; waits for that. On any error the old ones
-  // stay: see Turn::ReplaceProfiles. UNAVAILABLE: shutting down.
-  absl::Status ReplaceProfiles(std::vector<pipeline::ProfileOptions> profiles);
+  // Puts changed profiles in force, and waits until that and its audit record are durable. On any
+  // error the old ones stay; FAILED_PRECONDITION names a profile that is gone while jobs use it.
+  // UNAVAILABLE: shutting down.
+  absl::Status ReplaceProfiles(ProfileChange change);
 
   WatchHub& watches();
 

@@ -30,7 +30,6 @@ struct LoopSnapshot {
   uint64_t term = 0;
   uint32_t generation = 0;
   int64_t published_monotonic_ms = 0;
-  bool recovered = false;
 
   uint64_t turns_total = 0;
   LatencyHistogram turn_latency;
@@ -49,6 +48,7 @@ struct LoopSnapshot {
   uint64_t nodes_cordoned = 0;
   uint64_t sessions = 0;
   uint64_t heartbeats_total = 0;
+  uint64_t attempts_unknown_total = 0;
   struct ResourceTotals {
     std::string resource;
     int64_t capacity = 0;   // quanta

@@ -15,24 +15,13 @@ using state::TaskState;
 
 namespace {
 
-// Most tasks that one page of a list looks at: a filter that matches little must not hold the loop.
-constexpr int kTasksPerPage = 50'000;
+// Most jobs or tasks that one page of a list looks at: a filter that matches little must not hold
+// the loop.
+constexpr int kLooksPerPage = 50'000;
 
 absl::Status NoSuchJob(JobId id) {
   return absl::NotFoundError("job " + std::to_string(id.value) +
                              ": there is none of that id; see 'berth get jobs'");
-}
-
-// Numbers of berth.v1.JobState.
-uint8_t JobStateOf(const state::JobView& job) {
-  const auto count = [&](TaskState state) { return job.counts[static_cast<size_t>(state)]; };
-  if (job.ended_at_ms == 0) {
-    const int64_t waiting =
-        count(TaskState::kHeld) + count(TaskState::kQueued) + count(TaskState::kParked);
-    return waiting == job.spec->task_count() && job.started_unix_ms == 0 ? 1 : 2;
-  }
-  if (count(TaskState::kFailed) > 0) return 4;
-  return count(TaskState::kCancelled) > 0 ? 5 : 3;
 }
 
 template <typename T>
@@ -89,17 +78,19 @@ Reply Turn::Do(const Principal& who, const state::ListJobs& command) {
   JobsReply reply;
   reply.first_epoch = command.first_epoch != 0 ? command.first_epoch : state_->meta().epoch;
   const auto page = static_cast<size_t>(command.page_size);
+  int looked_at = 0;
   // False: the page is full and there is more.
   const auto take = [&](const JobRow& job) {
-    if (!who.MaySee(job.spec->ns)) return true;
-    if (!command.ns.empty() && job.spec->ns != command.ns) return true;
-    state::JobView view = state_->ViewJob(job);
-    if (!Contains(command.states, JobStateOf(view))) return true;
-    if (reply.jobs.size() == page) {
+    const bool wanted =
+        who.MaySee(job.spec->ns) && (command.ns.empty() || job.spec->ns == command.ns) &&
+        Contains(command.states,
+                 state::JobStateOf(job.counts, job.started_unix_ms, job.ended_at_ms));
+    if (looked_at++ == kLooksPerPage || (wanted && reply.jobs.size() == page)) {
       reply.more = true;
       return false;
     }
-    reply.jobs.push_back(std::move(view));
+    reply.after = job.id;
+    if (wanted) reply.jobs.push_back(state_->ViewJob(job));
     return true;
   };
   const auto& jobs = state_->jobs();
@@ -144,7 +135,7 @@ Reply Turn::Do(const Principal& who, const state::ListTasks& command) {
       for (uint32_t p = same_group ? command.after->position + 1 : 0; p < job.groups[g].count;
            ++p) {
         if (static_cast<int>(reply.tasks.size()) == command.page_size ||
-            looked_at == kTasksPerPage) {
+            looked_at == kLooksPerPage) {
           reply.more = true;
           return Answer(std::move(reply));
         }
@@ -221,6 +212,10 @@ Reply Turn::Do(const Principal& who, const state::Explain& command) {
   ExplainReply reply;
   reply.task = state_->ViewTask(*job, *key);
   const TaskState task_state = reply.task.row.state;
+  // What waits again is not where it was: its next attempt gets a decision of its own.
+  if (!state::HoldsResources(task_state) && !state::IsTerminal(task_state)) {
+    reply.task.row.decision.reset();
+  }
   const state::ShapeId shape = job->groups[key->group].shape;
   const auto& profile = ProfileOf(shape).profile;
   const TaskView view{state_->requirements().Get(shape), *key};

@@ -41,7 +41,9 @@ struct JobReply {
 
 struct JobsReply {
   std::vector<state::JobView> jobs;
-  bool more = false;  // go on after jobs.back()
+  bool more = false;
+  // Where the next page goes on; set when `more`. (A page may be short: filters skip jobs.)
+  JobId after;
   uint64_t first_epoch = 0;
 };
 

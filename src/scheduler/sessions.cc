@@ -1,5 +1,6 @@
 // Sessions of agents: who is connected, and what each side is told after a break.
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,8 @@ using state::TaskRow;
 using state::TaskState;
 
 namespace {
+
+constexpr size_t kMostJobsNamed = 3;
 
 state::SessionHeader HeaderOf(const state::ClusterMeta& meta, const state::NodeLink& link) {
   return {.cluster_id = meta.cluster_id,
@@ -146,6 +149,8 @@ void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) 
     is_stop ? SendStop(job, key) : SendStart(job, key);
   }
 
+  int64_t unknown = 0;
+  std::set<JobId> unknown_jobs;
   for (const auto& [attempt, report] : reports) {
     const auto key = FindAttempt(attempt);
     if (key && state_->Row(*key).slot == slot) continue;  // one of ours, dealt with
@@ -156,9 +161,26 @@ void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) 
       // has ended. It must not go on beside that.
       Direct(slot, state::StopTask{TakeSequence(slot), attempt, AttemptEnd::kLost});
     } else {
-      ++counters_.quarantined;  // nothing unknown is killed
+      ++unknown;  // nothing unknown is killed
+      unknown_jobs.insert(attempt.job);
     }
   }
+  if (unknown > 0) WarnOfUnknown(hello.node.name, unknown, unknown_jobs);
+}
+
+void Turn::WarnOfUnknown(const std::string& node, int64_t attempts, const std::set<JobId>& jobs) {
+  counters_.attempts_unknown += static_cast<uint64_t>(attempts);
+  std::string names;
+  size_t named = 0;
+  for (const JobId job : jobs) {
+    if (named++ == kMostJobsNamed) break;
+    names += (names.empty() ? " " : ", ") + std::to_string(job.value);
+  }
+  if (jobs.size() > kMostJobsNamed) names += " and more";
+  warnings_.push_back("node \"" + node + "\": its agent has " + std::to_string(attempts) +
+                      " attempts of jobs that are not known here (" + names.substr(1) +
+                      "); they run on beside what is placed there: end them on the node if they "
+                      "are not wanted");
 }
 
 void Turn::EndStream(Slot slot) {

@@ -51,6 +51,15 @@ absl::Status Turn::LoadProfiles(const std::vector<pipeline::ProfileOptions>& opt
   return absl::OkStatus();
 }
 
+absl::Status Turn::Do(const ProfileChange& change) {
+  const absl::Status status = ReplaceProfiles(change.profiles);
+  std::string names;
+  for (const auto& profile : change.profiles) names += (names.empty() ? "" : ", ") + profile.name;
+  Audit(change.principal, "replace_profiles", "profiles " + names, status.ok() ? "ok" : "refused",
+        std::string(status.message()));
+  return status;
+}
+
 absl::Status Turn::ReplaceProfiles(const std::vector<pipeline::ProfileOptions>& options) {
   for (const auto& [id, job] : state_->jobs()) {
     const bool known = std::any_of(options.begin(), options.end(), [&](const auto& profile) {
@@ -104,11 +113,15 @@ TurnOutput Turn::Run(TurnInput input) {
   now_ms_ = std::max(input.now_ms, state_->meta().now_ms);
   wall_ms_ = input.wall_ms;
   effects_.clear();
+  warnings_.clear();
   directives_of_.clear();
   work_units_ = 0;
 
   TurnOutput output;
   RunTimers();
+  for (const ProfileChange& change : input.profile_changes) {
+    output.profile_answers.push_back(Do(change));
+  }
   for (Command& command : input.commands) {
     work_units_ += kUnitsOfCommand;
     Reply reply = std::visit([&](auto& body) { return Do(command.principal, body); }, command.body);
@@ -121,6 +134,7 @@ TurnOutput Turn::Run(TurnInput input) {
 
   output.batch = state_->TakeChanges(now_ms_);
   output.agent_effects = std::move(effects_);
+  output.warnings = std::move(warnings_);
   output.more_work = queue_.Front().has_value();
   output.next_deadline_ms = NextDeadline();
   return output;

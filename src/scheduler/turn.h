@@ -34,9 +34,16 @@ struct TurnOptions {
   size_t watch_history_epochs = 10'000;
 };
 
+// A changed configuration. Not among the state's commands, which know nothing of plugins.
+struct ProfileChange {
+  state::Principal principal;
+  std::vector<pipeline::ProfileOptions> profiles;
+};
+
 struct TurnInput {
-  int64_t now_ms = 0;   // loop time: monotonic over the life of the cluster
-  int64_t wall_ms = 0;  // only decorates records
+  int64_t now_ms = 0;                          // loop time: monotonic over the life of the cluster
+  int64_t wall_ms = 0;                         // only decorates records
+  std::vector<ProfileChange> profile_changes;  // before the commands
   std::vector<state::Command> commands;
   // Entries of columns that the turn may touch. What the commands touch counts; when they have used
   // it up, one task is placed all the same.
@@ -46,8 +53,10 @@ struct TurnInput {
 struct TurnOutput {
   // Null when nothing changed; else what the store must hold before anything below is released.
   std::shared_ptr<const state::ChangeBatch> batch;
+  std::vector<absl::Status> profile_answers;        // one for each profile change, in order
   std::vector<std::pair<uint64_t, Reply>> replies;  // by Command::token
   std::vector<state::AgentEffect> agent_effects;
+  std::vector<std::string> warnings;        // for the log: what an operator should look at
   bool more_work = false;                   // the budget ran out: call again
   int64_t work_units = 0;                   // what it has touched
   int64_t command_work_units = 0;           // of it, for the commands
@@ -63,7 +72,7 @@ struct TurnCounters {
   uint64_t failed = 0;
   uint64_t cancelled = 0;
   uint64_t heartbeats = 0;
-  uint64_t quarantined = 0;  // attempts that agents reported and nobody knows
+  uint64_t attempts_unknown = 0;  // that agents reported and nobody here knows
 };
 
 // The loop's state and its one operation. Deterministic: it reads no clock, randomness, file or
@@ -81,10 +90,6 @@ class Turn {
 
   TurnOutput Run(TurnInput input);
 
-  // Takes over a changed configuration. On any error nothing is changed. FAILED_PRECONDITION names
-  // a profile that is gone while jobs use it.
-  absl::Status ReplaceProfiles(const std::vector<pipeline::ProfileOptions>& profiles);
-
   const state::ClusterState& state() const { return *state_; }
   const queue::SchedulingQueue& queue() const { return queue_; }
   const TurnCounters& counters() const { return counters_; }
@@ -100,6 +105,10 @@ class Turn {
     std::shared_ptr<const state::ScoreSheet> sheet;
   };
 
+  // Takes over a changed configuration, with its audit record. On any error nothing is changed.
+  // FAILED_PRECONDITION names a profile that is gone while jobs use it.
+  absl::Status Do(const ProfileChange& change);
+  absl::Status ReplaceProfiles(const std::vector<pipeline::ProfileOptions>& profiles);
   absl::Status LoadProfiles(const std::vector<pipeline::ProfileOptions>& profiles);
   void RebuildQueue();
 
@@ -152,6 +161,8 @@ class Turn {
   Reply Do(const state::Principal& who, state::InventoryChanged& command);
   // `knows_us`: the agent's journal is the one that earlier sessions spoke with.
   void Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us);
+  // Counts attempts that an agent has and that belong to jobs unknown here, and says so.
+  void WarnOfUnknown(const std::string& node, int64_t attempts, const std::set<JobId>& jobs);
   void EndStream(Slot slot);
   // Task whose current attempt this is, if there is one.
   std::optional<TaskKey> FindAttempt(const state::AgentAttempt& attempt) const;
@@ -207,6 +218,7 @@ class Turn {
   int64_t now_ms_ = 0;
   int64_t wall_ms_ = 0;
   std::vector<state::AgentEffect> effects_;
+  std::vector<std::string> warnings_;
   std::map<uint64_t, size_t> directives_of_;  // stream → place of its SendDirectives in effects_
 };
 

@@ -137,7 +137,6 @@ void ClusterState::LetGo(const JobRow& job, const TaskKey& key) {
   tasks_on_[row.slot].erase(key);
   row.slot = kNoSlot;
   row.reservation = {};
-  row.decision.reset();
   TouchTask(key);
 }
 

@@ -15,6 +15,7 @@
 #include "berth/ids.h"
 #include "berth/reason.h"
 #include "state/job_spec.h"
+#include "state/job_state.h"
 #include "state/node_spec.h"
 #include "state/principal.h"
 #include "state/task_row.h"
@@ -82,7 +83,7 @@ struct ListJobs {
   std::string ns;  // empty: every visible one
   int32_t page_size = 100;
   bool newest_first = false;
-  std::vector<uint8_t> states;  // numbers of berth.v1.JobState; empty: all
+  std::vector<JobState> states;  // empty: all
   // From a page token: go on after this job; 0: from the start.
   JobId after;
   uint64_t first_epoch = 0;  // of the first page; 0: this is it
@@ -132,11 +133,6 @@ struct LocateOutput {
 };
 
 // ---- agents ----
-
-struct AttemptRef {
-  TaskKey task;
-  uint32_t attempt = 0;
-};
 
 enum class AttemptPhase : uint8_t { kAccepted = 1, kRunning = 2, kStopping = 3, kEnded = 4 };
 

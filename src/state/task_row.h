@@ -78,7 +78,7 @@ struct TaskRow {
   uint64_t stop_sequence = 0;   // of its StopTask; 0: none was sent
   int64_t not_before_ms = 0;    // loop time before which it is not placed again; 0: at once
   uint64_t epoch = 0;           // of the last change
-  std::shared_ptr<const Decision> decision;  // while it holds resources
+  std::shared_ptr<const Decision> decision;  // of the attempt; null: there was none
 };
 
 }  // namespace berth::state

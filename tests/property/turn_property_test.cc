@@ -400,6 +400,11 @@ class History {
           EXPECT_EQ(a.slot, b.slot);
           EXPECT_EQ(again_nodes.DeviceIds(b.slot, b.reservation),
                     before.nodes().DeviceIds(a.slot, a.reservation));
+          EXPECT_EQ(a.decision == nullptr, b.decision == nullptr);
+          if (a.decision != nullptr && b.decision != nullptr) {
+            EXPECT_EQ(a.decision->epoch, b.decision->epoch);
+            EXPECT_EQ(*a.decision->sheet, *b.decision->sheet);
+          }
           EXPECT_EQ(a.start_sequence, b.start_sequence);
           EXPECT_EQ(a.stop_sequence, b.stop_sequence);
           EXPECT_EQ(a.wish, b.wish);

@@ -71,6 +71,7 @@ class TurnHarness {
     }
     TurnOutput output = turn_->Run(std::move(input));
     for (auto& effect : output.agent_effects) effects.push_back(effect);
+    for (auto& warning : output.warnings) warnings.push_back(warning);
     if (output.batch != nullptr) batches.push_back(output.batch);
     return output;
   }
@@ -198,6 +199,7 @@ class TurnHarness {
   uint64_t next_stream = 1;
   std::map<uint64_t, uint64_t> fact_sequence;
   std::vector<state::AgentEffect> effects;
+  std::vector<std::string> warnings;
   std::vector<std::shared_ptr<const state::ChangeBatch>> batches;
 
  private:

@@ -115,25 +115,25 @@ TEST(ConvertTest, AJobsStateFollowsItsTasks) {
   const auto count = [&job](TaskState state) -> int64_t& {
     return job.counts[static_cast<size_t>(state)];
   };
-  EXPECT_EQ(JobStateOf(job), v1::JOB_STATE_QUEUED);
+  EXPECT_EQ(ToProto(job).state(), v1::JOB_STATE_QUEUED);
   count(TaskState::kQueued) = 2;
   count(TaskState::kBound) = 1;
-  EXPECT_EQ(JobStateOf(job), v1::JOB_STATE_RUNNING);
+  EXPECT_EQ(ToProto(job).state(), v1::JOB_STATE_RUNNING);
   count(TaskState::kBound) = 0;
   count(TaskState::kQueued) = 0;
   count(TaskState::kSucceeded) = 3;
   job.ended_at_ms = 1;
-  EXPECT_EQ(JobStateOf(job), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(ToProto(job).state(), v1::JOB_STATE_SUCCEEDED);
   count(TaskState::kCancelled) = 1;
-  EXPECT_EQ(JobStateOf(job), v1::JOB_STATE_CANCELLED);
+  EXPECT_EQ(ToProto(job).state(), v1::JOB_STATE_CANCELLED);
   count(TaskState::kFailed) = 1;
-  EXPECT_EQ(JobStateOf(job), v1::JOB_STATE_FAILED);
+  EXPECT_EQ(ToProto(job).state(), v1::JOB_STATE_FAILED);
 }
 
 TEST(ConvertTest, AJobOfWhichATaskCameBackIsStillRunning) {
   state::JobView job = View();
   job.started_unix_ms = 5;
-  EXPECT_EQ(JobStateOf(job), v1::JOB_STATE_RUNNING);
+  EXPECT_EQ(ToProto(job).state(), v1::JOB_STATE_RUNNING);
 }
 
 state::TaskStatusView TaskOf() {

@@ -339,6 +339,7 @@ class ListsTest : public UnaryCallsTest {
           break;
         }
         reply.jobs.push_back(TestJob(id, id));
+        reply.after = JobId{id};
       }
       return Ok(reply, 99);
     });
@@ -372,6 +373,23 @@ TEST_F(ListsTest, PagesFollowOneAnotherAndNameTheFirstsEpoch) {
   EXPECT_EQ(std::get<state::ListJobs>(taken[0].body).first_epoch, 0u);
   EXPECT_EQ(std::get<state::ListJobs>(taken[1].body).first_epoch, 40u);
   EXPECT_EQ(std::get<state::ListJobs>(taken[1].body).after.value, 10u);
+}
+
+TEST_F(ListsTest, APageWithoutAMatchLeadsToTheNext) {
+  On<state::ListJobs>([](const state::Command&, const state::ListJobs& list) {
+    scheduler::JobsReply reply;
+    reply.more = list.after.value == 0;
+    reply.after = JobId{50'000};
+    return Ok(reply, 99);
+  });
+  Start();
+  ASSERT_TRUE(List().ok());
+  EXPECT_EQ(response_.jobs_size(), 0);
+  ASSERT_FALSE(response_.next_page_token().empty());
+  request_.set_page_token(response_.next_page_token());
+  ASSERT_TRUE(List().ok());
+  EXPECT_TRUE(response_.next_page_token().empty());
+  EXPECT_EQ(std::get<state::ListJobs>(loop_.taken().at(1).body).after.value, 50'000u);
 }
 
 TEST_F(ListsTest, ATokenIsOfItsListOnly) {
@@ -633,7 +651,8 @@ TEST_F(UnaryCallsTest, TheConfigurationIsForOperators) {
 TEST_F(UnaryCallsTest, AReloadAnswersWithWhatTakesARestartOrWithTheError) {
   base::Mutex mutex;
   absl::StatusOr<std::vector<std::string>> outcome = std::vector<std::string>{"listen"};
-  admin_.reload = [&] {
+  admin_.reload = [&](const state::Principal& who) {
+    EXPECT_TRUE(who.is_operator);
     base::MutexLock lock(mutex);
     return outcome;
   };

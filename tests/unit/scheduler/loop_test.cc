@@ -8,6 +8,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "base/sha256.h"
 #include "builtin.h"
 #include "scheduler/recovery.h"
+#include "store/journal.h"
 #include "store/memory_store.h"
 #include "store/recover.h"
 #include "tests/support/turn_harness.h"
@@ -130,6 +132,10 @@ class LoopTest : public ::testing::Test {
     });
     EXPECT_TRUE(status.ok()) << status;
     return future;
+  }
+
+  absl::Status Replace(std::vector<pipeline::ProfileOptions> profiles) {
+    return loop_->ReplaceProfiles({.principal = Operator(), .profiles = std::move(profiles)});
   }
 
   Reply Get(state::CommandBody body) {
@@ -288,11 +294,42 @@ TEST_F(LoopTest, AProfileThatJobsUseCannotBeTakenAway) {
   Get(Submission(1));
   pipeline::ProfileOptions other;
   other.name = "other";
-  EXPECT_EQ(loop_->ReplaceProfiles({other}).code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_TRUE(loop_->ReplaceProfiles({pipeline::ProfileOptions{}, other}).ok());
+  EXPECT_EQ(Replace({other}).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(Replace({pipeline::ProfileOptions{}, other}).ok());
   pipeline::ProfileOptions wrong;
   wrong.filters.enabled = {"NoSuchPlugin"};
-  EXPECT_EQ(loop_->ReplaceProfiles({wrong}).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Replace({wrong}).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(LoopTest, AChangeOfProfilesIsOnDiskWithItsAuditRecordWhenItIsAnswered) {
+  StartUp();
+  Get(Submission(1));
+  const uint64_t before = store_->head().epoch;
+  pipeline::ProfileOptions other;
+  other.name = "other";
+  EXPECT_TRUE(Replace({pipeline::ProfileOptions{}, other}).ok());
+  EXPECT_FALSE(Replace({other}).ok());
+  std::vector<std::string> audits;
+  std::set<uint64_t> epochs;
+  ASSERT_TRUE(
+      store::ReadAudit(*store_, {before + 1, 0},
+                       [&](const store::JournalPosition& at, const state::AuditView& audit) {
+                         audits.push_back(audit.principal + " " + audit.action + " " +
+                                          audit.object + " " + audit.outcome);
+                         epochs.insert(at.epoch);
+                         return true;
+                       })
+          .ok());
+  EXPECT_THAT(audits, ::testing::ElementsAre("uid:0 replace_profiles profiles default, other ok",
+                                             "uid:0 replace_profiles profiles other refused"));
+  EXPECT_EQ(epochs.size(), 2u);
+}
+
+TEST_F(LoopTest, WhoWaitsForProfilesIsToldWhenTheCommitFails) {
+  StartUp();
+  Get(Submission(1));
+  disk_->FailNextSync(absl::DataLossError("the disk said no"));
+  EXPECT_EQ(Replace({pipeline::ProfileOptions{}}).code(), absl::StatusCode::kUnavailable);
 }
 
 }  // namespace

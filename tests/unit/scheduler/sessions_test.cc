@@ -146,7 +146,9 @@ TEST_F(ReconnectTest, ASupersededAttemptIsStoppedAndAnUnknownOneIsNot) {
   const auto stops = loop_.TakeDirectives<state::StopTask>(stream);
   ASSERT_EQ(stops.size(), 1u);
   EXPECT_EQ(stops[0].attempt, attempt_);
-  EXPECT_EQ(loop_.turn().counters().quarantined, 1u);
+  EXPECT_EQ(loop_.turn().counters().attempts_unknown, 1u);
+  ASSERT_EQ(loop_.warnings.size(), 1u);
+  EXPECT_NE(loop_.warnings[0].find("777"), std::string::npos) << loop_.warnings[0];
 }
 
 TEST_F(ReconnectTest, ADisconnectedNodeGetsNothingNew) {

@@ -357,6 +357,43 @@ TEST(TurnTest, ExplainsAPlacedTaskWithItsOwnNodeAmongTheScores) {
   EXPECT_NE(reply.task.row.decision, nullptr);
 }
 
+TEST(TurnTest, AnEndedTaskKeepsTheDecisionThatPlacedIt) {
+  TurnHarness loop;
+  const uint64_t stream = loop.Connect("n1");
+  loop.Connect("n2");
+  const JobId job = loop.SubmitOk({.retries = 1});
+  const auto explain = [&] {
+    return loop.Get<ExplainReply>(state::Explain{.object = {.job = job}}).task.row.decision;
+  };
+  const auto placed = explain();
+  ASSERT_NE(placed, nullptr);
+  auto start = loop.TakeDirectives<state::StartTask>(stream).at(0);
+  loop.ReportExit(stream, start.attempt, 1);
+  EXPECT_EQ(loop.StateOf(job), TaskState::kQueued);
+  EXPECT_EQ(explain(), nullptr);  // it waits for another
+  loop.now_ms += 10'000;
+  loop.Run();
+  const auto again = explain();
+  ASSERT_NE(again, nullptr);
+  EXPECT_GT(again->epoch, placed->epoch);
+  start = loop.TakeDirectives<state::StartTask>(stream).at(0);
+  loop.ReportExit(stream, start.attempt, 0);
+  EXPECT_EQ(loop.StateOf(job), TaskState::kSucceeded);
+  EXPECT_EQ(explain(), again);
+  // In its record too.
+  bool recorded = false;
+  for (const auto& batch : loop.batches) {
+    for (const state::Change& change : batch->changes) {
+      const auto* task = std::get_if<state::TaskChange>(&change);
+      if (task != nullptr && task->task.row.state == TaskState::kSucceeded) {
+        EXPECT_EQ(task->task.row.decision, again);
+        recorded = true;
+      }
+    }
+  }
+  EXPECT_TRUE(recorded);
+}
+
 TEST(TurnTest, PagesThroughTasksOfSeveralJobs) {
   TurnHarness loop;
   loop.SubmitOk({.tasks = 3});
@@ -387,6 +424,24 @@ TEST(TurnTest, PagesThroughJobsNewestFirst) {
   ASSERT_EQ(page.jobs.size(), 1u);
   EXPECT_EQ(page.jobs[0].id.value, 1u);
   EXPECT_FALSE(page.more);
+}
+
+TEST(TurnTest, AFilterThatMatchesLittleGivesShortPagesOfJobs) {
+  TurnHarness loop;
+  for (int i = 0; i < 50'000; ++i) loop.SubmitOk({.ns = "a"});
+  const JobId last = loop.SubmitOk({.ns = "b"});
+  state::ListJobs list{.ns = "b", .states = {state::JobState::kQueued}};
+  auto page = loop.Get<JobsReply>(list);
+  EXPECT_TRUE(page.jobs.empty());
+  ASSERT_TRUE(page.more);
+  list.after = page.after;
+  page = loop.Get<JobsReply>(list);
+  ASSERT_EQ(page.jobs.size(), 1u);
+  EXPECT_EQ(page.jobs[0].id, last);
+  EXPECT_FALSE(page.more);
+  list.after = {};
+  list.states = {state::JobState::kRunning};
+  EXPECT_TRUE(loop.Get<JobsReply>(list).jobs.empty());
 }
 
 TEST(TurnTest, AWatchFromASubmissionsEpochSeesTheWholeJob) {
