@@ -63,6 +63,7 @@ enum class Reason : uint16_t {
   kOutputUnavailable = 415,
   kTooSlow = 416,
   kAlreadyEnded = 417,
+  kDiskFull = 418,
 };
 
 }  // namespace berth

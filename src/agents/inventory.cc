@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/utf8.h"
 #include "wire/amounts.h"
 #include "wire/message_buffer.h"
 #include "wire/names.h"
@@ -21,6 +22,12 @@ constexpr int kMostDevices = 1024;
 constexpr uint32_t kProtocol = 1;
 constexpr size_t kMostUuidBytes = 64;
 constexpr size_t kMostMessageBytes = 1024;
+
+// What an agent says in words goes into records that last, so it is cut to a bound: between
+// characters, since a record with half of one could not be read back.
+std::string Cut(std::string_view text, size_t most_bytes) {
+  return std::string(base::CutUtf8(text, most_bytes));
+}
 
 void ReadDevices(const v1::NodeInventory& inventory, state::NodeSpec& node,
                  Violations& violations) {
@@ -83,7 +90,7 @@ state::NodeSpec ReadInventory(const v1::NodeInventory& inventory, Violations& vi
     }
   }
   ReadDevices(inventory, node, violations);
-  node.isolation = inventory.isolation();
+  node.isolation = Cut(inventory.isolation(), wire::kMostValueBytes);
   return node;
 }
 
@@ -99,7 +106,8 @@ Reason ReasonFrom(v1::ReasonCode code) {
 }
 
 state::AttemptStart FromProto(const v1::AttemptStarted& started) {
-  return {.unix_ms = started.unix_ms(), .isolation = started.isolation()};
+  return {.unix_ms = started.unix_ms(),
+          .isolation = Cut(started.isolation(), wire::kMostValueBytes)};
 }
 
 state::AttemptFinish FromProto(const v1::AttemptEnded& ended) {
@@ -108,7 +116,7 @@ state::AttemptFinish FromProto(const v1::AttemptEnded& ended) {
   // An end of a sort that only a newer agent knows is still an end.
   if (finish.end == state::AttemptEnd::kNone) finish.end = state::AttemptEnd::kExited;
   finish.reason = ReasonFrom(ended.reason());
-  finish.message = ended.message().substr(0, kMostMessageBytes);
+  finish.message = Cut(ended.message(), kMostMessageBytes);
   if (ended.has_exit_code()) finish.exit_code = ended.exit_code();
   if (ended.has_signal()) finish.signal = ended.signal();
   finish.usage = wire::FromProto(ended.usage());
@@ -127,7 +135,7 @@ std::variant<state::NodeSpec, wire::Refusal> ReadNode(std::string_view name,
   state::NodeSpec node = ReadInventory(inventory, violations);
   if (!violations.empty()) return wire::RefusalOf(violations);
   node.name = std::string(name);
-  node.agent_version = std::string(agent_version.substr(0, wire::kMostValueBytes));
+  node.agent_version = Cut(agent_version, wire::kMostValueBytes);
   node.encoded_inventory = std::make_shared<const std::string>(wire::DeterministicBytes(inventory));
   return node;
 }

@@ -38,6 +38,7 @@ class Normaliser {
 
   void Run() {
     FindUnhonouredFields(job_, violations_);
+    FindUnknownFields(job_, violations_);
     Texts();
     FillIn(*job_.mutable_namespace_(), "namespace");
     wire::CheckName(wire::kNamespaceName, job_.namespace_(), FieldPath("namespace"), violations_);
@@ -169,13 +170,13 @@ class Normaliser {
     const std::string& directory = payload.working_directory();
     const FieldPath directory_path(path, "working_directory");
     if (directory.empty()) return;
-    if (wire::CheckArgument(directory, directory_path, violations_) && directory.front() != '/') {
+    if (directory.size() > kMostPathBytes) {
+      violations_.Add(directory_path, "is longer than a path may be");
+    } else if (wire::CheckArgument(directory, directory_path, violations_) &&
+               directory.front() != '/') {
       violations_.Add(directory_path, "\"" + directory +
                                           "\" is not absolute; a directory on the node starts "
                                           "with /");
-    }
-    if (directory.size() > kMostPathBytes) {
-      violations_.Add(directory_path, "is longer than a path may be");
     }
   }
 
@@ -240,7 +241,6 @@ class Normaliser {
 }  // namespace
 
 std::variant<AdmittedJob, wire::Refusal> Admit(v1::JobSpec job, const AdmissionOptions& options) {
-  job.DiscardUnknownFields();
   Normaliser normaliser(options, job);
   normaliser.Run();
   Violations& violations = normaliser.violations();
@@ -261,7 +261,7 @@ std::variant<AdmittedJob, wire::Refusal> Admit(v1::JobSpec job, const AdmissionO
       violations.Add(FieldPath::Root(), "the job is " + std::to_string(blob.size()) +
                                             " bytes long; at most " +
                                             std::to_string(options.most_job_bytes) +
-                                            " are allowed (limits.jobBytes in berthd.yaml)");
+                                            " are allowed (limits.job in berthd.yaml)");
     }
   }
   if (!violations.empty()) {

@@ -251,8 +251,9 @@ void BatchCall::Move() {
     Finish(ending_.value_or(grpc::Status::OK));
     return;
   }
-  const bool has_room =
-      items_under_way_ < around_.limits.most_items && bytes_under_way_ < around_.limits.most_bytes;
+  // Answers that nobody has read yet take room too.
+  const bool has_room = items_under_way_ + outgoing_.size() < around_.limits.most_items &&
+                        bytes_under_way_ < around_.limits.most_bytes;
   if (!reading_ && !reads_done_ && !ending_ && !placing_ && held_ == nullptr && has_room) {
     reading_ = true;
     StartRead(&incoming_);

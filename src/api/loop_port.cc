@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "scheduler/loop.h"
+#include "wire/refusal.h"
 
 namespace berth::api {
 namespace {
@@ -16,7 +17,9 @@ class DirectLoopPort final : public LoopPort {
                     ReplyCallback reply) override {
     // What goes on in the cluster still lands; only what is new is turned away.
     if (command_class == state::CommandClass::kSubmissions && check_room_) {
-      if (absl::Status room = check_room_(); !room.ok()) return room;
+      if (absl::Status room = check_room_(); !room.ok()) {
+        return wire::WithReason(std::move(room), Reason::kDiskFull);
+      }
     }
     return loop_.Post(command_class, std::move(command), std::move(reply));
   }

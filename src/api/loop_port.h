@@ -34,7 +34,8 @@ class LoopPort {
 };
 
 // `loop` must outlive the port. `check_room` is asked before each submission is queued: an error is
-// the answer, so that new work is refused before the disk is full. Any thread; null: never asked.
+// the answer, with reason DISK_FULL, so that new work is refused before the disk is full. Any
+// thread; null: never asked.
 std::unique_ptr<LoopPort> MakeLoopPort(scheduler::Loop& loop,
                                        std::function<absl::Status()> check_room = nullptr);
 

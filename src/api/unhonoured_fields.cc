@@ -1,5 +1,11 @@
 #include "api/unhonoured_fields.h"
 
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+#include <google/protobuf/unknown_field_set.h>
+
+#include <set>
+
 namespace berth::api {
 namespace {
 
@@ -55,7 +61,38 @@ void Find(const Unhonoured<Message> (&table)[kSize], const Message& message, con
   }
 }
 
+void FindUnknown(const google::protobuf::Message& message, const FieldPath& path,
+                 wire::Violations& violations) {
+  using google::protobuf::FieldDescriptor;
+  const google::protobuf::Reflection& fields = *message.GetReflection();
+  const google::protobuf::UnknownFieldSet& unknown = fields.GetUnknownFields(message);
+  std::set<int> numbers;  // a list is one field, however long it is
+  for (int i = 0; i < unknown.field_count(); ++i) numbers.insert(unknown.field(i).number());
+  for (const int number : numbers) violations.AddUnknown(path, number);
+
+  const google::protobuf::Descriptor& type = *message.GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& field = *type.field(i);
+    if (field.type() != FieldDescriptor::TYPE_MESSAGE || field.is_map()) continue;
+    if (!field.is_repeated()) {
+      if (fields.HasField(message, &field)) {
+        FindUnknown(fields.GetMessage(message, &field), FieldPath(path, field.name()), violations);
+      }
+      continue;
+    }
+    const int count = fields.FieldSize(message, &field);
+    for (int k = 0; k < count; ++k) {
+      FindUnknown(fields.GetRepeatedMessage(message, &field, k), FieldPath(path, field.name(), k),
+                  violations);
+    }
+  }
+}
+
 }  // namespace
+
+void FindUnknownFields(const v1::JobSpec& job, wire::Violations& violations) {
+  FindUnknown(job, FieldPath::Root(), violations);
+}
 
 void FindUnhonouredFields(const v1::JobSpec& job, wire::Violations& violations) {
   Find(kOfJob, job, FieldPath::Root(), violations);

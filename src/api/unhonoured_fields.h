@@ -13,4 +13,8 @@ namespace berth::api {
 // Cost: one pass over the groups, without reflection.
 void FindUnhonouredFields(const v1::JobSpec& job, wire::Violations& violations);
 
+// Adds each field, at any depth, that the schema does not have: a newer client may ask for
+// something with it. Cost: one pass with reflection, about 100 ns a message.
+void FindUnknownFields(const v1::JobSpec& job, wire::Violations& violations);
+
 }  // namespace berth::api

@@ -39,6 +39,14 @@ Utf8Character DecodeUtf8(std::string_view text) {
   return {.code_point = code_point, .bytes = lead.length, .valid = true};
 }
 
+std::string_view CutUtf8(std::string_view text, std::size_t most_bytes) {
+  if (text.size() <= most_bytes) return text;
+  std::size_t end = most_bytes;
+  // Back over bytes that go on with a character, to the one that it starts with.
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
 std::size_t FindInvalidUtf8(std::string_view text) {
   std::size_t offset = 0;
   while (offset < text.size()) {

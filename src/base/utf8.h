@@ -20,6 +20,10 @@ Utf8Character DecodeUtf8(std::string_view text);
 // The offset in bytes of the first byte that is not valid UTF-8, or npos when all is.
 std::size_t FindInvalidUtf8(std::string_view text);
 
+// The longest beginning of `text` of at most `most_bytes` that ends with a whole character, when
+// `text` is valid UTF-8.
+std::string_view CutUtf8(std::string_view text, std::size_t most_bytes);
+
 inline bool IsValidUtf8(std::string_view text) {
   return FindInvalidUtf8(text) == std::string_view::npos;
 }

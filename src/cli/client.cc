@@ -141,6 +141,7 @@ absl::Status Client::Explain(const grpc::Status& answer) const {
                                      base::FormatExactDuration(timeout_) +
                                      "; is it overloaded? --request-timeout waits longer");
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      if (ReasonOf(status) != "INBOX_FULL") return status;
       return WithMessage(status, answer.error_message() + "; berthd is busy, try again");
     case grpc::StatusCode::UNIMPLEMENTED:
       if (!ReasonOf(status).empty()) return status;

@@ -21,6 +21,12 @@ absl::StatusOr<Client*> Invocation::client() {
   return client_.get();
 }
 
+absl::Status Invocation::RefuseNameFormat(std::string_view command) const {
+  if (flags_.format != OutputFormat::kName) return absl::OkStatus();
+  return absl::InvalidArgumentError("-o name does not go with 'berth " + std::string(command) +
+                                    "': it lists nothing; leave it out, or use 'berth get'");
+}
+
 void Invocation::PrintDocument(const yaml::Value& value) {
   Print(flags_.format == OutputFormat::kYaml ? yaml::WriteYaml(value)
                                              : yaml::WriteJson(value, 2) + "\n");

@@ -54,6 +54,9 @@ class Invocation {
   // Only names: -o name, or -q.
   bool wants_names() const { return flags_.format == OutputFormat::kName || flags_.quiet; }
 
+  // InvalidArgument when -o name was given to a command that has no names to print: "explain".
+  absl::Status RefuseNameFormat(std::string_view command) const;
+
   void Print(std::string_view text) { process_.out->Write(text); }
   void PrintError(std::string_view text) { process_.err->Write(text); }
   // In the format that was asked for.

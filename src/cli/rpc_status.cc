@@ -30,7 +30,8 @@ void Read(const google::rpc::BadRequest& request, absl::Status& status, std::str
     }
     if (message.find(violation.field()) == std::string::npos ||
         message.find(violation.description()) == std::string::npos) {
-      message += "\n  " + violation.field() + ": " + violation.description();
+      message += "\n  " + violation.field() + (violation.field().empty() ? "" : ": ") +
+                 violation.description();
     }
   }
 }
@@ -107,7 +108,6 @@ int ExitCodeOf(const absl::Status& status) {
       return 0;
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kUnimplemented:
-    case absl::StatusCode::kOutOfRange:
       return 2;
     case absl::StatusCode::kNotFound:
       return 3;

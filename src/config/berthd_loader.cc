@@ -254,7 +254,7 @@ void ReadBerthd(const Node& root, BerthdConfig* config) {
   if (const auto node = map.Get("taskDefaults")) ReadTaskDefaults(*node, &config->task_defaults);
   if (const auto node = map.Get("limits")) ReadLimits(*node, &config->limits);
   if (const auto node = map.Get("retention")) ReadRetention(*node, &config->retention);
-  map.Int("watchHistoryEpochs", 0, 1'000'000'000, &config->watch_history_epochs);
+  map.Int("watchHistoryEpochs", 1, 1'000'000'000, &config->watch_history_epochs);
   if (const auto node = map.Get("profiles")) ReadProfiles(*node, &config->profiles);
   map.NotHonoured("pluginDir", "plugins are compiled in");
   map.NotHonoured("tls", "use the Unix socket, or TCP on loopback with `insecure: true`");

@@ -9,8 +9,9 @@
 #include "store/tables.h"
 
 namespace google::protobuf {
+class Message;
 class MessageLite;
-}
+}  // namespace google::protobuf
 
 namespace berth::store {
 
@@ -22,9 +23,10 @@ namespace berth::store {
 // covers the key, so that a whole record in the wrong place is found too. Any change within one
 // aligned word of the message is found for certain, any other but once in 2^64.
 
-// Cost: about 100 ns, and 1 ns a byte.
+// REQUIRES: every text field is valid UTF-8; else nobody could read the record.
+// Cost: about 300 ns, and 1 ns a byte.
 std::string FrameRecord(Table table, std::string_view key,
-                        const google::protobuf::MessageLite& message);
+                        const google::protobuf::Message& message);
 
 // Reads the message within `value` into `message` and returns the schema version that wrote it.
 //

@@ -45,6 +45,15 @@ void Violations::AddNotHonoured(const FieldPath& field) {
   }
 }
 
+void Violations::AddUnknown(const FieldPath& message, int number) {
+  ++not_honoured_;
+  if (list_.size() < kMost) {
+    list_.push_back(
+        {message.ToString(), "field " + std::to_string(number) +
+                                 " is not known to this berthd; it may be of a newer client"});
+  }
+}
+
 std::string Violations::Summary() const {
   if (list_.empty()) return "";
   const FieldViolation& first = list_.front();

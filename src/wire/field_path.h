@@ -56,6 +56,8 @@ class Violations {
   void Add(const FieldPath& field, std::string description);
   // A field that the schema has and this version does nothing with.
   void AddNotHonoured(const FieldPath& field);
+  // A field that the schema of this version does not have, within the message at `message`.
+  void AddUnknown(const FieldPath& message, int number);
 
   bool empty() const { return invalid_ == 0 && not_honoured_ == 0; }
   // Some field is wrong, and not just unheard of.

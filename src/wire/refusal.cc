@@ -1,7 +1,9 @@
 #include "wire/refusal.h"
 
+#include "absl/strings/cord.h"
 #include "base/check.h"
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "berth/v1/types.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -11,6 +13,46 @@ namespace {
 
 // Of the values of ReasonCode; ErrorInfo has them without it.
 constexpr std::string_view kReasonPrefix = "REASON_CODE_";
+
+constexpr char kReasonPayload[] = "berth.dev/reason";
+
+// gRPC takes 8 KiB of trailing metadata and drops the whole answer when there is more. The message
+// is sent percent-encoded, and the details, which hold it once more, in base64: 4/3 of their size.
+constexpr size_t kMostMessageBytes = 1536;  // encoded
+constexpr size_t kMostDetailBytes = 4096;
+constexpr size_t kMostFieldBytes = 512;  // of a violation's field, and of its description
+
+constexpr std::string_view kCut = "...";
+
+// `text` cut to so many bytes, between characters, with a mark where it was.
+std::string Cut(std::string_view text, size_t most_bytes) {
+  if (text.size() <= most_bytes) return std::string(text);
+  return std::string(base::CutUtf8(text, most_bytes - kCut.size())).append(kCut);
+}
+
+std::string CutMessage(std::string_view message) {
+  size_t encoded = 0;
+  for (size_t i = 0; i < message.size(); ++i) {
+    encoded += message[i] >= 0x20 && message[i] < 0x7f && message[i] != '%' ? 1 : 3;
+    if (encoded > kMostMessageBytes - kCut.size()) return Cut(message, i + kCut.size());
+  }
+  return std::string(message);
+}
+
+// As many of the violations as there is room for, and how many there are besides.
+google::rpc::BadRequest ToBadRequest(const std::vector<FieldViolation>& violations, size_t room) {
+  google::rpc::BadRequest bad;
+  for (size_t i = 0; i < violations.size(); ++i) {
+    auto* out = bad.add_field_violations();
+    out->set_field(Cut(violations[i].field, kMostFieldBytes));
+    out->set_description(Cut(violations[i].description, kMostFieldBytes));
+    if (i == 0 || bad.ByteSizeLong() <= room) continue;
+    out->clear_field();
+    out->set_description("and " + std::to_string(violations.size() - i) + " more");
+    break;
+  }
+  return bad;
+}
 
 Reason UsualReason(absl::StatusCode code) {
   switch (code) {
@@ -50,24 +92,16 @@ Reason ReasonNamed(std::string_view name) {
 grpc::Status ToGrpcStatus(const Refusal& refusal) {
   BERTH_CHECK(refusal.code != absl::StatusCode::kOk)
       << "a refusal with code OK: " << refusal.message;
+  const std::string message = CutMessage(refusal.message);
   google::rpc::Status details;
   details.set_code(static_cast<int>(refusal.code));
-  details.set_message(refusal.message);
+  details.set_message(message);
   if (refusal.reason != Reason::kNone) {
     google::rpc::ErrorInfo info;
     info.set_reason(ReasonName(refusal.reason));
     info.set_domain(std::string(kErrorDomain));
     for (const auto& [key, value] : refusal.metadata) (*info.mutable_metadata())[key] = value;
     details.add_details()->PackFrom(info);
-  }
-  if (!refusal.violations.empty()) {
-    google::rpc::BadRequest bad;
-    for (const FieldViolation& violation : refusal.violations) {
-      auto* out = bad.add_field_violations();
-      out->set_field(violation.field);
-      out->set_description(violation.description);
-    }
-    details.add_details()->PackFrom(bad);
   }
   if (refusal.retry_after_ms > 0) {
     google::rpc::RetryInfo retry;
@@ -76,7 +110,12 @@ grpc::Status ToGrpcStatus(const Refusal& refusal) {
                                            1'000'000);
     details.add_details()->PackFrom(retry);
   }
-  return grpc::Status(static_cast<grpc::StatusCode>(refusal.code), refusal.message,
+  if (!refusal.violations.empty()) {
+    const size_t used = details.ByteSizeLong();
+    const size_t room = used < kMostDetailBytes ? kMostDetailBytes - used : 0;
+    details.add_details()->PackFrom(ToBadRequest(refusal.violations, room));
+  }
+  return grpc::Status(static_cast<grpc::StatusCode>(refusal.code), message,
                       details.SerializeAsString());
 }
 
@@ -106,12 +145,19 @@ Refusal FromGrpcStatus(const grpc::Status& status) {
   return refusal;
 }
 
+absl::Status WithReason(absl::Status status, Reason reason) {
+  status.SetPayload(kReasonPayload, absl::Cord(ReasonName(reason)));
+  return status;
+}
+
 Refusal RefusalOf(const absl::Status& status) {
-  return {
-      .code = status.code(),
-      .reason = UsualReason(status.code()),
-      .message = base::S(status.message()),
-      .retry_after_ms = status.code() == absl::StatusCode::kResourceExhausted ? kRetryAfterMs : 0};
+  const auto own = status.GetPayload(kReasonPayload);
+  const Reason reason =
+      own.has_value() ? ReasonNamed(std::string(*own)) : UsualReason(status.code());
+  return {.code = status.code(),
+          .reason = reason,
+          .message = base::S(status.message()),
+          .retry_after_ms = reason == Reason::kInboxFull ? kRetryAfterMs : 0};
 }
 
 Refusal RefusalOf(const Violations& violations) {

@@ -34,13 +34,19 @@ std::string ReasonName(Reason reason);
 // The reason of that name; kNone when this version knows none.
 Reason ReasonNamed(std::string_view name);
 
-// With google.rpc.ErrorInfo, BadRequest and RetryInfo as far as there is something to say.
+// With google.rpc.ErrorInfo, BadRequest and RetryInfo as far as there is something to say. Fits
+// into what gRPC carries: a long message or value is cut, and of many violations the first ones go,
+// with one more, of no field, that says how many are left out.
 grpc::Status ToGrpcStatus(const Refusal& refusal);
 
 // What a client reads from an error. Details that are missing or garbled are left empty.
 Refusal FromGrpcStatus(const grpc::Status& status);
 
-// The refusal that says what `status` says, with the reason that usually goes with its code.
+// `status` with a reason that is not the usual one of its code. REQUIRES: !status.ok().
+absl::Status WithReason(absl::Status status, Reason reason);
+
+// The refusal that says what `status` says, with its reason or the one that usually goes with its
+// code; RetryInfo goes with INBOX_FULL alone: what else is used up is not free again in a moment.
 // REQUIRES: !status.ok().
 Refusal RefusalOf(const absl::Status& status);
 

@@ -388,6 +388,23 @@ TEST_F(FollowTest, WatchingPrintsWhatChanges) {
   EXPECT_THAT(result.out, HasSubstr("succeeded"));
 }
 
+TEST_F(FollowTest, WatchingListsAgainWhatIsNoLongerKept) {
+  harness_.Run({"submit", "--", "x"});
+  fake_.FailNext("Watch", grpc::Status(grpc::StatusCode::OUT_OF_RANGE, "epoch too old"));
+  std::thread world([this] {
+    fake_.AwaitCalls("Watch", 2);
+    fake_.RunToEnd("1", "node-a", "", 0);
+    fake_.FailNext("Watch", grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "enough"));
+    fake_.Restart();
+  });
+  const testing::CliResult result = harness_.Run({"get", "jobs", "-w"});
+  world.join();
+  EXPECT_EQ(result.code, 4);
+  EXPECT_THAT(result.err, HasSubstr("no longer kept; all is listed again"));
+  EXPECT_THAT(result.out, HasSubstr("succeeded"));
+  EXPECT_EQ(fake_.calls("ListJobs"), 2);
+}
+
 TEST_F(FollowTest, LogsFollowOverARestartOfBerthd) {
   fake_.OnSubmit([this](const auto&, v1::SubmitJobResponse& response) {
     StartTask(response.job_id());

@@ -215,6 +215,12 @@ TEST_F(GoldenTest, Describe) {
   Run({"describe", "node", "gpu-1"});
   Run({"describe", "node/node-b", "node/nowhere"});
   Run({"describe", "2", "-o", "json"});
+  Run({"describe", "node/gpu-1", "node/node-b", "-o", "json"});
+  Run({"describe", "node/gpu-1", "3", "-o", "yaml"});
+  Run({"describe", "node/gpu-1", "node/nowhere", "-o", "yaml"});
+  Run({"describe", "node/gpu-1", "99"});
+  Run({"describe", "1", "-q"});
+  Run({"describe", "1", "-o", "name"});
   Run({"describe"});
   ExpectGolden("describe");
 }
@@ -281,6 +287,9 @@ TEST_F(GoldenTest, Explain) {
   fake_.SetExplanation(placed);
   Run({"explain", "1.7", "--top", "2"});
   Run({"explain", "1.7", "--top", "51"});
+  Run({"explain", "1.7", "-o", "name"});
+  Run({"wait", "1", "-o", "name"});
+  Run({"logs", "1", "-o", "name"});
   Run({"explain"});
   ExpectGolden("explain");
 }

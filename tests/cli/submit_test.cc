@@ -17,6 +17,7 @@ namespace berth::cli {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class SubmitTest : public ::testing::Test {
  protected:
@@ -227,13 +228,30 @@ TEST_F(SubmitTest, AFullServerIsAskedAgainWhenItSays) {
 TEST_F(SubmitTest, AServerThatStaysFullIsNotAskedForEver) {
   google::rpc::RetryInfo retry;
   retry.mutable_retry_delay()->set_seconds(3600);
+  google::rpc::ErrorInfo info;
+  info.set_reason("INBOX_FULL");
   google::rpc::Status details;
+  details.add_details()->PackFrom(info);
   details.add_details()->PackFrom(retry);
   fake_.FailNext("SubmitJob", grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "inbox full",
                                            details.SerializeAsString()));
   const testing::CliResult result = harness_.Run({"submit", "--", "true"});
   EXPECT_EQ(result.code, 5);
   EXPECT_THAT(result.err, HasSubstr("inbox full; berthd is busy, try again"));
+}
+
+TEST_F(SubmitTest, AFullDiskIsNoBusyServer) {
+  google::rpc::ErrorInfo info;
+  info.set_reason("DISK_FULL");
+  google::rpc::Status details;
+  details.add_details()->PackFrom(info);
+  fake_.FailNext("SubmitJob", grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "make room there",
+                                           details.SerializeAsString()));
+  const testing::CliResult result = harness_.Run({"submit", "--", "true"});
+  EXPECT_EQ(result.code, 5);
+  EXPECT_THAT(result.err, HasSubstr("make room there"));
+  EXPECT_THAT(result.err, Not(HasSubstr("try again")));
+  EXPECT_EQ(fake_.calls("SubmitJob"), 1);
 }
 
 TEST_F(SubmitTest, RefusalsCarryReasonAndField) {

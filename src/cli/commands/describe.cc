@@ -224,53 +224,72 @@ struct Flags {
   std::vector<std::string> things;
 };
 
-absl::Status DescribeNode(Invocation& invocation, Client& client, const std::string& name) {
+// What is said of each thing, printed when all have been found: never half of it.
+class Pages {
+ public:
+  explicit Pages(Invocation& invocation) : invocation_(invocation) {}
+
+  // `page` is called when no document is asked for.
+  template <typename Message, typename Page>
+  void Add(const Message& message, Page page) {
+    if (invocation_.wants_document()) {
+      documents_.push_back(MessageToValue(message));
+    } else {
+      text_ += (text_.empty() ? "" : "\n") + page();
+    }
+  }
+
+  void Print() {
+    if (invocation_.wants_document()) {
+      invocation_.PrintDocument(
+          documents_.size() == 1 ? documents_[0] : yaml::Value::Sequence(std::move(documents_)));
+    }
+    invocation_.Print(text_);
+  }
+
+ private:
+  Invocation& invocation_;
+  yaml::Value::List documents_;
+  std::string text_;
+};
+
+absl::Status DescribeNode(Client& client, const std::string& name, Pages& pages) {
   v1::GetNodeRequest request;
   request.set_name(name);
   BERTH_ASSIGN_OR_RETURN(const v1::GetNodeResponse answer,
                          client.Call(client.nodes(), &v1::NodeService::Stub::GetNode, request));
-  if (invocation.wants_document()) {
-    invocation.PrintDocument(MessageToValue(answer.node()));
-  } else {
-    invocation.Print(NodePage(answer.node()));
-  }
+  pages.Add(answer.node(), [&] { return NodePage(answer.node()); });
   return absl::OkStatus();
 }
 
-absl::Status DescribeTask(Invocation& invocation, Client& client, const std::string& id) {
+absl::Status DescribeTask(Client& client, const std::string& id, Pages& pages) {
   v1::GetTaskRequest request;
   request.set_task_id(id.substr(0, id.find('#')));
   BERTH_ASSIGN_OR_RETURN(const v1::GetTaskResponse answer,
                          client.Call(client.jobs(), &v1::JobService::Stub::GetTask, request));
-  if (invocation.wants_document()) {
-    invocation.PrintDocument(MessageToValue(answer));
-  } else {
-    invocation.Print(TaskPage(answer));
-  }
+  pages.Add(answer, [&] { return TaskPage(answer); });
   return absl::OkStatus();
 }
 
-absl::Status DescribeJob(Invocation& invocation, Client& client, const std::string& id) {
+absl::Status DescribeJob(Invocation& invocation, Client& client, const std::string& id,
+                         Pages& pages) {
   v1::GetJobRequest request;
   request.set_job_id(id);
   BERTH_ASSIGN_OR_RETURN(const v1::GetJobResponse answer,
                          client.Call(client.jobs(), &v1::JobService::Stub::GetJob, request));
-  if (invocation.wants_document()) {
-    invocation.PrintDocument(MessageToValue(answer.job()));
-    return absl::OkStatus();
-  }
-  invocation.Print(JobPage(answer.job()));
-  if (answer.job().tasks().total() != 1) return absl::OkStatus();
+  pages.Add(answer.job(), [&] { return JobPage(answer.job()); });
   // A job of one task is that task, to the person who asks.
-  v1::GetTaskRequest task_request;
-  task_request.set_task_id(id);
-  BERTH_ASSIGN_OR_RETURN(const v1::GetTaskResponse task,
-                         client.Call(client.jobs(), &v1::JobService::Stub::GetTask, task_request));
-  invocation.Print("\n" + TaskPage(task));
-  return absl::OkStatus();
+  if (invocation.wants_document() || answer.job().tasks().total() != 1) return absl::OkStatus();
+  return DescribeTask(client, id, pages);
 }
 
 absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+  BERTH_RETURN_IF_ERROR(invocation.RefuseNameFormat("describe"));
+  if (invocation.flags().quiet) {
+    return absl::InvalidArgumentError(
+        "-q does not go with 'berth describe': it says all there is; leave it out, or use "
+        "'berth get -q'");
+  }
   // Either ids of jobs and tasks, or "node NAME"; "job 12" and "task 12.3" are accepted too.
   std::vector<std::string> things = flags.things;
   bool nodes = false;
@@ -287,22 +306,22 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
         "node NAME");
   }
   BERTH_ASSIGN_OR_RETURN(Client* const client, invocation.client());
-  bool first = true;
+  Pages pages(invocation);
   for (const std::string& thing : things) {
-    if (!std::exchange(first, false) && !invocation.wants_document()) invocation.Print("\n");
     if (nodes || thing.starts_with("node/")) {
       BERTH_RETURN_IF_ERROR(
-          DescribeNode(invocation, *client, thing.starts_with("node/") ? thing.substr(5) : thing));
+          DescribeNode(*client, thing.starts_with("node/") ? thing.substr(5) : thing, pages));
       continue;
     }
     BERTH_ASSIGN_OR_RETURN(std::vector<Selector> selectors, ParseSelectors({thing}));
     BERTH_RETURN_IF_ERROR(invocation.ResolveLast(selectors));
     for (const Selector& selector : selectors) {
       BERTH_RETURN_IF_ERROR(selector.is_task() || selector.names_attempt()
-                                ? DescribeTask(invocation, *client, selector.id)
-                                : DescribeJob(invocation, *client, selector.id));
+                                ? DescribeTask(*client, selector.id, pages)
+                                : DescribeJob(invocation, *client, selector.id, pages));
     }
   }
+  pages.Print();
   return 0;
 }
 

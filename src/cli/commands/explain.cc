@@ -116,6 +116,7 @@ std::string Page(const v1::Explanation& explanation) {
 }
 
 absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+  BERTH_RETURN_IF_ERROR(invocation.RefuseNameFormat("explain"));
   if (flags.ids.empty()) {
     return absl::InvalidArgumentError(
         "explain what? Name a task or a job, as in: berth explain "

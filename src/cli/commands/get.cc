@@ -53,6 +53,8 @@ struct Kind {
   std::function<const T*(const v1::WatchEvent&)> of_event;
   // Whether the flags ask for it.
   std::function<bool(const T&)> wanted;
+  // Everything that is asked for, and the epoch from which a watch goes on.
+  std::function<absl::Status(std::vector<T>& things, uint64_t& epoch)> list;
 };
 
 // Prints things as they come: a table's rows, names, or documents.
@@ -107,7 +109,8 @@ class Printer {
   std::vector<std::size_t> widths_;
 };
 
-// Prints what changes after `epoch` until the stream ends for good.
+// Prints what changes after `epoch` until the stream ends for good. OutOfRange: what changed since
+// is no longer kept.
 template <typename T>
 absl::StatusOr<int> Watch(Invocation& invocation, Client& client, const Flags& flags,
                           const Kind<T>& kind, uint64_t epoch, Printer<T>& printer) {
@@ -144,6 +147,25 @@ absl::StatusOr<int> Watch(Invocation& invocation, Client& client, const Flags& f
                        status.error_code() == grpc::StatusCode::UNAVAILABLE;
     constexpr int kMostSilentLegs = 100;  // with the pause below: about 20 s out of reach
     if (!again || ++silent_legs > kMostSilentLegs) return client.Explain(status);
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+}
+
+// Prints what there is and, with --watch, what changes.
+template <typename T>
+absl::StatusOr<int> Show(Invocation& invocation, Client& client, const Flags& flags,
+                         const Kind<T>& kind) {
+  Printer<T> printer(invocation, flags, kind);
+  bool first = true;
+  while (true) {
+    std::vector<T> things;
+    uint64_t epoch = 0;
+    BERTH_RETURN_IF_ERROR(kind.list(things, epoch));
+    printer.Print(things, std::exchange(first, false));
+    if (!flags.watch) return 0;
+    const absl::StatusOr<int> watched = Watch(invocation, client, flags, kind, epoch, printer);
+    if (!absl::IsOutOfRange(watched.status())) return watched;
+    invocation.PrintError("berth: some changes are no longer kept; all is listed again\n");
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
 }
@@ -189,13 +211,12 @@ absl::StatusOr<int> GetJobs(const Flags& flags, Invocation& invocation) {
   BERTH_ASSIGN_OR_RETURN(std::vector<Selector> selectors, ParseSelectors(flags.ids));
   BERTH_RETURN_IF_ERROR(invocation.ResolveLast(selectors));
   BERTH_ASSIGN_OR_RETURN(Client* const client, invocation.client());
-  std::vector<v1::Job> jobs;
   std::set<std::string> ids;
-  uint64_t epoch = 0;
-  if (selectors.empty()) {
+  const auto list = [&](std::vector<v1::Job>& jobs, uint64_t& epoch) -> absl::Status {
     request.set_namespace_(invocation.flags().name_space);
     request.set_page_size(kPageSize);
-    while (true) {
+    request.clear_page_token();
+    while (selectors.empty()) {
       BERTH_ASSIGN_OR_RETURN(
           v1::ListJobsResponse page,
           client->Call(client->jobs(), &v1::JobService::Stub::ListJobs, request));
@@ -204,18 +225,19 @@ absl::StatusOr<int> GetJobs(const Flags& flags, Invocation& invocation) {
       if (page.next_page_token().empty()) break;
       request.set_page_token(page.next_page_token());
     }
-  }
-  for (const Selector& selector : selectors) {
-    v1::GetJobRequest get;
-    get.set_job_id(selector.id);
-    BERTH_ASSIGN_OR_RETURN(v1::GetJobResponse answer,
-                           client->Call(client->jobs(), &v1::JobService::Stub::GetJob, get));
-    epoch = epoch == 0 ? answer.epoch() : std::min<uint64_t>(epoch, answer.epoch());
-    ids.insert(answer.job().id());
-    if (states.empty() || states.contains(answer.job().state())) {
-      jobs.push_back(std::move(*answer.mutable_job()));
+    for (const Selector& selector : selectors) {
+      v1::GetJobRequest get;
+      get.set_job_id(selector.id);
+      BERTH_ASSIGN_OR_RETURN(v1::GetJobResponse answer,
+                             client->Call(client->jobs(), &v1::JobService::Stub::GetJob, get));
+      epoch = epoch == 0 ? answer.epoch() : std::min<uint64_t>(epoch, answer.epoch());
+      ids.insert(answer.job().id());
+      if (states.empty() || states.contains(answer.job().state())) {
+        jobs.push_back(std::move(*answer.mutable_job()));
+      }
     }
-  }
+    return absl::OkStatus();
+  };
   const Kind<v1::Job> kind = {
       "job/",
       v1::OBJECT_KIND_JOB,
@@ -226,11 +248,9 @@ absl::StatusOr<int> GetJobs(const Flags& flags, Invocation& invocation) {
       [&](const v1::Job& job) {
         return (ids.empty() || ids.contains(job.id())) &&
                (states.empty() || states.contains(job.state()));
-      }};
-  Printer<v1::Job> printer(invocation, flags, kind);
-  printer.Print(jobs, true);
-  if (!flags.watch) return 0;
-  return Watch(invocation, *client, flags, kind, epoch, printer);
+      },
+      list};
+  return Show(invocation, *client, flags, kind);
 }
 
 absl::StatusOr<int> GetTasks(Flags flags, Invocation& invocation) {
@@ -254,10 +274,10 @@ absl::StatusOr<int> GetTasks(Flags flags, Invocation& invocation) {
   BERTH_RETURN_IF_ERROR(invocation.ResolveLast(selectors));
   BERTH_ASSIGN_OR_RETURN(Client* const client, invocation.client());
 
-  std::vector<v1::Task> tasks;
   std::set<std::string> ids;
-  uint64_t epoch = 0;
-  const auto list = [&](const std::string& job) -> absl::Status {
+  for (const Selector& selector : selectors) ids.insert(selector.id);
+  const auto list_of = [&](const std::string& job, std::vector<v1::Task>& tasks,
+                           uint64_t& epoch) -> absl::Status {
     request.set_job_id(job);
     request.set_namespace_(invocation.flags().name_space);
     request.set_page_size(kPageSize);
@@ -272,22 +292,24 @@ absl::StatusOr<int> GetTasks(Flags flags, Invocation& invocation) {
       request.set_page_token(page.next_page_token());
     }
   };
-  if (selectors.empty()) BERTH_RETURN_IF_ERROR(list(flags.job));
-  for (const Selector& selector : selectors) {
-    if (!selector.is_task()) {
-      BERTH_RETURN_IF_ERROR(list(selector.id));
-      continue;
+  const auto list = [&](std::vector<v1::Task>& tasks, uint64_t& epoch) -> absl::Status {
+    if (selectors.empty()) return list_of(flags.job, tasks, epoch);
+    for (const Selector& selector : selectors) {
+      if (!selector.is_task()) {
+        BERTH_RETURN_IF_ERROR(list_of(selector.id, tasks, epoch));
+        continue;
+      }
+      v1::GetTaskRequest get;
+      get.set_task_id(selector.id);
+      BERTH_ASSIGN_OR_RETURN(v1::GetTaskResponse answer,
+                             client->Call(client->jobs(), &v1::JobService::Stub::GetTask, get));
+      epoch = epoch == 0 ? answer.epoch() : std::min<uint64_t>(epoch, answer.epoch());
+      if (states.empty() || states.contains(answer.task().state())) {
+        tasks.push_back(std::move(*answer.mutable_task()));
+      }
     }
-    v1::GetTaskRequest get;
-    get.set_task_id(selector.id);
-    BERTH_ASSIGN_OR_RETURN(v1::GetTaskResponse answer,
-                           client->Call(client->jobs(), &v1::JobService::Stub::GetTask, get));
-    epoch = epoch == 0 ? answer.epoch() : std::min<uint64_t>(epoch, answer.epoch());
-    if (states.empty() || states.contains(answer.task().state())) {
-      tasks.push_back(std::move(*answer.mutable_task()));
-    }
-  }
-  for (const Selector& selector : selectors) ids.insert(selector.id);
+    return absl::OkStatus();
+  };
   const Kind<v1::Task> kind = {
       "task/",
       v1::OBJECT_KIND_TASK,
@@ -298,11 +320,9 @@ absl::StatusOr<int> GetTasks(Flags flags, Invocation& invocation) {
       [&](const v1::Task& task) {
         return (ids.empty() || ids.contains(task.id()) || ids.contains(task.job_id())) &&
                (states.empty() || states.contains(task.state()));
-      }};
-  Printer<v1::Task> printer(invocation, flags, kind);
-  printer.Print(tasks, true);
-  if (!flags.watch) return 0;
-  return Watch(invocation, *client, flags, kind, epoch, printer);
+      },
+      list};
+  return Show(invocation, *client, flags, kind);
 }
 
 absl::StatusOr<int> GetNodes(const Flags& flags, Invocation& invocation) {
@@ -317,35 +337,36 @@ absl::StatusOr<int> GetNodes(const Flags& flags, Invocation& invocation) {
   }
   BERTH_ASSIGN_OR_RETURN(Client* const client, invocation.client());
   std::set<std::string> names;
-  std::vector<v1::Node> nodes;
-  uint64_t epoch = 0;
   const auto wanted = [&](const v1::Node& node) {
     const bool in_state = states.empty() || states.contains(std::string(NameOf(node.state()))) ||
                           (node.cordoned() && states.contains("cordoned"));
     return in_state && (names.empty() || names.contains(node.name()));
   };
-  for (const std::string& given : flags.ids) {
-    v1::GetNodeRequest get;
-    get.set_name(given.starts_with("node/") ? given.substr(5) : given);
-    names.insert(get.name());
-    BERTH_ASSIGN_OR_RETURN(v1::GetNodeResponse answer,
-                           client->Call(client->nodes(), &v1::NodeService::Stub::GetNode, get));
-    epoch = epoch == 0 ? answer.epoch() : std::min<uint64_t>(epoch, answer.epoch());
-    if (wanted(answer.node())) nodes.push_back(std::move(*answer.mutable_node()));
-  }
-  v1::ListNodesRequest request;
-  request.set_page_size(kPageSize);
-  while (flags.ids.empty()) {
-    BERTH_ASSIGN_OR_RETURN(
-        v1::ListNodesResponse page,
-        client->Call(client->nodes(), &v1::NodeService::Stub::ListNodes, request));
-    if (epoch == 0) epoch = page.epoch();
-    for (v1::Node& node : *page.mutable_nodes()) {
-      if (wanted(node)) nodes.push_back(std::move(node));
+  const auto list = [&](std::vector<v1::Node>& nodes, uint64_t& epoch) -> absl::Status {
+    for (const std::string& given : flags.ids) {
+      v1::GetNodeRequest get;
+      get.set_name(given.starts_with("node/") ? given.substr(5) : given);
+      names.insert(get.name());
+      BERTH_ASSIGN_OR_RETURN(v1::GetNodeResponse answer,
+                             client->Call(client->nodes(), &v1::NodeService::Stub::GetNode, get));
+      epoch = epoch == 0 ? answer.epoch() : std::min<uint64_t>(epoch, answer.epoch());
+      if (wanted(answer.node())) nodes.push_back(std::move(*answer.mutable_node()));
     }
-    if (page.next_page_token().empty()) break;
-    request.set_page_token(page.next_page_token());
-  }
+    v1::ListNodesRequest request;
+    request.set_page_size(kPageSize);
+    while (flags.ids.empty()) {
+      BERTH_ASSIGN_OR_RETURN(
+          v1::ListNodesResponse page,
+          client->Call(client->nodes(), &v1::NodeService::Stub::ListNodes, request));
+      if (epoch == 0) epoch = page.epoch();
+      for (v1::Node& node : *page.mutable_nodes()) {
+        if (wanted(node)) nodes.push_back(std::move(node));
+      }
+      if (page.next_page_token().empty()) break;
+      request.set_page_token(page.next_page_token());
+    }
+    return absl::OkStatus();
+  };
   const Kind<v1::Node> kind = {
       "node/",
       v1::OBJECT_KIND_NODE,
@@ -353,11 +374,9 @@ absl::StatusOr<int> GetNodes(const Flags& flags, Invocation& invocation) {
       NodeCells,
       [](const v1::Node& node) { return node.name(); },
       [](const v1::WatchEvent& event) { return event.has_node() ? &event.node() : nullptr; },
-      wanted};
-  Printer<v1::Node> printer(invocation, flags, kind);
-  printer.Print(nodes, true);
-  if (!flags.watch) return 0;
-  return Watch(invocation, *client, flags, kind, epoch, printer);
+      wanted,
+      list};
+  return Show(invocation, *client, flags, kind);
 }
 
 absl::StatusOr<int> Run(Flags& flags, Invocation& invocation) {

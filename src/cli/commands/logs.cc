@@ -164,6 +164,7 @@ absl::Status CheckTask(Client& client, const std::string& id) {
 }
 
 absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+  BERTH_RETURN_IF_ERROR(invocation.RefuseNameFormat("logs"));
   if (flags.ids.empty()) {
     return absl::InvalidArgumentError(
         "whose output? Name a task or a job, as in: berth logs 12.3, "

@@ -148,6 +148,7 @@ std::string EndText(const Waited& waited, bool with_id) {
 }
 
 absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+  BERTH_RETURN_IF_ERROR(invocation.RefuseNameFormat("wait"));
   std::optional<int64_t> give_up_ms;
   if (!flags.timeout.empty()) {
     const auto timeout = base::ParseDuration(flags.timeout);

@@ -239,6 +239,26 @@ TEST(FactsTest, EachSortIsRead) {
   EXPECT_LE(facts.facts[2].ended->message.size(), 1024u);
 }
 
+// Half a character in a record that lasts would keep it from being read back.
+TEST(FactsTest, LongWordsAreCutBetweenCharacters) {
+  std::string words;
+  while (words.size() < 5000) words += "€";  // 3 bytes: neither 1024 nor 253 is a multiple
+  v1::FactBatch batch;
+  batch.add_facts()->mutable_started()->set_isolation(words);
+  batch.add_facts()->mutable_ended()->set_message(words);
+  const state::AgentFacts facts = ReadFacts(9, batch);
+  EXPECT_EQ(facts.facts[0].started->isolation, words.substr(0, 252));
+  EXPECT_EQ(facts.facts[1].ended->message, words.substr(0, 1023));
+
+  v1::NodeInventory inventory = GoodInventory();
+  inventory.set_isolation(words);
+  auto outcome = ReadNode("n7", words, inventory);
+  ASSERT_TRUE(std::holds_alternative<state::NodeSpec>(outcome));
+  const auto& node = std::get<state::NodeSpec>(outcome);
+  EXPECT_EQ(node.isolation, words.substr(0, 252));
+  EXPECT_EQ(node.agent_version, words.substr(0, 252));
+}
+
 TEST(FactsTest, WhatANewerAgentSaysIsStillAnEnd) {
   v1::FactBatch batch;
   v1::AttemptEnded& ended = *batch.add_facts()->mutable_ended();

@@ -199,12 +199,23 @@ TEST_F(AdmissionTest, WhatIsKeptIsReadBackAsItWas) {
   EXPECT_EQ(group.needs.tolerations[0].effect, TaintEffect::kPreferNoSchedule);
 }
 
-TEST_F(AdmissionTest, UnknownFieldsAreNotKept) {
-  v1::JobSpec with = job_;
-  with.GetReflection()->MutableUnknownFields(&with)->AddVarint(9999, 1);
-  const std::string plain = *Admitted().blob;
-  job_ = with;
-  EXPECT_EQ(*Admitted().blob, plain);
+// A client that is newer asks for something with it, and nobody would do it.
+TEST_F(AdmissionTest, AFieldThatTheSchemaDoesNotHaveIsRefusedByNumber) {
+  const auto add_unknown = [](google::protobuf::Message& message, int number) {
+    message.GetReflection()->MutableUnknownFields(&message)->AddVarint(number, 1);
+  };
+  add_unknown(task(), 123);
+  add_unknown(task(), 123);  // a list of two
+  EXPECT_EQ(Refused().message,
+            "groups[0].template: field 123 is not known to this berthd; it may be of a newer "
+            "client");
+  EXPECT_EQ(Refused().code, absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(Refused().reason, Reason::kFieldNotHonoured);
+  add_unknown(job_, 9999);
+  task().add_devices()->set_kind("gpu");
+  task().mutable_devices(0)->set_count(1);
+  add_unknown(*task().mutable_devices(0), 77);
+  EXPECT_THAT(Faults(), ElementsAre("", "groups[0].template", "groups[0].template.devices[0]"));
 }
 
 TEST(DecodeJobSpecTest, RefusesWhatIsNoSpecification) {
@@ -431,7 +442,7 @@ TEST_F(AdmissionTest, APayloadOrAJobThatIsTooLargeIsRefusedAsThat) {
   payload().set_script("#!" + std::string(100'000, 'x'));
   options_.most_job_bytes = 50'000;
   EXPECT_EQ(Refused().reason, Reason::kJobTooLarge);
-  EXPECT_THAT(Refused().message, HasSubstr("limits.jobBytes"));
+  EXPECT_THAT(Refused().message, HasSubstr("(limits.job in berthd.yaml)"));
 }
 
 TEST_F(AdmissionTest, TextsAreBoundedUtf8) {

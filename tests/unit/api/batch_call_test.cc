@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <future>
 #include <set>
 #include <thread>
 
@@ -256,6 +258,30 @@ TEST_F(BatchCallTest, NoMoreThanTheWindowIsUnderWay) {
   EXPECT_EQ(loop_.taken().size(), 4u);
   loop_.LetGo();
   for (int64_t i = 0; i < 10; ++i) EXPECT_EQ(Read().offset(), i);
+  EXPECT_TRUE(Finish().ok());
+}
+
+TEST_F(BatchCallTest, AClientThatReadsNoAnswersIsNotReadFrom) {
+  constexpr int64_t kItems = 500;
+  options_.jobs.batches.most_items = 3;
+  On<state::SubmitJob>([](const state::Command&, const state::SubmitJob&) {
+    scheduler::Reply reply;
+    reply.status = absl::NotFoundError(std::string(16 << 10, 'm'));  // to fill the connection
+    return reply;
+  });
+  Start();
+  Begin("b");
+  auto sender = std::async(std::launch::async, [&] {
+    for (int64_t i = 0; i < kItems; ++i) ASSERT_TRUE(Send(i));
+  });
+  // Some answers are in the connection; a server that read on would soon have taken everything.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+  while (loop_.taken().size() < kItems && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  EXPECT_LT(loop_.taken().size(), size_t{kItems});
+  for (int64_t i = 0; i < kItems; ++i) ASSERT_EQ(Read().offset(), i);
+  sender.get();
   EXPECT_TRUE(Finish().ok());
 }
 

@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 
 class UnaryCallsTest : public ServerTest {
  protected:
@@ -153,6 +154,26 @@ TEST_F(SubmitJobTest, AFullInboxSaysWhenToComeAgain) {
   EXPECT_EQ(error.reason, Reason::kInboxFull);
   EXPECT_GT(error.retry_after_ms, 0);
   EXPECT_TRUE(Submit(*jobs_).ok());
+}
+
+// gRPC drops an answer whose trailing metadata has more than 8 KiB.
+TEST_F(SubmitJobTest, ManyFaultsWithLongPathsArriveAsFarAsTheyFit) {
+  Start();
+  v1::JobSpec& job = *request_.mutable_job();
+  while (job.groups_size() < 4) *job.add_groups() = job.groups(0);
+  for (int g = 0; g < 4; ++g) {
+    job.mutable_groups(g)->set_name("group-" + std::to_string(g));
+    for (int i = 0; i < 50; ++i) {
+      job.mutable_groups(g)->mutable_template_()->add_tolerations()->set_key(std::string(75, ' '));
+    }
+  }
+  const wire::Refusal error = Error(Submit(*jobs_));
+  EXPECT_EQ(error.code, absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(error.reason, Reason::kInvalidField);
+  ASSERT_GT(error.violations.size(), 5u);
+  EXPECT_EQ(error.violations[0].field, "groups[0].template.tolerations[0].key");
+  EXPECT_EQ(error.violations[1].field, "groups[0].template.tolerations[1].key");
+  EXPECT_THAT(error.violations.back().description, MatchesRegex("and [0-9]+ more"));
 }
 
 TEST_F(SubmitJobTest, AMessageThatIsTooLargeIsRefused) {

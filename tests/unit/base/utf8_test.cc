@@ -44,5 +44,17 @@ TEST(Utf8Test, FindsTheFirstInvalidByte) {
   EXPECT_EQ(FindInvalidUtf8("gr\xc3\xb6\xffx"), 4u);
 }
 
+TEST(Utf8Test, CutsBetweenCharacters) {
+  EXPECT_EQ(CutUtf8("größe", 7), "größe");
+  EXPECT_EQ(CutUtf8("größe", 6), "größ");
+  EXPECT_EQ(CutUtf8("größe", 5), "grö");
+  EXPECT_EQ(CutUtf8("größe", 3), "gr");
+  EXPECT_EQ(CutUtf8("日本", 5), "日");
+  EXPECT_EQ(CutUtf8("日本", 2), "");
+  EXPECT_EQ(CutUtf8("\xf0\x9f\x98\x80", 3), "");
+  EXPECT_EQ(CutUtf8("plain", 3), "pla");
+  EXPECT_EQ(CutUtf8("plain", 0), "");
+}
+
 }  // namespace
 }  // namespace berth::base

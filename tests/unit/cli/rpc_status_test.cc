@@ -50,6 +50,17 @@ TEST(RpcStatusTest, DoesNotSayTwiceWhatTheMessageSays) {
   EXPECT_EQ(base::S(status.message()), "name: is too long");
 }
 
+TEST(RpcStatusTest, AViolationOfNoFieldIsSaidAsItIs) {
+  google::rpc::BadRequest bad;
+  bad.add_field_violations()->set_field("name");
+  bad.mutable_field_violations(0)->set_description("is too long");
+  bad.add_field_violations()->set_description("and 12 more");
+  const absl::Status status =
+      FromGrpc(WithDetails(grpc::StatusCode::INVALID_ARGUMENT, "name: is too long", {&bad}));
+  EXPECT_EQ(base::S(status.message()), "name: is too long\n  and 12 more");
+  EXPECT_EQ(FieldOf(status), "name");
+}
+
 TEST(RpcStatusTest, LeavesMalformedDetailsOut) {
   const absl::Status status =
       FromGrpc(grpc::Status(grpc::StatusCode::NOT_FOUND, "job 9", "\xff\xff rubbish"));
@@ -82,6 +93,7 @@ TEST(RpcStatusTest, ExitCodesAreThoseOfTheDesign) {
   EXPECT_EQ(ExitCodeOf(absl::ResourceExhaustedError("")), 5);
   EXPECT_EQ(ExitCodeOf(absl::FailedPreconditionError("")), 1);
   EXPECT_EQ(ExitCodeOf(absl::AlreadyExistsError("")), 1);
+  EXPECT_EQ(ExitCodeOf(absl::OutOfRangeError("")), 1);
 }
 
 }  // namespace

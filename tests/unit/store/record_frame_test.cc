@@ -51,6 +51,19 @@ TEST(RecordFrameTest, ReadsBackWhatItFramed) {
   EXPECT_EQ(message.SerializeAsString(), SomeMessage().SerializeAsString());
 }
 
+// What cannot be read back is not written.
+TEST(RecordFrameDeathTest, RefusesTextThatIsNotUtf8) {
+  v1::JobRecord job;
+  job.set_submitted_by("\xc3");
+  EXPECT_DEATH(FrameRecord(kTable, kKey, job), "job 12: berth.store.v1.JobRecord.submitted_by");
+  v1::TaskRecord task;
+  task.mutable_attempt()->set_message("caf\xc3");
+  EXPECT_DEATH(FrameRecord(kTable, kKey, task), "AttemptRecord.message is not UTF-8");
+  task.mutable_attempt()->set_message("café");
+  task.add_past()->add_device_ids("\xff");
+  EXPECT_DEATH(FrameRecord(kTable, kKey, task), "AttemptRecord.device_ids is not UTF-8");
+}
+
 TEST(RecordFrameTest, FindsEverySingleFlippedBit) {
   const std::string frame = Frame();
   for (size_t byte = 0; byte < frame.size(); ++byte) {

@@ -42,6 +42,16 @@ TEST(RefusalTest, PushBackSaysWhenToComeAgain) {
   EXPECT_EQ(FromGrpcStatus(ToGrpcStatus(refusal)).retry_after_ms, kRetryAfterMs);
 }
 
+// A full disk is not free again in a moment, so nobody is asked to come back then.
+TEST(RefusalTest, AStatusMayHaveAReasonOfItsOwn) {
+  const Refusal refusal =
+      RefusalOf(WithReason(absl::ResourceExhaustedError("no room left"), Reason::kDiskFull));
+  EXPECT_EQ(refusal.code, absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(refusal.reason, Reason::kDiskFull);
+  EXPECT_EQ(refusal.message, "no room left");
+  EXPECT_EQ(refusal.retry_after_ms, 0);
+}
+
 TEST(RefusalTest, FieldsThatAreNotHonouredAreUnimplemented) {
   Violations violations;
   violations.AddNotHonoured(FieldPath("held"));
@@ -51,6 +61,35 @@ TEST(RefusalTest, FieldsThatAreNotHonouredAreUnimplemented) {
   EXPECT_EQ(RefusalOf(violations).code, absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(RefusalOf(violations).reason, Reason::kInvalidField);
   EXPECT_EQ(RefusalOf(violations).violations.size(), 2u);
+}
+
+TEST(RefusalTest, WhatIsTooMuchForGrpcIsCut) {
+  Refusal sent = {.code = absl::StatusCode::kInvalidArgument,
+                  .reason = Reason::kInvalidField,
+                  .message = std::string(5000, 'm')};
+  for (int i = 0; i < 50; ++i) {
+    sent.violations.push_back({"field[" + std::to_string(i) + "]", std::string(200, 'd')});
+  }
+  const grpc::Status status = ToGrpcStatus(sent);
+  EXPECT_LE(status.error_message().size() + status.error_details().size() * 4 / 3, 7800u);
+  EXPECT_THAT(status.error_message(), ::testing::EndsWith("mm..."));
+  const Refusal got = FromGrpcStatus(status);
+  EXPECT_EQ(got.reason, Reason::kInvalidField);
+  const size_t kept = got.violations.size() - 1;
+  EXPECT_GT(kept, 5u);
+  EXPECT_EQ(got.violations[kept - 1], sent.violations[kept - 1]);
+  EXPECT_EQ(got.violations[kept],
+            (FieldViolation{"", "and " + std::to_string(50 - kept) + " more"}));
+}
+
+// A character outside ASCII takes nine bytes or more on the wire.
+TEST(RefusalTest, AMessageIsCutBetweenCharactersByWhatItTakes) {
+  std::string words;
+  while (words.size() < 6000) words += "日";
+  const grpc::Status status = ToGrpcStatus({.code = absl::StatusCode::kNotFound, .message = words});
+  EXPECT_LE(status.error_message().size() * 3, 1536u + 9);
+  EXPECT_EQ(status.error_message(), words.substr(0, status.error_message().size() - 3) + "...");
+  EXPECT_EQ((status.error_message().size() - 3) % 3, 0u);
 }
 
 // The state's reasons and the wire's are one list.
