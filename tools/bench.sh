@@ -5,6 +5,7 @@
 # Usage: tools/bench.sh NAME [ARGUMENTS...]
 #   process   real processes on one agent: tasks a second, CPU a task, time from submit to running
 #   idle      what berthd takes with two agents and nothing to do
+#   placement one placement by full scan, per number of nodes, without a cluster
 #   all       every one of them
 # Arguments go to the benchmark: tools/bench.sh process --help. Builds build/release first.
 set -euo pipefail
@@ -16,7 +17,7 @@ usage() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
 
 name=${1-}
 case $name in
-  process | idle | all) shift ;;
+  process | idle | placement | all) shift ;;
   -h | --help) usage; exit 0 ;;
   '') usage >&2; exit 2 ;;
   *) printf "bench: there is no benchmark '%s'; see tools/bench.sh --help\n" "$name" >&2; exit 2 ;;
@@ -24,9 +25,14 @@ esac
 
 build() {
   [ -f build/release/build.ninja ] || cmake --preset release
-  cmake --build build/release -j "$(nproc)" --target berthd berth-agent berth-shim berth
+  cmake --build build/release -j "$(nproc)" --target "$@"
 }
-build >&2 || {
+programs=(berthd berth-agent berth-shim berth)
+case $name in
+  placement) programs=(placement_bench) ;;
+  all) programs+=(placement_bench) ;;
+esac
+build "${programs[@]}" >&2 || {
   echo 'bench: the build failed; its message is above' >&2
   exit 1
 }
@@ -35,6 +41,7 @@ case $name in
   all)
     "$python" -B tests/bench/process_bench.py
     "$python" -B tests/bench/idle_bench.py
+    "$python" -B tests/bench/placement_bench.py
     ;;
   *) "$python" -B "tests/bench/${name}_bench.py" "$@" ;;
 esac

@@ -8,6 +8,8 @@ A folder may always include itself; a plugin, its own folder and common/.
 Includes are written from an include root: "state/node_table.h" for src/state/node_table.h,
 "berth/ids.h" for include/berth/ids.h, "common/slots.h" for plugins/common/slots.h.
 
+A .cc that no CMakeLists.txt or .cmake file of its root names is refused too: nobody compiles it.
+
 Prints FILE:LINE for each include that the table does not allow, then exits 1; prints a one-line
 count and exits 0 when all is well; exits 2 when the table itself cannot be used.
 
@@ -34,6 +36,15 @@ DOORS = {
     "httplib": "http", "civetweb": "http", "CivetServer": "http",
     "lemon/": "solvers", "coin/": "solvers", "pagmo/": "solvers", "glpk": "solvers",
 }
+
+
+def built_sources(root):
+    """Every .cc that a CMake file under the root names, by its path."""
+    found = set()
+    for lists in [*root.rglob("CMakeLists.txt"), *root.rglob("*.cmake")]:
+        text = re.sub(r"#.*", "", lists.read_text())
+        found |= {lists.parent / name for name in re.findall(r"[\w./-]+\.cc\b", text)}
+    return found
 
 
 class TableError(Exception):
@@ -149,6 +160,7 @@ class Checker:
 
     def run(self):
         for root in self.roots:
+            built = built_sources(root)
             for path in sorted(p for p in root.rglob("*") if p.suffix in SUFFIXES):
                 if len(path.relative_to(root).parts) < 2 and root.name != "plugins":
                     self.problems.append(f"{path}:1: a file belongs in a folder of {root}")
@@ -157,6 +169,9 @@ class Checker:
                 if folder not in self.allowed:
                     self.problems.append(f"{path}:1: folder '{folder}' is not in {self.table}")
                     continue
+                if path.suffix == ".cc" and path not in built:
+                    self.problems.append(f"{path}:1: in no CMakeLists.txt, so nothing compiles it: "
+                                         "add it to its library, or delete it")
                 for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
                     match = INCLUDE.match(line)
                     if match:

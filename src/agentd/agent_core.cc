@@ -4,13 +4,13 @@
 #include <utility>
 
 #include "agentd/attempt_end.h"
+#include "base/build_info.h"
 #include "base/strings.h"
 
 namespace berth::agentd {
 namespace {
 
 constexpr uint32_t kSchema = 1;
-constexpr uint32_t kProtocol = 1;
 // Longer than the shim takes to give up on what SIGKILL does not end.
 constexpr int64_t kForceAfterMs = 15'000;
 constexpr int kMostFactsInMessage = 1000;
@@ -261,9 +261,10 @@ void AgentCore::OnWelcome(const v1::Welcome& welcome, Effects& effects) {
            effects);
     return;
   }
-  if (welcome.protocol() != kProtocol) {
+  if (welcome.protocol() != base::kAgentProtocol) {
     Refuse("berthd wants protocol " + std::to_string(welcome.protocol()) +
-               ", this agent speaks only " + std::to_string(kProtocol) + ": upgrade the older one",
+               ", this agent speaks only " + std::to_string(base::kAgentProtocol) +
+               ": upgrade the older one",
            effects);
     return;
   }
@@ -651,8 +652,8 @@ v1::Hello AgentCore::MakeHello() const {
   hello.set_directive_sequence(directive_sequence_);
   *hello.mutable_inventory() = inventory_;
   hello.set_version(options_.version);
-  hello.set_protocol_min(kProtocol);
-  hello.set_protocol_max(kProtocol);
+  hello.set_protocol_min(base::kAgentProtocol);
+  hello.set_protocol_max(base::kAgentProtocol);
   for (const auto& [key, attempt] : attempts_) {
     v1::AttemptReport& report = *hello.add_attempts();
     *report.mutable_key() = ToProto(key);

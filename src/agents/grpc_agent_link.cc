@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "agents/agent_session.h"
+#include "base/build_info.h"
 #include "base/check.h"
 #include "base/logging.h"
 #include "wire/refusal.h"
@@ -15,7 +16,6 @@ namespace {
 // Most bytes of directives in one message, well below the agents' limit of 4 MiB; one directive may
 // be larger.
 constexpr size_t kBatchBytes = size_t{1} << 20;
-constexpr uint32_t kProtocol = 1;
 
 // Answers a call that may not be served.
 template <typename Request, typename Response>
@@ -151,7 +151,7 @@ void GrpcAgentLink::Deliver(state::WelcomeAgent& effect) {
     welcome.set_session(effect.header.session);
     welcome.set_heartbeat_interval_ms(effect.heartbeat_interval_ms);
     welcome.set_lease_ms(effect.lease_ms);
-    welcome.set_protocol(kProtocol);
+    welcome.set_protocol(base::kAgentProtocol);
     welcome.set_fact_sequence(effect.fact_sequence);
     session.Send(std::move(message));
   });

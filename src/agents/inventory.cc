@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/build_info.h"
 #include "base/utf8.h"
 #include "wire/amounts.h"
 #include "wire/message_buffer.h"
@@ -18,8 +19,6 @@ using wire::FieldPath;
 using wire::Violations;
 
 constexpr int kMostDevices = 1024;
-// The protocol that this daemon speaks.
-constexpr uint32_t kProtocol = 1;
 constexpr size_t kMostUuidBytes = 64;
 constexpr size_t kMostMessageBytes = 1024;
 
@@ -152,13 +151,14 @@ absl::StatusOr<state::NodeSpec> DecodeInventory(std::string_view encoded) {
 }
 
 std::variant<state::OpenSession, wire::Refusal> ReadHello(uint64_t stream, const v1::Hello& hello) {
-  if (hello.protocol_min() > kProtocol || hello.protocol_max() < kProtocol) {
+  if (hello.protocol_min() > base::kAgentProtocol || hello.protocol_max() < base::kAgentProtocol) {
     return wire::Refusal{.code = absl::StatusCode::kFailedPrecondition,
                          .reason = Reason::kVersionUnsupported,
                          .message = "node \"" + hello.node() + "\": its agent speaks protocol " +
                                     std::to_string(hello.protocol_min()) + " to " +
                                     std::to_string(hello.protocol_max()) + ", this daemon speaks " +
-                                    std::to_string(kProtocol) + "; upgrade the older of the two"};
+                                    std::to_string(base::kAgentProtocol) +
+                                    "; upgrade the older of the two"};
   }
   auto node = ReadNode(hello.node(), hello.version(), hello.inventory());
   if (auto* refusal = std::get_if<wire::Refusal>(&node)) return std::move(*refusal);

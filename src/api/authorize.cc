@@ -75,6 +75,11 @@ absl::StatusOr<state::Principal> Authorizer::AgentPrincipalOf(std::string_view p
         principal->name +
         " may not be an agent; run berth-agent as root or as the daemon's own user");
   }
+  if (principal.ok() && !principal->verified && !options_.insecure_agents) {
+    return absl::PermissionDeniedError(
+        "agents are not taken over TCP, where nobody says who they are; let berth-agent dial the "
+        "daemon's Unix socket, or set `insecureAgents: true` in berthd.yaml");
+  }
   return principal;
 }
 

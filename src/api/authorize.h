@@ -29,6 +29,8 @@ struct AuthorizerOptions {
   uid_t operator_uid = 0;
   // Take callers on loopback TCP, as "anonymous".
   bool insecure_tcp = false;
+  // Take them as agents too.
+  bool insecure_agents = false;
   // Name of a user, for the namespace of that name; nullopt when there is none of that uid.
   std::function<std::optional<std::string>(uid_t)> user_name;
 };
@@ -41,7 +43,8 @@ struct AuthorizerOptions {
 // It closes the descriptor only when the connection's last call is gone, so while a call lives, N
 // stays what it was when the call began.
 // On loopback TCP, where the configuration allows it, everybody is "anonymous", sees "default"
-// alone and runs tasks as nobody in particular.
+// alone and runs tasks as nobody in particular. Agents come that way only where the configuration
+// allows that by itself: they are sent the tasks of all users.
 //
 // Threading: any thread.
 class Authorizer {
@@ -55,8 +58,8 @@ class Authorizer {
   // connection is of a kind that may not call.
   absl::StatusOr<state::Principal> PrincipalOf(std::string_view peer) const;
 
-  // As PrincipalOf, for a call that only agents make: on the Unix socket PermissionDenied unless it
-  // is an operator's.
+  // As PrincipalOf, for a call that only agents make: PermissionDenied unless it is an operator's
+  // on the Unix socket, or on TCP where agents may be there.
   absl::StatusOr<state::Principal> AgentPrincipalOf(std::string_view peer) const;
 
  private:

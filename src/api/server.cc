@@ -12,13 +12,14 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <charconv>
 #include <mutex>
 #include <optional>
 #include <utility>
 
+#include "base/host_port.h"
 #include "base/logging.h"
 #include "base/status_macros.h"
+#include "base/strings.h"
 #include "base/unique_fd.h"
 
 namespace berth::api {
@@ -39,31 +40,23 @@ struct TcpAddress {
 };
 
 absl::StatusOr<TcpAddress> ParseLoopback(const std::string& text) {
-  const auto bad = [&](const std::string& why) {
-    return absl::InvalidArgumentError("listen \"" + text + "\": " + why);
-  };
+  const auto parsed = base::ParseHostPort(text);
+  if (!parsed.ok()) {
+    return absl::InvalidArgumentError("listen " + base::S(parsed.status().message()));
+  }
+  if (!base::IsLoopback(parsed->host)) {
+    return absl::InvalidArgumentError(
+        "listen \"" + text +
+        "\": without TLS only a loopback address may be used, as 127.0.0.1:7460");
+  }
   TcpAddress address;
-  const size_t colon = text.rfind(':');
-  if (colon == std::string::npos) return bad("a host and a port are needed, as 127.0.0.1:7460");
-  const std::string_view port = std::string_view(text).substr(colon + 1);
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
-  if (port.empty() || error != std::errc() || end != port.data() + port.size()) {
-    return bad("after the colon comes a port, 0 to 65535");
+  address.port = parsed->port;
+  address.host = parsed->host == "localhost" ? "127.0.0.1" : parsed->host;
+  address.is_v6 = ::inet_pton(AF_INET, address.host.c_str(), &address.v4) != 1;
+  if (address.is_v6) {
+    ::inet_pton(AF_INET6, address.host.c_str(), &address.v6);
+    address.host = "[" + address.host + "]";
   }
-  address.host = text.substr(0, colon);
-  std::string plain = address.host == "localhost" ? "127.0.0.1" : address.host;
-  if (plain.size() > 2 && plain.front() == '[' && plain.back() == ']') {
-    plain = plain.substr(1, plain.size() - 2);
-    address.is_v6 = ::inet_pton(AF_INET6, plain.c_str(), &address.v6) == 1;
-  }
-  const bool is_v4 = !address.is_v6 && ::inet_pton(AF_INET, plain.c_str(), &address.v4) == 1;
-  if (!is_v4 && !address.is_v6) return bad("the host must be an address, as 127.0.0.1 or [::1]");
-  const bool is_loopback =
-      is_v4 ? (ntohl(address.v4.s_addr) >> 24) == 127 : IN6_IS_ADDR_LOOPBACK(&address.v6) != 0;
-  if (!is_loopback) {
-    return bad("without TLS only a loopback address may be used, as 127.0.0.1:7460");
-  }
-  if (is_v4) address.host = plain;
   return address;
 }
 

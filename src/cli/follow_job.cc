@@ -36,7 +36,7 @@ constexpr int64_t kSurelyConnectedMs = 25'000;
 constexpr int64_t kOutputPatienceMs = 10'000;
 constexpr int64_t kFirstRetryMs = 50;
 constexpr int64_t kLongestRetryMs = 2'000;
-// Log streams at once; tasks beyond wait, their output is kept by berthd.
+// Log streams at once; tasks beyond wait, their output stays on its node.
 constexpr std::size_t kMostLogStreams = 32;
 
 // Waits for a descriptor beside the completion queue, and puts an event on the queue for each of

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/host_port.h"
 #include "base/quantities.h"
 #include "base/small_file.h"
 #include "base/status_macros.h"
@@ -70,9 +71,11 @@ void ReadServer(MapReader& map, std::string* server) {
     }
     return;
   }
-  if (const absl::Status status = CheckHostPort(address); !status.ok()) {
-    map.Fail("server", base::S(status.message()) + ": write unix:/path/to/socket or host:port");
-  } else if (!IsLoopback(address)) {
+  const auto parsed = base::ParseHostPort(address);
+  if (!parsed.ok()) {
+    map.Fail("server",
+             base::S(parsed.status().message()) + ": write unix:/path/to/socket or host:port");
+  } else if (!base::IsLoopback(parsed->host)) {
     map.Fail("server", "\"" + address +
                            "\" is not a loopback address: others need TLS, which is not honoured "
                            "yet");

@@ -110,9 +110,12 @@ struct BerthdConfig {
   std::string listen;
   // Accept `listen` without TLS.
   bool insecure = false;
+  // Take agents on `listen` too: whoever reaches it may then be a node and gets the tasks, scripts
+  // and environments included, of every user.
+  bool insecure_agents = false;
   // "host:port" for /metrics, /livez and /readyz. Empty: off.
   std::string http_listen = "127.0.0.1:7461";
-  // For people: shown in logs and metrics. [A-Za-z0-9_.-]{0,63}.
+  // For people: in the log's first line and in berth_build_info. [A-Za-z0-9_.-]{0,63}.
   std::string cluster_name;
   LogConfig log;
 

@@ -12,6 +12,7 @@
 #include "base/small_file.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "berth/resources.h"
 #include "config/fields.h"
 #include "config/plugin_args_yaml.h"
 #include "yaml/decode.h"
@@ -79,7 +80,10 @@ void ReadBytesAtLeast(MapReader& map, std::string_view key, int64_t least, int64
 
 void ReadTaskDefaults(const Node& node, TaskDefaults* defaults) {
   MapReader map(node);
-  map.CpuMilli("cpu", &defaults->cpu_milli);
+  if (map.CpuMilli("cpu", &defaults->cpu_milli) && defaults->cpu_milli > kMaxQuanta) {
+    map.Fail("cpu", base::FormatCpuMilli(defaults->cpu_milli) + " is out of range: at most " +
+                        base::FormatCpuMilli(kMaxQuanta));
+  }
   ReadBytesAtLeast(map, "memory", kMebibyte, int64_t{1} << 50, &defaults->memory_bytes);
   map.Duration("grace", absl::ZeroDuration(), absl::Hours(1), &defaults->grace);
   map.Finish();
@@ -233,10 +237,14 @@ void ReadBerthd(const Node& root, BerthdConfig* config) {
   map.String("socketGroup", &config->socket_group);
   ReadLoopback(map, "listen", "others need TLS, which is not honoured yet", &config->listen);
   map.Bool("insecure", &config->insecure);
+  map.Bool("insecureAgents", &config->insecure_agents);
   if (!config->listen.empty() && !config->insecure) {
     map.Fail("listen",
              "is TCP without TLS, which is not honoured yet: add `insecure: true` to have "
              "it on loopback, or leave it out and use the socket");
+  }
+  if (config->insecure_agents && !config->insecure) {
+    map.Fail("insecureAgents", "takes agents on `listen` without TLS: it needs `insecure: true`");
   }
   ReadLoopback(map, "httpListen",
                "pages without TLS and authentication stay on this machine; let Prometheus scrape "
@@ -355,6 +363,7 @@ std::string FormatBerthdConfig(const BerthdConfig& config) {
   SetText(map, "socketGroup", config.socket_group);
   SetText(map, "listen", config.listen);
   map.Set("insecure", Value::Bool(config.insecure));
+  map.Set("insecureAgents", Value::Bool(config.insecure_agents));
   SetText(map, "httpListen", config.http_listen);
   SetText(map, "clusterName", config.cluster_name);
   map.Set("log", WriteLog(config.log));
@@ -401,6 +410,7 @@ ReloadDiff CompareForReload(const BerthdConfig& running, const BerthdConfig& rel
   restart("socketGroup", running.socket_group == reloaded.socket_group);
   restart("listen", running.listen == reloaded.listen);
   restart("insecure", running.insecure == reloaded.insecure);
+  restart("insecureAgents", running.insecure_agents == reloaded.insecure_agents);
   restart("httpListen", running.http_listen == reloaded.http_listen);
   restart("clusterName", running.cluster_name == reloaded.cluster_name);
   at_once("log.level", running.log.level == reloaded.log.level);

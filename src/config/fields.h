@@ -4,7 +4,6 @@
 #include <string>
 #include <string_view>
 
-#include "absl/status/status.h"
 #include "config/log_config.h"
 #include "yaml/decode.h"
 #include "yaml/value.h"
@@ -23,13 +22,6 @@ void ReadPath(yaml::MapReader& map, std::string_view key, bool may_be_empty, std
 // Reads "host:port" of a loopback address, or "" for off. `why` says why no other address will do.
 void ReadLoopback(yaml::MapReader& map, std::string_view key, std::string_view why,
                   std::string* target);
-
-// Whether `address` is "host:port" with a port from 0 to 65535; a host that has colons stands in
-// brackets. InvalidArgument says what is wrong.
-absl::Status CheckHostPort(std::string_view address);
-
-// Whether the host of such an address is this machine alone: localhost, 127.0.0.0/8, ::1.
-bool IsLoopback(std::string_view address);
 
 void ReadLog(yaml::MapReader& map, LogConfig* log);
 yaml::Value WriteLog(const LogConfig& log);

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -188,6 +189,10 @@ int Run(const std::string& config_path, berth::config::AgentConfig config) {
       }
     }
   });
+  BERTH_LOG_INFO("effective configuration, from {}:",
+                 config_path.empty() ? "the defaults" : config_path);
+  std::istringstream lines(berth::config::FormatAgentConfig(config));
+  for (std::string line; std::getline(lines, line);) BERTH_LOG_INFO("  {}", line);
   BERTH_LOG_INFO("berth-agent {} runs as node \"{}\" with {}, berthd at {}", berth::base::Version(),
                  config.node_name, config.state_dir, config.server);
   if (const absl::Status told = berth::base::NotifyServiceManager("READY=1"); !told.ok()) {

@@ -60,12 +60,7 @@ pipeline::ProfileOptions ToOptions(const config::ProfileConfig& profile) {
   options.filters.disabled = profile.filter.disabled;
   options.scores.disabled = profile.score.disabled;
   for (const config::PluginRef& ref : profile.score.enabled) {
-    // In the file a weight of 0 switches a score off.
-    if (ref.weight == 0) {
-      options.scores.disabled.push_back(ref.name);
-    } else {
-      options.scores.enabled.push_back({ref.name, ref.weight});
-    }
+    options.scores.enabled.push_back({ref.name, ref.weight});
   }
   for (const config::PluginConfig& plugin : profile.plugin_config) {
     options.plugin_config.emplace_back(plugin.name, plugin.args);
@@ -206,10 +201,11 @@ absl::Status Daemon::StartServer() {
     base::MutexLock lock(mutex_);
     config = config_;
   }
-  authorizer_ =
-      std::make_unique<api::Authorizer>(api::AuthorizerOptions{.operator_uid = geteuid(),
-                                                               .insecure_tcp = config.insecure,
-                                                               .user_name = api::SystemUserName});
+  authorizer_ = std::make_unique<api::Authorizer>(
+      api::AuthorizerOptions{.operator_uid = geteuid(),
+                             .insecure_tcp = config.insecure,
+                             .insecure_agents = config.insecure_agents,
+                             .user_name = api::SystemUserName});
   link_ = std::make_unique<agents::GrpcAgentLink>(
       *loop_,
       [this](const grpc::CallbackServerContext& context) {
@@ -247,9 +243,11 @@ absl::Status Daemon::StartServer() {
 
 absl::Status Daemon::StartExporter() {
   std::string address;
+  std::string cluster_name;
   {
     base::MutexLock lock(mutex_);
     address = config_.http_listen;
+    cluster_name = config_.cluster_name;
   }
   if (address.empty()) return absl::OkStatus();
   const monitor::SnapshotSource snapshots = [this] { return loop_->snapshot(); };
@@ -258,15 +256,16 @@ absl::Status Daemon::StartExporter() {
   health_.AddState("serving", {monitor::Probe::kReady},
                    absl::UnavailableError("berthd is starting"));
   exporter_ = std::make_unique<monitor::Exporter>(
-      health_, std::vector<std::shared_ptr<prometheus::Collectable>>{
-                   std::make_shared<monitor::LoopMetrics>(snapshots, clock_),
-                   std::make_shared<monitor::StoreMetrics>([this] {
-                     const store::StoreStats stats = store_->stats();
-                     return monitor::StoreSizes{.disk_bytes = stats.disk_bytes,
-                                                .memory_bytes = stats.memory_bytes,
-                                                .disk_free_bytes = stats.disk_free_bytes};
-                   }),
-                   std::make_shared<observe::ProcessMetrics>(std::string(base::Version()))});
+      health_,
+      std::vector<std::shared_ptr<prometheus::Collectable>>{
+          std::make_shared<monitor::LoopMetrics>(snapshots, clock_),
+          std::make_shared<monitor::StoreMetrics>([this] {
+            const store::StoreStats stats = store_->stats();
+            return monitor::StoreSizes{.disk_bytes = stats.disk_bytes,
+                                       .memory_bytes = stats.memory_bytes,
+                                       .disk_free_bytes = stats.disk_free_bytes};
+          }),
+          std::make_shared<observe::ProcessMetrics>(std::string(base::Version()), cluster_name)});
   BERTH_ASSIGN_OR_RETURN(const uint16_t port, exporter_->Start(address));
   BERTH_LOG_INFO("metrics and health on http://{}:{}", address.substr(0, address.rfind(':')), port);
   return absl::OkStatus();
@@ -372,7 +371,8 @@ int Serve(const std::string& path, const config::BerthdConfig& config) {
   std::signal(SIGPIPE, SIG_IGN);
 
   if (auto status = StartLogging(config.log); !status.ok()) return Fail(status);
-  BERTH_LOG_INFO("berthd {} ({})", base::Version(), base::BuildDescription());
+  BERTH_LOG_INFO("berthd {} ({}){}", base::Version(), base::BuildDescription(),
+                 config.cluster_name.empty() ? "" : ", cluster \"" + config.cluster_name + "\"");
   BERTH_LOG_INFO("effective configuration, from {}:", path.empty() ? "the defaults" : path);
   std::istringstream lines(config::FormatBerthdConfig(config));
   for (std::string line; std::getline(lines, line);) BERTH_LOG_INFO("  {}", line);

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <deque>
 #include <future>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/host_port.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -26,32 +26,15 @@ constexpr int kWorkers = 4;
 constexpr size_t kMostWaiting = 16;  // connections beyond wait in the kernel
 constexpr time_t kSilenceSeconds = 2;
 
-struct Address {
-  std::string host;
-  uint16_t port = 0;
-};
-
-absl::StatusOr<Address> ParseAddress(const std::string& text) {
-  const absl::Status wrong = absl::InvalidArgumentError(
-      "httpListen \"" + text + "\" is not host:port, as in 127.0.0.1:7461 or [::1]:7461");
-  const size_t colon = text.rfind(':');
-  if (colon == std::string::npos || colon == 0) return wrong;
-  Address address;
-  address.host = text.substr(0, colon);
-  if (address.host.front() == '[') {
-    if (address.host.back() != ']') return wrong;
-    address.host = address.host.substr(1, address.host.size() - 2);
-  } else if (address.host.find(':') != std::string::npos) {
-    return wrong;
-  }
-  const char* const end = text.data() + text.size();
-  const auto [parsed, error] = std::from_chars(text.data() + colon + 1, end, address.port);
-  if (error != std::errc() || parsed != end || address.host.empty()) return wrong;
-  return address;
+absl::StatusOr<base::HostPort> ParseAddress(const std::string& text) {
+  absl::StatusOr<base::HostPort> address = base::ParseHostPort(text);
+  if (address.ok()) return address;
+  return absl::InvalidArgumentError("httpListen \"" + text +
+                                    "\" is not host:port, as in 127.0.0.1:7461 or [::1]:7461");
 }
 
 // The library says only that binding failed; binding the same again finds out why.
-absl::Status WhyNotBound(const std::string& text, const Address& address) {
+absl::Status WhyNotBound(const std::string& text, const base::HostPort& address) {
   const std::string where = "httpListen " + text + ": ";
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -235,7 +218,7 @@ void HttpServer::Handle(const std::string& path, std::string about, HttpHandler 
 
 absl::StatusOr<uint16_t> HttpServer::Start(const std::string& address) {
   BERTH_CHECK(!impl_->thread.joinable()) << "the server is started twice";
-  BERTH_ASSIGN_OR_RETURN(const Address where, ParseAddress(address));
+  BERTH_ASSIGN_OR_RETURN(const base::HostPort where, ParseAddress(address));
   int port = where.port;
   if (port == 0) {
     port = impl_->server.bind_to_any_port(where.host);

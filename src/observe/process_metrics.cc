@@ -68,13 +68,17 @@ std::optional<double> CountOpenFiles() {
 
 }  // namespace
 
-ProcessMetrics::ProcessMetrics(std::string version) : version_(std::move(version)) {}
+ProcessMetrics::ProcessMetrics(std::string version, std::string cluster_name)
+    : version_(std::move(version)), cluster_name_(std::move(cluster_name)) {}
 
 std::vector<prometheus::MetricFamily> ProcessMetrics::Collect() const {
   std::vector<prometheus::MetricFamily> families;
   families.push_back(GaugeFamily("berth_build_info",
-                                 "Always 1; the label is the program's version.", "version",
-                                 {{version_, 1}}));
+                                 "Always 1; the labels are the program's version and clusterName.",
+                                 "version", {{version_, 1}}));
+  if (!cluster_name_.empty()) {
+    families[0].metric[0].label.push_back({.name = "cluster", .value = cluster_name_});
+  }
   if (const auto stat = ReadStat()) {
     families.push_back(CounterFamily("process_cpu_seconds_total",
                                      "CPU time of the process, in user and kernel mode.",

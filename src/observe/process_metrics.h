@@ -15,13 +15,15 @@ namespace berth::observe {
 // Threading: any thread. Cost: some reads of /proc, and one for each open file.
 class ProcessMetrics final : public prometheus::Collectable {
  public:
-  // `version` as in "0.1.0".
-  explicit ProcessMetrics(std::string version);
+  // `version` as in "0.1.0". `cluster_name` is a second label of the version's metric, when there
+  // is one.
+  explicit ProcessMetrics(std::string version, std::string cluster_name = "");
 
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
   const std::string version_;
+  const std::string cluster_name_;
 };
 
 }  // namespace berth::observe

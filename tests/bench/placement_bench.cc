@@ -1,6 +1,6 @@
 // What one placement by full scan costs, per number of nodes.
 //
-//   ninja -C build/release placement_bench && build/release/bench/placement_bench
+//   tools/bench.sh placement
 //
 // Steady state: each step places and binds one task and releases the oldest, on a cluster about
 // half full. "scalar" is the textbook loop over nodes with the same filters and scores for cpu and

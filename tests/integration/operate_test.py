@@ -113,3 +113,26 @@ class OperateTest(cluster.IntegrationTest):
         log = self.berth.berthd.log()
         self.assertIn("heartbeatInterval", log)
         self.assertIn(str(self.berth.directory), log)
+        log = self.berth.agents["node-a"].log()
+        self.assertIn("allowRoot", log)
+        self.assertIn("nodeName: node-a", log)
+
+    def test_the_clusters_name_is_in_the_log_and_in_the_metrics(self):
+        self.berth = self.start_cluster(berthd={"clusterName": "lab-1"})
+        self.assertIn('cluster "lab-1"', self.berth.berthd.log())
+        self.assertRegex(self.get("/metrics")[1], r'berth_build_info{.*cluster="lab-1".*} 1')
+
+    def test_agents_over_tcp_need_their_own_key(self):
+        for allowed in (False, True):
+            with self.subTest(allowed=allowed):
+                address = f"127.0.0.1:{cluster.free_port()}"
+                berth = self.new_cluster(
+                    berthd={"listen": address, "insecure": True, "insecureAgents": allowed})
+                berth.start_berthd()
+                agent = berth.add_agent("node-b", server=address)
+                agent.start()
+                if allowed:
+                    berth.wait_for_nodes(["node-b"])
+                else:
+                    berth.wait_for(lambda: "insecureAgents: true" in agent.log(),
+                                   lambda: "the key's name in:\n" + agent.log())

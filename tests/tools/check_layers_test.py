@@ -18,6 +18,9 @@ plugins: berth
 exe: * | grpc
 """
 
+# The one source that no CMakeLists.txt of these trees names.
+UNBUILT = "src/exe/old.cc"
+
 SOUND = {
     "include/berth/ids.h": "#pragma once\n",
     "src/base/check.h": '#include <string>\n#include "absl/status/status.h"\n'
@@ -44,7 +47,17 @@ class CheckLayersTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
             (root / "layers.txt").write_text(table)
-            for name, text in (SOUND | (changes or {})).items():
+            tree = SOUND | (changes or {})
+            sources = [name.removeprefix("src/") for name in tree if name.startswith("src/")
+                       and name.endswith(".cc") and name != UNBUILT]
+            tree["src/CMakeLists.txt"] = f"library({' '.join(sources)})  # exe/old.cc\n"
+            plugins = [name.removeprefix("plugins/") for name in tree if name.startswith("plugins/")
+                       and name.endswith(".cc")]
+            for name in plugins:  # relative to the folder that names it
+                folder, _, file = name.rpartition("/")
+                lists = f"plugins/{folder}/CMakeLists.txt" if folder else "plugins/CMakeLists.txt"
+                tree[lists] = tree.get(lists, "") + f"library(\n  {file})\n"
+            for name, text in tree.items():
                 path = root / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
@@ -61,6 +74,9 @@ class CheckLayersTest(unittest.TestCase):
     def test_accepts_a_tree_that_keeps_the_rules(self):
         status, output = self.check()
         self.assertEqual((status, output), (0, "layers: 17 includes, all downward\n"))
+
+    def test_refuses_a_source_that_nothing_compiles(self):
+        self.assert_refused({UNBUILT: "// left behind\n"}, f"{UNBUILT}:1: in no CMakeLists.txt")
 
     def test_refuses_an_include_upwards(self):
         self.assert_refused({"src/base/up.h": '#pragma once\n#include "state/task.h"\n'},

@@ -27,7 +27,7 @@ TEST(LastingWordsTest, ALongMessageOfAnAttemptIsReadBack) {
   fact.mutable_key()->set_job_id(job.value);
   fact.mutable_key()->set_attempt(1);
   fact.mutable_ended()->set_end(v1::ATTEMPT_END_COULD_NOT_START);
-  fact.mutable_ended()->set_reason(v1::DRIVER_ERROR);
+  fact.mutable_ended()->set_reason(v1::REASON_CODE_DRIVER_ERROR);
   fact.mutable_ended()->set_message(words);
   loop.Ask(ReadFacts(stream, batch));
 

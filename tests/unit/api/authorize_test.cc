@@ -12,9 +12,10 @@ constexpr uid_t kNameless = 4242;
 constexpr uid_t kOdd = 1001;
 constexpr uid_t kDefault = 1002;
 
-Authorizer MakeAuthorizer(bool insecure_tcp = false) {
+Authorizer MakeAuthorizer(bool insecure_tcp = false, bool insecure_agents = false) {
   return Authorizer({.operator_uid = kDaemon,
                      .insecure_tcp = insecure_tcp,
+                     .insecure_agents = insecure_agents,
                      .user_name = [](uid_t uid) -> std::optional<std::string> {
                        if (uid == kAda) return "ada";
                        if (uid == kOdd) return "odd name!";
@@ -101,8 +102,17 @@ TEST(AuthorizeTcpTest, EverybodyIsAnonymousAndSeesDefault) {
     EXPECT_FALSE(principal->is_operator);
     EXPECT_TRUE(principal->MaySee("default"));
     EXPECT_FALSE(principal->MaySee("ada"));
-    EXPECT_TRUE(authorizer.AgentPrincipalOf(peer).ok());
   }
+}
+
+// An agent is sent what every user runs.
+TEST(AuthorizeTcpTest, AgentsNeedAKeyOfTheirOwn) {
+  constexpr char kPeer[] = "ipv4:127.0.0.1:4711";
+  const absl::Status refused = MakeAuthorizer(true).AgentPrincipalOf(kPeer).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_NE(refused.message().find("`insecureAgents: true`"), std::string::npos);
+  EXPECT_TRUE(MakeAuthorizer(true, true).AgentPrincipalOf(kPeer).ok());
+  EXPECT_FALSE(MakeAuthorizer(false, true).AgentPrincipalOf(kPeer).ok());
 }
 
 TEST(SystemUserNameTest, FindsRootAndNotAUidThatNobodyHas) {

@@ -38,6 +38,7 @@ socketMode: 0600
 socketGroup: operators
 listen: 127.0.0.1:7460
 insecure: true
+insecureAgents: true
 httpListen: "[::1]:9000"
 clusterName: lab-1
 log: {level: debug, format: json}
@@ -83,6 +84,7 @@ TEST(BerthdLoaderTest, ReadsEveryKey) {
   EXPECT_EQ(config.socket_group, "operators");
   EXPECT_EQ(config.listen, "127.0.0.1:7460");
   EXPECT_TRUE(config.insecure);
+  EXPECT_TRUE(config.insecure_agents);
   EXPECT_EQ(config.http_listen, "[::1]:9000");
   EXPECT_EQ(config.cluster_name, "lab-1");
   EXPECT_EQ(config.log, (LogConfig{"debug", "json"}));
@@ -149,6 +151,8 @@ TEST(BerthdLoaderTest, RefusesWithPathLineAndProposal) {
       {"listen: 127.0.0.1\ninsecure: true\n", "listen: \"127.0.0.1\" is not host:port"},
       {"listen: 127.0.0.1:70000\ninsecure: true\n", "has no port from 0 to 65535"},
       {"listen: ::1:7460\ninsecure: true\n", "IPv6 address without brackets"},
+      {"listen: 127.0.0.999:1\ninsecure: true\n", "is not a loopback address"},
+      {"insecureAgents: true\n", "insecureAgents: takes agents on `listen` without TLS"},
       {"httpListen: 10.0.0.1:80\n", "httpListen: \"10.0.0.1:80\" is not a loopback address"},
       {"clusterName: a b\n", "clusterName: \"a b\" is not a name"},
       {"log: {level: verbose}\n", "log.level: expected debug, info, warn or error"},
@@ -162,6 +166,8 @@ TEST(BerthdLoaderTest, RefusesWithPathLineAndProposal) {
       {"limits: {inboxFacts: 0}\n", "limits.inboxFacts: 0 is out of range"},
       {"limits: {job: 8Mi}\n", "limits.job: 8Mi is more than a message may have (4Mi"},
       {"limits: {message: 2Gi}\n", "limits.message: 2Gi is out of range"},
+      {"watchHistoryEpochs: 0\n", "watchHistoryEpochs: 0 is out of range: from 1"},
+      {"taskDefaults: {cpu: 2000000}\n", "taskDefaults.cpu: 2000000 is out of range: at most"},
       {"watchHistoryEpochs: many\n", "watchHistoryEpochs: expected a whole number"},
       {"pluginDir: /p\n", "berthd.yaml:1:12: pluginDir: is not honoured yet"},
       {"tls: {cert: c}\n", "tls: is not honoured yet"},

@@ -32,6 +32,13 @@ TEST(ProcessMetricsTest, SaysWhichVersionRuns) {
   EXPECT_EQ(families[0].metric[0].gauge.value, 1);
 }
 
+TEST(ProcessMetricsTest, SaysWhoseClusterItIs) {
+  const auto families = ProcessMetrics("1.2.3", "lab-1").Collect();
+  ASSERT_EQ(families[0].metric[0].label.size(), 2u);
+  EXPECT_EQ(families[0].metric[0].label[1].name, "cluster");
+  EXPECT_EQ(families[0].metric[0].label[1].value, "lab-1");
+}
+
 TEST(ProcessMetricsTest, CountsOpenFiles) {
   const double before = Collect().at("process_open_fds");
   const base::UniqueFd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
