@@ -109,7 +109,7 @@ absl::Status Journal::Write(Group group) {
   std::vector<std::string> whole = std::move(group.snapshot);
   whole.insert(whole.end(), group.records.begin(), group.records.end());
   absl::Status replaced = file_.Replace(whole);
-  if (!absl::IsResourceExhausted(replaced)) return replaced;
+  if (!absl::IsUnavailable(replaced)) return replaced;
   BERTH_LOG_WARN("the journal stays long: {}", replaced.ToString());
   MoveTo(group.replaced, std::move(group.records));
   return group.replaced.empty() ? absl::OkStatus() : file_.Append(group.replaced);

@@ -39,8 +39,8 @@ class Journal {
   // a crash before that.
   void AppendLater(std::vector<std::string> records);
 
-  // Replaces everything given before by `snapshot`, which leaves the same state. On a full disk the
-  // old journal goes on instead.
+  // Replaces everything given before by `snapshot`, which leaves the same state. When it cannot
+  // be written, on a full disk for one, the old journal goes on instead.
   void Replace(std::vector<std::string> snapshot, uint64_t ticket);
 
   // Bytes given since the last Replace(), and the file's at the start.

@@ -96,14 +96,28 @@ absl::Status WriteAll(int fd, std::string_view bytes, uint64_t offset, const std
   return absl::OkStatus();
 }
 
-// Makes the name of a file in it durable.
-absl::Status SyncDirectoryOf(const std::string& path) {
+absl::StatusOr<base::UniqueFd> OpenDirectoryOf(const std::string& path) {
   const std::string directory = path.substr(0, path.rfind('/') + 1);
-  const base::UniqueFd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid() || fsync(fd.get()) != 0) {
-    return absl::ErrnoToStatus(errno, base::A("cannot sync " + directory));
-  }
-  return absl::OkStatus();
+  base::UniqueFd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return absl::ErrnoToStatus(errno, base::A("cannot open " + directory));
+  return fd;
+}
+
+// Makes the names of the files in it durable.
+absl::Status SyncDirectory(const base::UniqueFd& directory, const std::string& path) {
+  if (fsync(directory.get()) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, base::A("cannot sync the directory of " + path));
+}
+
+absl::Status NotReplaced(const absl::Status& why) { return absl::UnavailableError(why.message()); }
+
+// A whole journal at `path`, on disk; its name may not be.
+absl::StatusOr<base::UniqueFd> WriteFresh(const std::string& path, std::string_view frame) {
+  base::UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd.valid()) return absl::ErrnoToStatus(errno, base::A("cannot open " + path));
+  BERTH_RETURN_IF_ERROR(WriteAll(fd.get(), frame, 0, path));
+  if (fsync(fd.get()) != 0) return absl::ErrnoToStatus(errno, base::A("cannot sync " + path));
+  return fd;
 }
 
 }  // namespace
@@ -121,7 +135,10 @@ absl::StatusOr<JournalFile> JournalFile::Open(const std::string& path, const Vis
                                fdatasync(file.fd_.get()) != 0)) {
     return absl::ErrnoToStatus(errno, base::A("cannot cut off the torn end of " + path));
   }
-  if (contents.empty()) BERTH_RETURN_IF_ERROR(SyncDirectoryOf(path));
+  if (contents.empty()) {
+    BERTH_ASSIGN_OR_RETURN(const base::UniqueFd directory, OpenDirectoryOf(path));
+    BERTH_RETURN_IF_ERROR(SyncDirectory(directory, path));
+  }
   file.Reserve();
   return file;
 }
@@ -174,20 +191,24 @@ absl::Status JournalFile::Append(const std::vector<std::string>& records) {
 absl::Status JournalFile::Replace(const std::vector<std::string>& records) {
   const std::string frame = MakeFrame(records, next_group_);
   const std::string fresh_path = path_ + ".new";
-  base::UniqueFd fresh(open(fresh_path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fresh.valid()) return absl::ErrnoToStatus(errno, base::A("cannot open " + fresh_path));
-  BERTH_RETURN_IF_ERROR(WriteAll(fresh.get(), frame, 0, fresh_path));
-  if (fsync(fresh.get()) != 0) {
-    return absl::ErrnoToStatus(errno, base::A("cannot sync " + fresh_path));
+  absl::StatusOr<base::UniqueFd> directory = OpenDirectoryOf(path_);
+  if (!directory.ok()) return NotReplaced(directory.status());
+  absl::StatusOr<base::UniqueFd> fresh = WriteFresh(fresh_path, frame);
+  if (!fresh.ok() || rename(fresh_path.c_str(), path_.c_str()) != 0) {
+    const absl::Status error =
+        !fresh.ok()
+            ? fresh.status()
+            : absl::ErrnoToStatus(errno, base::A("cannot rename " + fresh_path + " to " + path_));
+    unlink(fresh_path.c_str());  // it may be what fills the disk
+    return NotReplaced(error);
   }
-  if (rename(fresh_path.c_str(), path_.c_str()) != 0) {
-    return absl::ErrnoToStatus(errno, base::A("cannot rename " + fresh_path + " to " + path_));
-  }
-  BERTH_RETURN_IF_ERROR(SyncDirectoryOf(path_));
-  fd_ = std::move(fresh);
+  // From here on the old file has no name: what is appended to it would be lost.
+  fd_ = *std::move(fresh);
   bytes_ = frame.size();
   reserved_to_ = 0;
   ++next_group_;
+  const absl::Status synced = SyncDirectory(*directory, path_);
+  if (!synced.ok()) return absl::InternalError(synced.message());  // never Unavailable
   Reserve();
   return absl::OkStatus();
 }

@@ -22,7 +22,7 @@ namespace berth::agentd {
 // Space is reserved ahead of the end, so that what must be noted can be when the disk fills up.
 //
 // Threading: one thread at a time. Errors name the file; after a failed Append or Replace the state
-// of the file is not known, and the only way on is to open it anew.
+// of the file is not known, and the only way on is to open it anew, unless Replace says otherwise.
 class JournalFile {
  public:
   using Visit = std::function<absl::Status(std::string_view record)>;
@@ -36,6 +36,7 @@ class JournalFile {
   absl::Status Append(const std::vector<std::string>& records);
 
   // Replaces the whole journal by these records, so that a crash leaves the old or the new one.
+  // Unavailable: it could not, and the old one goes on.
   absl::Status Replace(const std::vector<std::string>& records);
 
   [[nodiscard]] uint64_t bytes() const { return bytes_; }

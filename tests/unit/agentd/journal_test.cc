@@ -15,10 +15,12 @@
 #include "agentd/journal/journal_file.h"
 #include "base/small_file.h"
 #include "tests/support/temp_dir.h"
+#include "tests/unit/agentd/few_descriptors.h"
 
 namespace berth::agentd {
 namespace {
 
+using berth::testing::FewDescriptors;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -172,6 +174,20 @@ TEST_F(JournalTest, AReplacementThatWasCutShortLeavesTheOldJournal) {
   EXPECT_THAT(Read(), ElementsAre("old"));
 }
 
+TEST_F(JournalTest, AReplacementThatFailsLeavesAJournalThatGoesOn) {
+  Strings records;
+  auto file = Open(records);
+  ASSERT_TRUE(file->Append({"old"}).ok());
+  for (const rlim_t free : {0, 1}) {
+    const FewDescriptors few(free);
+    const absl::Status replaced = file->Replace({"snapshot"});
+    EXPECT_EQ(replaced.code(), absl::StatusCode::kUnavailable) << replaced;
+  }
+  EXPECT_NE(access((path_ + ".new").c_str(), F_OK), 0);
+  ASSERT_TRUE(file->Append({"new"}).ok());
+  EXPECT_THAT(Read(), ElementsAre("old", "new"));
+}
+
 TEST_F(JournalTest, KeepsRoomAheadOfItsEnd) {
   Strings records;
   auto file = Open(records);
@@ -258,6 +274,21 @@ TEST_F(JournalThreadTest, ASnapshotStandsForAllBeforeIt) {
   WaitFor(3);
   EXPECT_THAT(Read(), ElementsAre("a+b", "c"));
   EXPECT_EQ(journal->bytes(), 4u);
+}
+
+TEST_F(JournalThreadTest, GoesOnWithoutASnapshotThatCannotBeWritten) {
+  auto journal = Start();
+  journal->Append({"a"}, 1);
+  WaitFor(1);
+  journal->AppendLater({"b"});
+  {
+    const FewDescriptors few(1);
+    journal->Replace({"a+b"}, 2);
+    WaitFor(2);
+  }
+  journal->Append({"c"}, 3);
+  WaitFor(3);
+  EXPECT_THAT(Read(), ElementsAre("a", "b", "c"));
 }
 
 }  // namespace
