@@ -13,7 +13,9 @@ namespace {
 constexpr uint32_t kSchema = 1;
 // Longer than the shim takes to give up on what SIGKILL does not end.
 constexpr int64_t kForceAfterMs = 15'000;
+// berthd takes 4 MiB in one message.
 constexpr int kMostFactsInMessage = 1000;
+constexpr size_t kFullMessageBytes = 1 << 20;
 
 using journal::v1::JournalRecord;
 
@@ -556,8 +558,12 @@ std::vector<Effect> AgentCore::EndTurn() {
   while (next != facts_.end()) {
     Send send{link_->number, {}};
     v1::FactBatch& batch = *send.message.mutable_facts();
-    for (; next != facts_.end() && batch.facts_size() < kMostFactsInMessage; ++next) {
+    size_t bytes = 0;
+    for (; next != facts_.end() && batch.facts_size() < kMostFactsInMessage &&
+           bytes < kFullMessageBytes;
+         ++next) {
       *batch.add_facts() = *next;
+      bytes += next->ByteSizeLong();
     }
     effects.emplace_back(std::move(send));
   }
@@ -654,11 +660,22 @@ v1::Hello AgentCore::MakeHello() const {
   hello.set_version(options_.version);
   hello.set_protocol_min(base::kAgentProtocol);
   hello.set_protocol_max(base::kAgentProtocol);
+  std::set<AttemptKey> end_follows;
+  for (const v1::Fact& fact : facts_) {
+    if (fact.has_ended()) end_follows.insert(FromProto(fact.key()));
+  }
+  size_t bytes = 0;
   for (const auto& [key, attempt] : attempts_) {
     v1::AttemptReport& report = *hello.add_attempts();
     *report.mutable_key() = ToProto(key);
     if (attempt.started) *report.mutable_started() = *attempt.started;
-    if (attempt.ended) *report.mutable_ended() = *attempt.ended;
+    // Facts come in batches; a Hello is one message. What berthd has acknowledged it has in full.
+    const bool full = bytes > kFullMessageBytes;
+    if (attempt.ended && !(full && end_follows.count(key) > 0)) {
+      *report.mutable_ended() = *attempt.ended;
+      if (full) report.mutable_ended()->clear_message();
+    }
+    bytes += report.ByteSizeLong();
     report.set_phase(attempt.ended     ? v1::ATTEMPT_PHASE_ENDED
                      : attempt.stop    ? v1::ATTEMPT_PHASE_STOPPING
                      : attempt.started ? v1::ATTEMPT_PHASE_RUNNING

@@ -3,11 +3,22 @@
 #include <string.h>
 
 #include <string>
+#include <string_view>
 
 #include "base/quantities.h"
+#include "base/utf8.h"
 
 namespace berth::agentd {
 namespace {
+
+// It is journalled, and sent with many others: programs and paths in it may be long, and are any
+// bytes.
+constexpr size_t kMostMessageBytes = 1 << 10;
+
+void SetMessage(v1::AttemptEnded& ended, std::string_view message) {
+  const std::string valid = base::ToValidUtf8(message);
+  ended.set_message(std::string(base::CutUtf8(valid, kMostMessageBytes)));
+}
 
 std::string SignalName(int signal) {
   const char* name = sigabbrev_np(signal);
@@ -72,24 +83,24 @@ v1::AttemptEnded EndedByItself(const TaskOutcome& outcome, v1::AttemptEnd asked,
     message += message.empty() ? "" : "; ";
     message += "processes of it are left that SIGKILL does not end (uninterruptible sleep)";
   }
-  ended.set_message(std::move(message));
+  SetMessage(ended, message);
   return ended;
 }
 
-v1::AttemptEnded EndedCouldNotStart(v1::ReasonCode reason, std::string message) {
+v1::AttemptEnded EndedCouldNotStart(v1::ReasonCode reason, std::string_view message) {
   v1::AttemptEnded ended;
   ended.set_end(v1::ATTEMPT_END_COULD_NOT_START);
   ended.set_reason(reason);
-  ended.set_message(std::move(message));
+  SetMessage(ended, message);
   return ended;
 }
 
-v1::AttemptEnded EndedLost(v1::ReasonCode reason, std::string message,
+v1::AttemptEnded EndedLost(v1::ReasonCode reason, std::string_view message,
                            const std::optional<v1::AttemptStarted>& started) {
   v1::AttemptEnded ended;
   ended.set_end(v1::ATTEMPT_END_LOST);
   ended.set_reason(reason);
-  ended.set_message(std::move(message));
+  SetMessage(ended, message);
   if (started) ended.set_started_unix_ms(started->unix_ms());
   return ended;
 }

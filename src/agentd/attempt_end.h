@@ -1,7 +1,7 @@
 #pragma once
 
 #include <optional>
-#include <string>
+#include <string_view>
 
 #include "agentd/agent_event.h"
 #include "berth/v1/agent.pb.h"
@@ -13,9 +13,9 @@ namespace berth::agentd {
 v1::AttemptEnded EndedByItself(const TaskOutcome& outcome, v1::AttemptEnd asked,
                                const v1::StartTask& start);
 
-v1::AttemptEnded EndedCouldNotStart(v1::ReasonCode reason, std::string message);
+v1::AttemptEnded EndedCouldNotStart(v1::ReasonCode reason, std::string_view message);
 
-v1::AttemptEnded EndedLost(v1::ReasonCode reason, std::string message,
+v1::AttemptEnded EndedLost(v1::ReasonCode reason, std::string_view message,
                            const std::optional<v1::AttemptStarted>& started);
 
 }  // namespace berth::agentd

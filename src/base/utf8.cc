@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace berth::base {
@@ -59,6 +61,19 @@ std::size_t FindInvalidUtf8(std::string_view text) {
     offset += character.bytes;
   }
   return std::string_view::npos;
+}
+
+std::string ToValidUtf8(std::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t good = std::min(FindInvalidUtf8(text), text.size());
+    valid.append(text.substr(0, good));
+    if (good == text.size()) break;
+    valid.append("\xEF\xBF\xBD");
+    text.remove_prefix(good + 1);
+  }
+  return valid;
 }
 
 }  // namespace berth::base

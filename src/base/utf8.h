@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace berth::base {
@@ -27,5 +28,8 @@ std::string_view CutUtf8(std::string_view text, std::size_t most_bytes);
 inline bool IsValidUtf8(std::string_view text) {
   return FindInvalidUtf8(text) == std::string_view::npos;
 }
+
+// `text` with U+FFFD in place of each byte that is not valid UTF-8. Cost: a copy.
+std::string ToValidUtf8(std::string_view text);
 
 }  // namespace berth::base

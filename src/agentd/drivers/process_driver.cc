@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "shim/spec_view.h"
 
 namespace berth::agentd {
@@ -15,7 +16,16 @@ namespace {
 
 constexpr std::string_view kBerthPrefix = "BERTH_";
 
-std::string Quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
+// Names and paths come from outside and may be long: what is said after them must be seen too.
+constexpr size_t kMostQuotedBytes = 200;
+
+std::string Shortened(std::string_view text) {
+  const std::string valid = base::ToValidUtf8(text);
+  const std::string_view kept = base::CutUtf8(valid, kMostQuotedBytes);
+  return std::string(kept) + (kept.size() < valid.size() ? "\u2026" : "");
+}
+
+std::string Quoted(std::string_view text) { return "\"" + Shortened(text) + "\""; }
 
 // strerror(3) for several threads.
 std::string ErrorText(int error) {
@@ -203,7 +213,7 @@ CannotStart ProcessDriver::ExplainProgram(const shim::StatusRecord& start, std::
   const std::string name = "program " + Quoted(program);
   if (start.step == shim::StartStep::kFindProgram) {
     return Refuse(v1::REASON_CODE_PROGRAM_NOT_FOUND,
-                  name + " is in none of the directories of PATH (" + path + ")");
+                  name + " is in none of the directories of PATH (" + Shortened(path) + ")");
   }
   switch (start.error) {
     case ENOENT: {
@@ -212,9 +222,10 @@ CannotStart ProcessDriver::ExplainProgram(const shim::StatusRecord& start, std::
         return Refuse(v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE,
                       name + " is there, but the interpreter that its #! line names is not");
       }
-      return Refuse(v1::REASON_CODE_PROGRAM_NOT_FOUND,
-                    name + " does not exist there" +
-                        (program.front() == '/' ? "" : " (seen from " + directory + ")"));
+      return Refuse(
+          v1::REASON_CODE_PROGRAM_NOT_FOUND,
+          name + " does not exist there" +
+              (program.front() == '/' ? "" : " (seen from " + Shortened(directory) + ")"));
     }
     case ENOTDIR:
       return Refuse(v1::REASON_CODE_PROGRAM_NOT_FOUND, name + ": " + ErrorText(start.error));

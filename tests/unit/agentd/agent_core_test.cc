@@ -578,6 +578,54 @@ TEST_F(CoreTest, SendsTheFactsOfOneTurnInOneMessage) {
   EXPECT_EQ(FactsSent(effects).size(), 2u);
 }
 
+TEST_F(CoreTest, CutsALongMessageBetweenCharactersBeforeItIsNoted) {
+  Connect();
+  Receive(StartDirective(key_));
+  std::string message = "x";  // odd, so that 1024 falls into a character
+  for (int i = 0; i < 50'000; ++i) message += "\u00e9";
+  const std::vector<Effect> effects =
+      Handle(TaskNotStarted{key_, v1::REASON_CODE_PROGRAM_NOT_FOUND, "\xff" + message});
+  const auto notes = Only<Note>(effects);
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_EQ(notes[0].record.fact().ended().message(), "\uFFFD" + message.substr(0, 1021));
+  Run({13, 0, 0, 1});
+  const auto lost = FactsSent(Handle(TaskLost{{13, 0, 0, 1}, message}));
+  EXPECT_EQ(lost[0].ended().message(), message.substr(0, 1023));
+}
+
+TEST_F(CoreTest, SaysNoMoreInOneMessageThanBerthdTakes) {
+  Connect();
+  constexpr uint32_t kAttempts = 8000;
+  for (uint32_t i = 0; i < kAttempts; ++i) {
+    Receive(StartDirective({7, 0, i, 1}));
+    Handle(TaskNotStarted{{7, 0, i, 1}, v1::REASON_CODE_PROGRAM_NOT_FOUND, std::string(5000, 'm')});
+  }
+  const std::vector<Effect> effects = Connect();
+  const v1::Hello hello = HelloIn(effects);
+  ASSERT_EQ(hello.attempts_size(), static_cast<int>(kAttempts));
+  for (const v1::AttemptReport& report : hello.attempts()) {
+    EXPECT_EQ(report.phase(), v1::ATTEMPT_PHASE_ENDED);
+  }
+  for (const Send& send : Only<Send>(effects)) {
+    EXPECT_LT(send.message.ByteSizeLong(), size_t{4} << 20);
+  }
+  // Every end comes, with all that there is to say of it.
+  size_t ends = 0;
+  for (const v1::Fact& fact : FactsSent(effects)) {
+    if (fact.ended().message().size() == 1024) ++ends;
+  }
+  EXPECT_EQ(ends, kAttempts);
+  // Those that berthd has are told of once more, in few words.
+  v1::DaemonMessage ack;
+  ack.mutable_fact_ack()->set_sequence(2 * kAttempts);
+  Receive(ack);
+  const v1::Hello again = HelloIn(Handle(LinkUp{++link_}));
+  EXPECT_LT(again.ByteSizeLong(), size_t{4} << 20);
+  for (const v1::AttemptReport& report : again.attempts()) {
+    EXPECT_EQ(report.ended().reason(), v1::REASON_CODE_PROGRAM_NOT_FOUND);
+  }
+}
+
 TEST_F(CoreTest, ReportsWhatItHasAtEachSession) {
   Connect();
   const AttemptKey accepted{1, 0, 0, 1}, running{2, 0, 0, 1}, stopping{3, 0, 0, 1},

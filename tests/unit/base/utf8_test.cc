@@ -56,5 +56,14 @@ TEST(Utf8Test, CutsBetweenCharacters) {
   EXPECT_EQ(CutUtf8("plain", 0), "");
 }
 
+TEST(Utf8Test, ReplacesWhatIsNotValid) {
+  EXPECT_EQ(ToValidUtf8("a\u20ac"), "a\u20ac");
+  EXPECT_EQ(ToValidUtf8("\xff"
+                        "a\xe2\x82"
+                        "b\xc3"),
+            "\uFFFDa\uFFFD\uFFFDb\uFFFD");
+  EXPECT_EQ(ToValidUtf8(""), "");
+}
+
 }  // namespace
 }  // namespace berth::base
