@@ -20,6 +20,7 @@ namespace {
 
 constexpr uint64_t kCompactBytes = 8 << 20;
 constexpr int64_t kSweepMs = 3600 * 1000;
+constexpr int64_t kTendMs = 5000;
 constexpr int64_t kFirstRetryMs = 100;
 constexpr int64_t kMostRetryMs = 10'000;
 
@@ -162,6 +163,7 @@ void Agent::Begin() {
   // Effects of Began wait for the journal when it is new; then there is nothing to adopt.
   runner_->CleanUp([this](const AttemptKey& key) { return core_->Knows(key); });
   SweepOutput();
+  TendTasks();
   link_->Start();
 }
 
@@ -259,6 +261,12 @@ void Agent::Fail(absl::Status error) {
 void Agent::SweepOutput() {
   sweeper_.Post([this] { store_.Sweep(); });
   loop_.At(clock_.MonotonicMs() + kSweepMs, [this] { SweepOutput(); });
+}
+
+// Also while berthd is away.
+void Agent::TendTasks() {
+  runner_->Tend();
+  loop_.At(clock_.MonotonicMs() + kTendMs, [this] { TendTasks(); });
 }
 
 // ---- effects ----

@@ -84,6 +84,7 @@ class Agent {
   void OnDurable(uint64_t ticket, bool space_low);
   void Fail(absl::Status error);
   void SweepOutput();
+  void TendTasks();
 
   void Do(Launch& effect);
   void Do(const Inspect& effect);

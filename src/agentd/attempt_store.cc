@@ -16,6 +16,7 @@
 #include "base/small_file.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "shim/shim_process.h"
 
 namespace berth::agentd {
 namespace {
@@ -80,7 +81,38 @@ void RemoveTree(const std::string& path) {
 }
 
 // Whole blocks only: of a part of one, the bytes would be overwritten with zeros.
-int64_t Blocks(int64_t bytes) { return bytes - bytes % (64 << 10); }
+constexpr int64_t kBlockBytes = 64 << 10;
+int64_t Blocks(int64_t bytes) { return bytes - bytes % kBlockBytes; }
+
+// What a file takes up, which a hole makes less than its length and a reservation more.
+int64_t Allocated(const struct stat& info) { return int64_t{info.st_blocks} * 512; }
+
+// Whose the output files in a directory are: kAnybody when there are none, nothing when they are
+// not fit to be another attempt's. A task may have reserved space for its output and written none.
+std::optional<uint32_t> OwnerOfEmptyOutput(const std::string& directory) {
+  std::optional<uint32_t> owner;
+  for (const char* name : {"/stdout", "/stderr"}) {
+    struct stat info = {};
+    if (stat((directory + name).c_str(), &info) != 0) {
+      if (errno == ENOENT) continue;
+      return std::nullopt;
+    }
+    if (info.st_size > 0 || info.st_blocks > 0) return std::nullopt;
+    if (owner && *owner != info.st_uid) return std::nullopt;
+    owner = info.st_uid;
+  }
+  return owner.value_or(kAnybody);
+}
+
+// Whether its shim has seen every process of an attempt end, or it never had one.
+bool NothingLeft(int status_fd) {
+  using shim::StatusKind;
+  if (const auto end = shim::ReadStatus(status_fd, StatusKind::kEnd)) return end->stuck == 0;
+  if (const auto start = shim::ReadStatus(status_fd, StatusKind::kStart)) {
+    return start->step != shim::StartStep::kStarted;
+  }
+  return !shim::ReadStatus(status_fd, StatusKind::kShim);
+}
 
 }  // namespace
 
@@ -97,12 +129,12 @@ absl::Status AttemptStore::Open() {
   for (const std::string& name : Names(attempts_)) {
     if (name.rfind(kSpare, 0) != 0) continue;
     const auto number = ParseNumber<uint64_t>(std::string_view(name).substr(kSpare.size()));
-    struct stat info = {};
-    if (!number || stat((attempts_ + "/" + name + "/stdout").c_str(), &info) != 0) {
+    const std::optional<uint32_t> owner = OwnerOfEmptyOutput(attempts_ + "/" + name);
+    if (!number || !owner) {
       RemoveTree(attempts_ + "/" + name);
       continue;
     }
-    spares_[info.st_uid].push_back(*number);
+    spares_[*owner].push_back(*number);
     next_spare_ = std::max(next_spare_, *number + 1);
   }
   return absl::OkStatus();
@@ -147,8 +179,10 @@ std::optional<std::string> AttemptStore::TakeSpare(uint32_t uid) {
   return std::nullopt;
 }
 
-absl::Status AttemptStore::Write(const AttemptKey& key, const ProcessDriver::Prepared& prepared,
-                                 std::string_view script, const ProcessDriver::Identity& identity) {
+absl::StatusOr<base::UniqueFd> AttemptStore::Write(const AttemptKey& key,
+                                                   const ProcessDriver::Prepared& prepared,
+                                                   std::string_view script,
+                                                   const ProcessDriver::Identity& identity) {
   const std::string spec = shim::EncodeSpec(prepared.spec);
   if (spec.empty()) {
     return absl::InvalidArgumentError(
@@ -165,9 +199,10 @@ absl::Status AttemptStore::Write(const AttemptKey& key, const ProcessDriver::Pre
     BERTH_RETURN_IF_ERROR(MakeDirectory(directory, kPassThrough));
     return WriteInto(directory, prepared.needs_script, script, spec, identity);
   }
-  // It gets its name last: under that name there is never the specification of another attempt,
-  // whose cgroup may be somebody else's by now.
-  absl::Status written = WriteInto(*spare, prepared.needs_script, script, spec, identity);
+  // It gets its name last: under that name there are never the specification and the records of
+  // another attempt, whose cgroup may be somebody else's by now.
+  absl::StatusOr<base::UniqueFd> written =
+      WriteInto(*spare, prepared.needs_script, script, spec, identity);
   if (written.ok() && rename(spare->c_str(), directory.c_str()) != 0) {
     RemoveTree(directory);  // of an earlier try, which started nothing
     if (rename(spare->c_str(), directory.c_str()) != 0) {
@@ -178,16 +213,28 @@ absl::Status AttemptStore::Write(const AttemptKey& key, const ProcessDriver::Pre
   return written;
 }
 
-absl::Status AttemptStore::WriteInto(const std::string& directory, bool needs_script,
-                                     std::string_view script, const std::string& spec,
-                                     const ProcessDriver::Identity& identity) {
+absl::StatusOr<base::UniqueFd> AttemptStore::WriteInto(const std::string& directory,
+                                                       bool needs_script, std::string_view script,
+                                                       const std::string& spec,
+                                                       const ProcessDriver::Identity& identity) {
+  const std::string status_path = directory + "/" + shim::kStatusFileName;
+  base::UniqueFd status(shim::OpenLockedStatus(directory));
+  if (!status.valid()) return PathError(-status.get(), "lock", status_path);
+  // Records of an earlier attempt, which nothing has made sure were gone from the disk.
+  // Overwritten, not cut off: the file has its block from now on, and an end can be noted on a full
+  // disk.
+  static constexpr char kNothing[3 * shim::kStatusSlotBytes] = {};
+  if (pwrite(status.get(), kNothing, sizeof(kNothing), 0) != sizeof(kNothing)) {
+    return PathError(errno, "write", status_path);
+  }
   if (needs_script) {
     const std::string path = directory + "/script";
     unlink(path.c_str());  // an earlier try's may be its user's, and read-only
     BERTH_RETURN_IF_ERROR(WriteFile(path, script, 0500));
     BERTH_RETURN_IF_ERROR(GiveTo(path, identity));
   }
-  return WriteFile(directory + "/" + shim::kSpecFileName, spec, 0600);
+  BERTH_RETURN_IF_ERROR(WriteFile(directory + "/" + shim::kSpecFileName, spec, 0600));
+  return status;
 }
 
 absl::StatusOr<std::string> AttemptStore::ReadSpec(const AttemptKey& key) const {
@@ -198,15 +245,21 @@ void AttemptStore::CapOutput(const AttemptKey& key) const {
   const ProcessDriver::Paths paths = Paths(key);
   for (const std::string* path : {&paths.output, &paths.error}) {
     struct stat info = {};
-    if (stat(path->c_str(), &info) != 0) continue;
-    // What the file takes up, not how long it is: a hole at its start is what this makes.
-    if (int64_t{info.st_blocks} * 512 <= 2 * kKeepOutputBytes) continue;
-    if (info.st_size <= kKeepOutputBytes) continue;
-    const base::UniqueFd fd(open(path->c_str(), O_WRONLY | O_CLOEXEC));
-    if (!fd.valid() || fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-                                 Blocks(info.st_size - kKeepOutputBytes)) != 0) {
-      BERTH_LOG_WARN("{} is {} bytes long and cannot be shortened: errno {}", *path, info.st_size,
-                     errno);
+    if (stat(path->c_str(), &info) != 0 || Allocated(info) <= 2 * kKeepOutputBytes) continue;
+    const base::UniqueFd fd(open(path->c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+    const int64_t surplus = Blocks(std::max<int64_t>(0, info.st_size - kKeepOutputBytes));
+    bool freed = fd.valid() &&
+                 (surplus == 0 || fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                                            surplus) == 0) &&
+                 fstat(fd.get(), &info) == 0;
+    if (freed && Allocated(info) > 2 * kKeepOutputBytes) {
+      // It is past the end, where not every file system punches holes. What the task writes at this
+      // very moment may be lost: only one that reserves space for its output comes here.
+      freed = ftruncate(fd.get(), info.st_size) == 0;
+    }
+    if (!freed) {
+      BERTH_LOG_WARN("{} takes up {} bytes and cannot be shortened: errno {}", *path,
+                     Allocated(info), errno);
     }
   }
 }
@@ -227,6 +280,10 @@ bool AttemptStore::KeepOutput(const AttemptKey& key) const {
     const std::string& from = is_stderr ? paths.error : paths.output;
     struct stat info = {};
     if (stat(from.c_str(), &info) != 0 || info.st_size == 0) continue;
+    // Space that the task reserved past the end of what it wrote is not kept for a week.
+    if (Allocated(info) > info.st_size + kBlockBytes && truncate(from.c_str(), info.st_size) != 0) {
+      BERTH_LOG_WARN("space reserved in {} is not given back: errno {}", from, errno);
+    }
     const std::string to = KeptPath(Today(), key, is_stderr);
     if (rename(from.c_str(), to.c_str()) == 0) continue;
     const absl::Status made = MakeDirectory(to.substr(0, to.rfind('/')), 0700);
@@ -238,28 +295,18 @@ bool AttemptStore::KeepOutput(const AttemptKey& key) const {
   return true;
 }
 
-// Leaves the directory with nothing in it but empty files; false when it cannot.
+// False when the files cannot be another attempt's.
 bool AttemptStore::PutAside(const AttemptKey& key) {
   const std::string directory = Directory(key);
-  const ProcessDriver::Paths paths = Paths(key);
-  uint32_t owner = kAnybody;
-  for (const std::string* path : {&paths.output, &paths.error}) {
-    struct stat info = {};
-    if (stat(path->c_str(), &info) != 0) continue;
-    if (info.st_size > 0) return false;
-    owner = info.st_uid;
-  }
-  std::vector<uint64_t>& spares = spares_[owner];
+  const std::optional<uint32_t> owner = OwnerOfEmptyOutput(directory);
+  if (!owner) return false;
+  // Not while a shim has it, nor when the task may have left a process that has its output open.
+  const base::UniqueFd status(shim::OpenLockedStatus(directory));
+  if (!status.valid() || !NothingLeft(status.get())) return false;
+  std::vector<uint64_t>& spares = spares_[*owner];
   if (spares.size() >= kMostSpares) return false;
-  if (unlink(paths.script.c_str()) != 0 && errno != ENOENT) return false;
-  // The next shim must find no record of this one. Overwritten, not cut off: its block stays, and
-  // so the promise that an end can be noted on a full disk.
-  const std::string status = directory + "/" + shim::kStatusFileName;
-  static constexpr char kNothing[3 * shim::kStatusSlotBytes] = {};
-  const base::UniqueFd fd(open(status.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd.valid() || pwrite(fd.get(), kNothing, sizeof(kNothing), 0) != sizeof(kNothing)) {
-    return false;
-  }
+  const std::string script = Paths(key).script;
+  if (unlink(script.c_str()) != 0 && errno != ENOENT) return false;
   if (rename(directory.c_str(), SparePath(next_spare_).c_str()) != 0) return false;
   spares.push_back(next_spare_++);
   return true;

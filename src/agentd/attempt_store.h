@@ -21,7 +21,7 @@ namespace berth::agentd {
 // The attempts' files on the node:
 //
 //   STATE_DIR/attempts/KEY/       spec, status, script, stdout and stderr, until the end is noted
-//   STATE_DIR/attempts/.spare-N/  the same with empty files: put aside for the next
+//   STATE_DIR/attempts/.spare-N/  the same with empty output, put aside for the next
 //   STATE_DIR/output/DAY/         KEY.stdout and KEY.stderr of what has ended, if not empty: 7 days
 //   STATE_DIR/scratch/KEY/        where a task works that named no directory: 24 h after its end
 //
@@ -58,15 +58,19 @@ class AttemptStore {
   [[nodiscard]] std::vector<AttemptKey> List() const;
 
   // Makes the directory and writes what its shim needs. Files of an earlier try are replaced.
-  // Cost: a rename and a write; a mkdir and four inodes when nothing was put aside.
-  absl::Status Write(const AttemptKey& key, const ProcessDriver::Prepared& prepared,
-                     std::string_view script, const ProcessDriver::Identity& identity);
+  // Returns the status file, locked and without a record, for the shim to inherit.
+  // Cost: a rename and two writes; a mkdir and four inodes when nothing was put aside.
+  absl::StatusOr<base::UniqueFd> Write(const AttemptKey& key,
+                                       const ProcessDriver::Prepared& prepared,
+                                       std::string_view script,
+                                       const ProcessDriver::Identity& identity);
 
   absl::StatusOr<std::string> ReadSpec(const AttemptKey& key) const;
 
   // Keeps the output of an attempt whose end is noted, and puts the rest aside. `may_reuse`: nobody
-  // has its files open to read; else they are removed.
-  // Cost: a rename and a write; a rename more for each stream with output.
+  // has its files open to read; else they are removed. So are those of an attempt that may have
+  // left a process, which could still write to them. Cost: a rename; one more for each stream with
+  // output.
   void Tidy(const AttemptKey& key, bool may_reuse);
 
   // Opens what there is of a stream, wherever it lies by now; an invalid descriptor: nothing.
@@ -74,8 +78,8 @@ class AttemptStore {
   [[nodiscard]] base::UniqueFd OpenOutput(const AttemptKey& key, bool is_stderr) const;
 
   // Gives the file system back all but the last kKeepOutputBytes of each stream of a running
-  // attempt that has grown past twice that. Offsets in the file stay as they are.
-  // Cost: two stat(2) when there is nothing to do.
+  // attempt that takes up more than twice that; space reserved past its end counts. Offsets in the
+  // file stay as they are. Cost: two stat(2) when there is nothing to do.
   void CapOutput(const AttemptKey& key) const;
 
   // Removes what has been kept for its time. Cost: may be long.
@@ -87,9 +91,9 @@ class AttemptStore {
 
  private:
   std::optional<std::string> TakeSpare(uint32_t uid);
-  static absl::Status WriteInto(const std::string& directory, bool needs_script,
-                                std::string_view script, const std::string& spec,
-                                const ProcessDriver::Identity& identity);
+  static absl::StatusOr<base::UniqueFd> WriteInto(const std::string& directory, bool needs_script,
+                                                  std::string_view script, const std::string& spec,
+                                                  const ProcessDriver::Identity& identity);
   // False when something of it could not be moved.
   bool KeepOutput(const AttemptKey& key) const;
   bool PutAside(const AttemptKey& key);

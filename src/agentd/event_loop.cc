@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <utility>
 
 #include "base/check.h"
 
@@ -80,7 +81,7 @@ void EventLoop::Run() {
   for (;;) {
     {
       base::MutexLock lock(mutex_);
-      if (stopping_) return;
+      if (std::exchange(stopping_, false)) return;
     }
     Turn();
   }

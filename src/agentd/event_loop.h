@@ -45,7 +45,7 @@ class EventLoop {
     next_deadline_ = std::move(deadline);
   }
 
-  // Runs until Stop().
+  // Runs until Stop(); may run again after it.
   void Run();
   void Stop();
 

@@ -7,8 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
+#include <string_view>
 #include <variant>
 
 #include "base/logging.h"
@@ -20,6 +22,8 @@ namespace berth::agentd {
 namespace {
 
 constexpr int64_t kLookAgainMs = 20;
+constexpr int64_t kMostRetryMs = 10'000;
+constexpr int64_t kDiscardAgainMs = 1000;
 constexpr int kMostLooks = 500;
 constexpr size_t kNoticesAtOnce = 32;
 
@@ -38,6 +42,12 @@ std::string Reap(int pidfd) {
   }
   if (info.si_code == CLD_EXITED) return "exited with " + std::to_string(info.si_status);
   return "was killed by signal " + std::to_string(info.si_status);
+}
+
+// Whatever the state directory was called when the attempt was started.
+bool IsOutputOf(const AttemptKey& key, std::string_view path) {
+  const std::string end = "/" + ToString(key) + "/stdout";
+  return path.size() >= end.size() && path.substr(path.size() - end.size()) == end;
 }
 
 TaskOutcome OutcomeOf(const shim::StatusRecord& end, int64_t started_unix_ms) {
@@ -115,27 +125,24 @@ void TaskRunner::LaunchAs(const AttemptKey& key, const ProcessDriver::Identity& 
     parts_.cgroups.GiveBack(*cgroup, true, 0);
     NotStarted(key, {v1::REASON_CODE_DRIVER_ERROR, std::move(why)});
   };
-  const absl::Status written =
+  absl::StatusOr<base::UniqueFd> status =
       parts_.store.Write(key, prepared, start.payload().script(), identity);
-  if (!written.ok()) return fail(base::S(written.message()));
-  const std::string directory = parts_.store.Directory(key);
+  if (!status.ok()) return fail(base::S(status.status().message()));
   Shim shim;
-  shim.status.reset(shim::OpenLockedStatus(directory));
-  if (!shim.status.valid()) {
-    return fail(SystemError("lock the status file in " + directory, -shim.status.get()));
-  }
-  const int error = shim::StartShim(parts_.shim_program, directory, shim.status.get(),
-                                    notify_write_.get(), shim.pid);
+  shim.status = *std::move(status);
+  const int error = shim::StartShim(parts_.shim_program, parts_.store.Directory(key),
+                                    shim.status.get(), notify_write_.get(), shim.pid);
   if (error != 0) return fail(SystemError("start the shim " + parts_.shim_program, error));
+  shim.cgroup = *std::move(cgroup);
   shim.pidfd.reset(shim::OpenPidFd(shim.pid));
   if (!shim.pidfd.valid()) {
-    // Out of descriptors: a task that nobody watches must not run.
+    // Out of descriptors: a task that nobody watches must not run. It may have begun to.
     kill(shim.pid, SIGKILL);
     waitpid(shim.pid, nullptr, 0);
-    return fail("no descriptor is left to watch the task's shim with");
+    Conclude(key, std::move(shim), "was killed, as no descriptor was left to watch it with,");
+    return;
   }
   if (waiting.stop) shim::QueueStop(shim.pidfd.get(), waiting.grace_ms);
-  shim.cgroup = *std::move(cgroup);
   Watch(key, std::move(shim));
 }
 
@@ -226,6 +233,10 @@ void TaskRunner::Stop(const AttemptKey& key, int64_t grace_ms) {
     waiting->second.grace_ms = grace_ms;
     return;
   }
+  if (const auto search = searches_.find(key); search != searches_.end()) {
+    search->second.stop_grace_ms = grace_ms;
+    return;
+  }
   const auto shim = shims_.find(key);
   if (shim == shims_.end()) return;  // its end is on the way
   shim::QueueStop(shim->second.pidfd.get(), grace_ms);
@@ -240,78 +251,135 @@ void TaskRunner::ForceKill(const AttemptKey& key) {
 
 // ---- after a restart ----
 
-TaskCgroup TaskRunner::AdoptCgroup(const AttemptKey& key) {
+// The cgroup of an attempt whose spec is its own. An error is one that may pass.
+absl::StatusOr<TaskCgroup> TaskRunner::AdoptCgroup(const AttemptKey& key) {
   const absl::StatusOr<std::string> spec_file = parts_.store.ReadSpec(key);
-  if (!spec_file.ok()) return {};
+  if (absl::IsNotFound(spec_file.status())) return TaskCgroup{};
+  if (!spec_file.ok()) return spec_file.status();
   std::vector<uint64_t> words(spec_file->size() / sizeof(uint64_t) + 1);
   std::memcpy(words.data(), spec_file->data(), spec_file->size());
   const char* data = reinterpret_cast<const char*>(words.data());
   std::vector<char*> pointers(shim::PointersNeeded(data, spec_file->size()) + 1);
   shim::SpecView spec;
-  if (shim::ParseSpec(data, spec_file->size(), pointers.data(), spec) != nullptr) return {};
-  if (spec.header->kill_method == shim::KillMethod::kDescendants) return {};
+  if (shim::ParseSpec(data, spec_file->size(), pointers.data(), spec) != nullptr ||
+      !IsOutputOf(key, spec.output_path)) {
+    BERTH_LOG_WARN("attempt {}: its spec file is damaged or another attempt's", ToString(key));
+    return TaskCgroup{};
+  }
+  if (spec.header->kill_method == shim::KillMethod::kDescendants) return TaskCgroup{};
   const std::string directory = spec.kill_directory;
   absl::StatusOr<TaskCgroup> cgroup =
       parts_.cgroups.Adopt(directory.substr(directory.rfind('/') + 1));
   if (!cgroup.ok()) {
     BERTH_LOG_WARN("attempt {}: {}", ToString(key), cgroup.status().ToString());
-    return {};
+    return TaskCgroup{};
   }
-  return *std::move(cgroup);
+  return cgroup;
 }
 
-void TaskRunner::Inspect(const AttemptKey& key) { AdoptLive(key, AdoptCgroup(key), 0); }
+void TaskRunner::Inspect(const AttemptKey& key) {
+  searches_[key];
+  LookFor(key);
+}
 
-void TaskRunner::AdoptLive(const AttemptKey& key, TaskCgroup cgroup, int tries) {
+TaskCgroup TaskRunner::EndSearch(const AttemptKey& key) {
+  Search search = std::move(searches_.extract(key).mapped());
+  if (leftovers_wait_) RemoveLeftovers();
+  return std::move(search.cgroup).value_or(TaskCgroup{});
+}
+
+void TaskRunner::LookAgain(const AttemptKey& key, int64_t after_ms) {
+  parts_.loop.At(parts_.clock.MonotonicMs() + after_ms, [this, key] { LookFor(key); });
+}
+
+// What is wrong says nothing about the attempt, which may well run: neither an end nor a start may
+// follow from it.
+void TaskRunner::RetrySearch(const AttemptKey& key, const std::string& error) {
+  int64_t& wait = searches_.at(key).retry_ms;
+  if (wait == 0) {
+    BERTH_LOG_WARN("attempt {}: what became of it is not known yet: {}; trying again",
+                   ToString(key), error);
+  }
+  wait = std::clamp(2 * wait, kLookAgainMs, kMostRetryMs);
+  LookAgain(key, wait);
+}
+
+void TaskRunner::LookFor(const AttemptKey& key) {
   const std::string directory = parts_.store.Directory(key);
-  Shim shim;
-  shim.cgroup = std::move(cgroup);
   const int locked = shim::OpenLockedStatus(directory);
   if (locked >= 0) {  // no shim, and there will be none
-    shim.status.reset(locked);
-    if (const auto note = shim::ReadStatus(locked, shim::StatusKind::kShim)) {
-      shim.pid = note->shim_pid;
-      Conclude(key, std::move(shim), "ended while no agent ran");
-    } else {
-      parts_.cgroups.GiveBack(shim.cgroup, true, 0);
-      report_(TaskNeverStarted{key});
-    }
-    return;
-  }
-  if (locked != -EWOULDBLOCK) {
-    parts_.cgroups.GiveBack(shim.cgroup, false, 0);
-    if (locked != -ENOENT) {
-      BERTH_LOG_WARN("attempt {}: {}", ToString(key),
-                     SystemError("open the status file in " + directory, -locked));
-    }
+    FindRecords(key, base::UniqueFd(locked));
+  } else if (locked == -EWOULDBLOCK) {
+    FindShim(key);
+  } else if (locked == -ENOENT) {  // not even a directory
+    EndSearch(key);
     report_(TaskNeverStarted{key});
-    return;
+  } else {
+    RetrySearch(key, SystemError("open the status file in " + directory, -locked));
   }
-  const std::string status = directory + "/" + shim::kStatusFileName;
+}
+
+// The attempt has no shim any more, or never had one.
+void TaskRunner::FindRecords(const AttemptKey& key, base::UniqueFd status) {
+  Search& search = searches_.at(key);
+  const auto note = shim::ReadStatus(status.get(), shim::StatusKind::kShim);
+  const auto start = shim::ReadStatus(status.get(), shim::StatusKind::kStart);
+  const auto end = shim::ReadStatus(status.get(), shim::StatusKind::kEnd);
+  const bool never_ran = start && start->step != shim::StartStep::kStarted;
+  // What left nothing behind had given its cgroup back, perhaps to a task that runs in it now.
+  if (note && !never_ran && (!end || end->stuck != 0) && !search.cgroup) {
+    absl::StatusOr<TaskCgroup> cgroup = AdoptCgroup(key);
+    if (!cgroup.ok()) return RetrySearch(key, cgroup.status().ToString());
+    search.cgroup = *std::move(cgroup);
+  }
+  Shim shim;
+  shim.status = std::move(status);
+  shim.cgroup = EndSearch(key);
+  if (note) {
+    shim.pid = note->shim_pid;
+    Conclude(key, std::move(shim), "ended while no agent ran");
+  } else {
+    parts_.cgroups.GiveBack(shim.cgroup, true, 0);
+    report_(TaskNeverStarted{key});
+  }
+}
+
+// A shim has the attempt.
+void TaskRunner::FindShim(const AttemptKey& key) {
+  Search& search = searches_.at(key);
+  if (!search.cgroup) {
+    absl::StatusOr<TaskCgroup> cgroup = AdoptCgroup(key);
+    if (!cgroup.ok()) return RetrySearch(key, cgroup.status().ToString());
+    search.cgroup = *std::move(cgroup);
+    if (leftovers_wait_) RemoveLeftovers();
+  }
+  Shim shim;
+  const std::string status = parts_.store.Directory(key) + "/" + shim::kStatusFileName;
   shim.status.reset(open(status.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!shim.status.valid()) return RetrySearch(key, SystemError("open " + status, errno));
   if (const auto note = shim::ReadStatus(shim.status.get(), shim::StatusKind::kShim)) {
     shim.pid = note->shim_pid;
     shim.pidfd.reset(shim::OpenPidFd(shim.pid));
+    if (!shim.pidfd.valid() && shim.pidfd.get() != -ESRCH) {
+      return RetrySearch(key, SystemError("watch its shim", -shim.pidfd.get()));
+    }
     // Still locked after that: the descriptor is of the shim, not of a process that got its number.
     if (shim.pidfd.valid() && flock(shim.status.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (search.stop_grace_ms) shim::QueueStop(shim.pidfd.get(), *search.stop_grace_ms);
+      shim.cgroup = EndSearch(key);
       Watch(key, std::move(shim));
       AwaitStart(key);
       return;
     }
   }
   // It has only just been started, or is just ending: look again.
-  if (tries >= kMostLooks) {
-    BERTH_LOG_ERROR("attempt {}: {} stays locked, and no shim says that it has it", ToString(key),
-                    status);
-    parts_.cgroups.Kill(shim.cgroup);
-    parts_.cgroups.GiveBack(shim.cgroup, false, 0);
-    report_(TaskLost{key, "its shim could not be found again"});
-    return;
-  }
-  shim.status.reset();
-  parts_.loop.At(
-      parts_.clock.MonotonicMs() + kLookAgainMs,
-      [this, key, adopted = std::move(shim.cgroup), tries] { AdoptLive(key, adopted, tries + 1); });
+  if (++search.looks <= kMostLooks) return LookAgain(key, kLookAgainMs);
+  BERTH_LOG_ERROR("attempt {}: {} stays locked, and no shim says that it has it", ToString(key),
+                  status);
+  const TaskCgroup cgroup = EndSearch(key);
+  parts_.cgroups.Kill(cgroup);
+  parts_.cgroups.GiveBack(cgroup, false, 0);
+  report_(TaskLost{key, "its shim could not be found again"});
 }
 
 // A shim of another agent writes to that agent's pipe: its start is read from its file.
@@ -327,30 +395,55 @@ void TaskRunner::AwaitStart(const AttemptKey& key) {
 
 void TaskRunner::CleanUp(const std::function<bool(const AttemptKey&)>& known) {
   for (const AttemptKey& key : parts_.store.List()) {
-    if (known(key)) continue;
-    const std::string status = parts_.store.Directory(key) + "/" + shim::kStatusFileName;
-    const base::UniqueFd fd(open(status.c_str(), O_RDONLY | O_CLOEXEC));
-    const auto note = shim::ReadStatus(fd.get(), shim::StatusKind::kShim);
-    const base::UniqueFd pidfd(note ? shim::OpenPidFd(note->shim_pid) : -1);
-    if (!pidfd.valid() || flock(fd.get(), LOCK_EX | LOCK_NB) == 0) {
-      parts_.store.Tidy(key, false);
-      continue;
-    }
-    BERTH_LOG_WARN("attempt {} runs here and the journal does not know it: killed", ToString(key));
-    shim::QueueStop(pidfd.get(), 0);
+    if (!known(key)) Discard(key, known, 0);
   }
+  RemoveLeftovers();
+}
+
+// Until nothing is left of it, or a new attempt has its name.
+void TaskRunner::Discard(const AttemptKey& key, const std::function<bool(const AttemptKey&)>& known,
+                         int tries) {
+  const std::string directory = parts_.store.Directory(key);
+  base::UniqueFd status(shim::OpenLockedStatus(directory));
+  if (status.valid()) {
+    status.reset();
+    parts_.store.Tidy(key, false);
+    return;
+  }
+  if (status.get() == -ENOENT) return;
+  if (tries == 0) {
+    BERTH_LOG_WARN("attempt {} runs here and the journal does not know it: killed", ToString(key));
+  }
+  const std::string path = directory + "/" + shim::kStatusFileName;
+  const base::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto note = shim::ReadStatus(fd.get(), shim::StatusKind::kShim);
+  const base::UniqueFd pidfd(note ? shim::OpenPidFd(note->shim_pid) : -1);
+  // Still locked after that: it is the shim's.
+  if (pidfd.valid() && flock(fd.get(), LOCK_EX | LOCK_NB) != 0) shim::QueueStop(pidfd.get(), 0);
+  parts_.loop.At(parts_.clock.MonotonicMs() + kDiscardAgainMs, [this, key, known, tries] {
+    if (!known(key)) Discard(key, known, tries + 1);
+  });
+}
+
+void TaskRunner::RemoveLeftovers() {
+  leftovers_wait_ = std::any_of(searches_.begin(), searches_.end(),
+                                [](const auto& each) { return !each.second.cgroup; });
+  if (leftovers_wait_) return;
   for (const std::string& name : parts_.cgroups.RemoveLeftovers()) {
     BERTH_LOG_WARN("cgroup {} had processes of no attempt: killed", name);
   }
 }
 
-// ---- measuring ----
+// ---- now and then ----
+
+void TaskRunner::Tend() {
+  parts_.cgroups.Tidy();
+  for (const auto& [key, shim] : shims_) parts_.store.CapOutput(key);
+}
 
 std::vector<std::pair<AttemptKey, v1::Usage>> TaskRunner::SampleUsage() {
-  parts_.cgroups.Tidy();
   std::vector<std::pair<AttemptKey, v1::Usage>> changed;
   for (auto& [key, shim] : shims_) {
-    parts_.store.CapOutput(key);
     const CgroupUsage used = parts_.cgroups.Usage(shim.cgroup);
     v1::Usage usage;
     usage.set_cpu_time_ms(used.cpu_time_ms);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,15 +52,21 @@ class TaskRunner {
 
   // Cost: two files, one posix_spawn; no wait for the task.
   void Launch(const AttemptKey& key, v1::StartTask start);
-  // What became of an attempt of an agent before this one. May answer later.
+  // What became of an attempt of an agent before this one. May answer later: what cannot be found
+  // out now, for want of descriptors say, is asked again until it can.
   void Inspect(const AttemptKey& key);
   // Nothing happens when its process is not there.
   void Stop(const AttemptKey& key, int64_t grace_ms);
   void ForceKill(const AttemptKey& key);
 
   // After the last Inspect(): ends the shims of attempts that `known` does not know, and removes
-  // the files and cgroups that belong to no attempt.
+  // the files and cgroups that belong to no attempt; the cgroups when each search has found whose
+  // is whose.
   void CleanUp(const std::function<bool(const AttemptKey&)>& known);
+
+  // Keeps the output of running attempts within bounds, and removes cgroups that could not be
+  // removed before. To be called now and then.
+  void Tend();
 
   // What each running attempt uses, where it differs from the last time.
   std::vector<std::pair<AttemptKey, v1::Usage>> SampleUsage();
@@ -85,6 +92,15 @@ class TaskRunner {
     int64_t grace_ms = 0;
   };
 
+  // The search for what an agent before this one left of an attempt.
+  struct Search {
+    // Nothing: not known yet. Empty: it has none.
+    std::optional<TaskCgroup> cgroup;
+    int looks = 0;         // while a shim had it and did not say who it is
+    int64_t retry_ms = 0;  // after the last error
+    std::optional<int64_t> stop_grace_ms;
+  };
+
   void LaunchAs(const AttemptKey& key, const ProcessDriver::Identity& identity,
                 const UserRecord& user);
   void Watch(const AttemptKey& key, Shim shim);
@@ -94,8 +110,17 @@ class TaskRunner {
   void Conclude(const AttemptKey& key, Shim shim, const std::string& how_the_shim_ended);
   void NotStarted(const AttemptKey& key, CannotStart why);
 
-  [[nodiscard]] TaskCgroup AdoptCgroup(const AttemptKey& key);
-  void AdoptLive(const AttemptKey& key, TaskCgroup cgroup, int tries);
+  [[nodiscard]] absl::StatusOr<TaskCgroup> AdoptCgroup(const AttemptKey& key);
+  void LookFor(const AttemptKey& key);
+  void LookAgain(const AttemptKey& key, int64_t after_ms);
+  void RetrySearch(const AttemptKey& key, const std::string& error);
+  void FindShim(const AttemptKey& key);
+  void FindRecords(const AttemptKey& key, base::UniqueFd status);
+  // Ends the search and returns the attempt's cgroup, if it has one.
+  TaskCgroup EndSearch(const AttemptKey& key);
+  void Discard(const AttemptKey& key, const std::function<bool(const AttemptKey&)>& known,
+               int tries);
+  void RemoveLeftovers();
   void AwaitStart(const AttemptKey& key);
 
   const Parts parts_;
@@ -103,8 +128,11 @@ class TaskRunner {
   base::UniqueFd notify_read_;
   base::UniqueFd notify_write_;
   std::map<AttemptKey, Waiting> waiting_;
+  std::map<AttemptKey, Search> searches_;
   std::map<AttemptKey, Shim> shims_;
   std::map<pid_t, AttemptKey> by_pid_;
+  // Cgroups of nobody are to be removed once it is known which have an owner.
+  bool leftovers_wait_ = false;
 };
 
 }  // namespace berth::agentd

@@ -57,17 +57,20 @@ class Cgroups {
   // and a few writes.
   virtual absl::StatusOr<TaskCgroup> Take(const TaskLimits& limits) = 0;
 
-  // The one that an earlier agent took, after a restart.
+  // The one that an earlier agent took, after a restart. NotFound; AlreadyExists: it is taken, or
+  // ready for the next task.
   virtual absl::StatusOr<TaskCgroup> Adopt(std::string_view name) = 0;
 
   // Ends the use of a cgroup. `clean`: a shim has reported that nothing of the task is left, and
   // how many processes were killed at the memory limit; else it is emptied by force and removed.
   virtual void GiveBack(const TaskCgroup& cgroup, bool clean, uint32_t oom_kills) = 0;
 
-  // What the task uses now. Cost: two or three small files read.
+  // What the task uses now; nothing for a cgroup that is not taken. Cost: two or three small files
+  // read.
   virtual CgroupUsage Usage(const TaskCgroup& cgroup) = 0;
 
-  // Kills every process in it; returns how many there were. Cost: as shim::KillCgroup().
+  // Kills every process in it; returns how many there were. Nothing happens to one that is not
+  // taken. Cost: as shim::KillCgroup().
   virtual int Kill(const TaskCgroup& cgroup) = 0;
 
   // Empties and removes every cgroup below the root that nobody has taken or adopted: what an

@@ -85,7 +85,11 @@ class CgroupsV1 final : public Cgroups {
 
   absl::StatusOr<TaskCgroup> Adopt(std::string_view name) override {
     const std::string own(name);
-    if (!tree_.Exists(freezer_ + own) || !tree_.Exists(memory_ + own)) {
+    if (IsFree(own) || taken_.count(own) > 0) {
+      return absl::AlreadyExistsError(base::A("cgroup " + freezer_ + own + " has another use"));
+    }
+    if (own.rfind(kPrefix, 0) != 0 || !tree_.Exists(freezer_ + own) ||
+        !tree_.Exists(memory_ + own)) {
       return absl::NotFoundError(base::A("there is no cgroup " + freezer_ + own));
     }
     Slot slot;
@@ -108,6 +112,7 @@ class CgroupsV1 final : public Cgroups {
   }
 
   CgroupUsage Usage(const TaskCgroup& cgroup) override {
+    if (taken_.count(cgroup.name) == 0) return {};
     const std::string memory = memory_ + cgroup.name;
     return {
         .cpu_time_ms =
@@ -117,14 +122,15 @@ class CgroupsV1 final : public Cgroups {
     };
   }
 
-  int Kill(const TaskCgroup& cgroup) override { return KillNamed(cgroup.name); }
+  int Kill(const TaskCgroup& cgroup) override {
+    // Without a name it would be the root, with every task below it.
+    return taken_.count(cgroup.name) == 0 ? 0 : KillNamed(cgroup.name);
+  }
 
   std::vector<std::string> RemoveLeftovers() override {
     std::vector<std::string> had_processes;
     for (const std::string& name : Names()) {
-      const bool free = std::any_of(free_.begin(), free_.end(),
-                                    [&](const auto& each) { return each.first == name; });
-      if (free || taken_.count(name) > 0) continue;
+      if (IsFree(name) || taken_.count(name) > 0) continue;
       if (KillNamed(name) > 0) had_processes.push_back(name);
       Remove(name);
     }
@@ -139,6 +145,11 @@ class CgroupsV1 final : public Cgroups {
  private:
   static bool Holds(const std::vector<std::string>& list, const std::string& item) {
     return std::find(list.begin(), list.end(), item) != list.end();
+  }
+
+  bool IsFree(const std::string& name) const {
+    return std::any_of(free_.begin(), free_.end(),
+                       [&](const auto& each) { return each.first == name; });
   }
 
   std::vector<std::string> Names() const {

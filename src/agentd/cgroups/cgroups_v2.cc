@@ -60,7 +60,10 @@ class CgroupsV2 final : public Cgroups {
 
   absl::StatusOr<TaskCgroup> Adopt(std::string_view name) override {
     const std::string own(name);
-    if (!tree_.Exists(parent_ + own)) {
+    if (taken_.count(own) > 0) {
+      return absl::AlreadyExistsError(base::A("cgroup " + parent_ + own + " has another use"));
+    }
+    if (own.rfind(kPrefix, 0) != 0 || !tree_.Exists(parent_ + own)) {
       return absl::NotFoundError(base::A("there is no cgroup " + parent_ + own));
     }
     const auto kills = tree_.ReadNumber(parent_ + own + "/memory.events", "oom_kill ");
@@ -68,12 +71,14 @@ class CgroupsV2 final : public Cgroups {
   }
 
   void GiveBack(const TaskCgroup& cgroup, bool clean, uint32_t) override {
-    if (taken_.erase(cgroup.name) == 0) return;
+    if (taken_.count(cgroup.name) == 0) return;
     if (!clean) Kill(cgroup);
+    taken_.erase(cgroup.name);
     Remove(cgroup.name);
   }
 
   CgroupUsage Usage(const TaskCgroup& cgroup) override {
+    if (taken_.count(cgroup.name) == 0) return {};
     const std::string directory = parent_ + cgroup.name;
     return {
         .cpu_time_ms = tree_.ReadNumber(directory + "/cpu.stat", "usage_usec ").value_or(0) / 1000,
@@ -83,6 +88,8 @@ class CgroupsV2 final : public Cgroups {
   }
 
   int Kill(const TaskCgroup& cgroup) override {
+    // Without a name it would be the root, with every task below it.
+    if (taken_.count(cgroup.name) == 0) return 0;
     return shim::KillCgroup(shim::KillMethod::kCgroupKillV2, (parent_ + cgroup.name).c_str());
   }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -392,6 +393,48 @@ TEST_F(AgentProcessTest, SendsFactsAgainThatWereNotAcknowledged) {
   EXPECT_EQ(daemon().Facts(kKey).size(), 3u);
 }
 
+TEST_F(AgentProcessTest, TellsOfManyEndsWithMuchToSayAfterBerthdWasAway) {
+  agent_.Start();
+  daemon().set_acknowledge(false);
+  constexpr uint32_t kTasks = 60;
+  std::vector<v1::StartTask> tasks;
+  for (uint32_t i = 0; i < kTasks; ++i) {
+    v1::StartTask task = FakeDaemon::Task({7, 0, i, 1}, "");
+    task.mutable_payload()->clear_command();
+    task.mutable_payload()->add_command(std::string(100 << 10, 'p'));
+    (*task.mutable_payload()->mutable_environment())["PATH"] = "/" + std::string(100 << 10, 'd');
+    tasks.push_back(task);
+  }
+  daemon().SendStarts(tasks);
+  daemon().WaitForIgnoredFacts(2 * kTasks);
+  daemon().Stop();
+  daemon().set_acknowledge(true);
+  daemon().Start();
+  for (uint32_t i = 0; i < kTasks; ++i) {
+    const v1::AttemptEnded ended = daemon().WaitForEnd({7, 0, i, 1});
+    EXPECT_EQ(ended.reason(), v1::REASON_CODE_PROGRAM_NOT_FOUND);
+    EXPECT_THAT(ended.message(), HasSubstr("is in none of the directories of PATH (/ddd"));
+    EXPECT_LE(ended.message().size(), 1024u);
+  }
+}
+
+TEST_F(AgentProcessTest, KeepsOutputWithinBoundsWhileBerthdIsAway) {
+  agent_.Start();
+  const std::string go = agent_.path("go");
+  ASSERT_EQ(mkfifo(go.c_str(), 0666), 0);
+  daemon().SendStart(FakeDaemon::Task(
+      kKey, "read line < '" + go + "'; head -c 140000000 /dev/zero; exec sleep 600"));
+  daemon().WaitForStart(kKey);
+  daemon().Stop();
+  std::ofstream(go) << "go\n";
+  const std::string output = store().Paths(kKey).output;
+  AgentProcess::WaitUntil([&] {
+    struct stat info = {};
+    return stat(output.c_str(), &info) == 0 && info.st_size == 140'000'000 &&
+           int64_t{info.st_blocks} * 512 <= 2 * AttemptStore::kKeepOutputBytes;
+  });
+}
+
 TEST_F(AgentProcessTest, RunsEachTaskExactlyOnceHoweverOftenItIsKilled) {
   agent_.Start();
   constexpr uint32_t kTasks = 120;
@@ -436,6 +479,29 @@ TEST_F(AgentProcessTest, LosesATaskWhoseShimWasKilled) {
   EXPECT_THAT(ended.message(), HasSubstr("was killed by signal 9"));
   if (!agent_.has_cgroups()) return;
   EXPECT_EQ(AgentProcess::CountProcesses(marker), 0);
+}
+
+TEST_F(AgentProcessTest, LeavesATaskAloneWhoseSpecificationLiesInAnothersDirectory) {
+  agent_.Start();
+  const AttemptKey live{2, 0, 0, 1};
+  daemon().SendStart(FakeDaemon::Task(kKey, "exec sleep 600"));
+  daemon().SendStart(Waiting(live, 6));
+  daemon().WaitForStart(kKey);
+  daemon().WaitForStart(live);
+  agent_.Kill();
+  const base::UniqueFd status(
+      open((store().Directory(kKey) + "/status").c_str(), O_RDONLY | O_CLOEXEC));
+  shim::StatusRecord note;
+  ASSERT_EQ(pread(status.get(), &note, sizeof(note), 0), static_cast<ssize_t>(sizeof(note)));
+  ASSERT_EQ(kill(note.shim_pid, SIGKILL), 0);
+  AgentProcess::WaitUntil([&] { return flock(status.get(), LOCK_EX | LOCK_NB) == 0; });
+  ASSERT_EQ(flock(status.get(), LOCK_UN), 0);
+  fs::copy_file(store().Directory(live) + "/spec", store().Directory(kKey) + "/spec",
+                fs::copy_options::overwrite_existing);
+  agent_.Start();
+  EXPECT_EQ(daemon().WaitForEnd(kKey).end(), v1::ATTEMPT_END_LOST);
+  LetGo(live);
+  EXPECT_EQ(daemon().WaitForEnd(live).exit_code(), 6);
 }
 
 TEST_F(AgentProcessTest, LeavesItsTasksRunningWhenItIsTold) {

@@ -36,8 +36,25 @@ class AttemptStoreTest : public ::testing::Test {
 
   void Write(const AttemptKey& key, const ProcessDriver::Prepared& prepared = Plain(),
              const ProcessDriver::Identity& identity = {geteuid(), getegid(), false}) {
-    const absl::Status written = store_.Write(key, prepared, "#!/bin/sh\n", identity);
-    ASSERT_TRUE(written.ok()) << written;
+    const auto written = store_.Write(key, prepared, "#!/bin/sh\n", identity);
+    ASSERT_TRUE(written.ok()) << written.status();
+  }
+
+  // What a shim notes, in the slot of its kind.
+  void Note(const AttemptKey& key, shim::StatusRecord record) const {
+    shim::Seal(record);
+    const base::UniqueFd fd(open(StatusPath(key).c_str(), O_WRONLY));
+    ASSERT_EQ(pwrite(fd.get(), &record, sizeof(record),
+                     static_cast<off_t>(shim::SlotOffset(record.kind))),
+              static_cast<ssize_t>(sizeof(record)));
+  }
+  static shim::StatusRecord Record(shim::StatusKind kind) {
+    shim::StatusRecord record;
+    record.kind = kind;
+    return record;
+  }
+  std::string StatusPath(const AttemptKey& key) const {
+    return store_.Directory(key) + "/" + shim::kStatusFileName;
   }
 
   // As a shim does, which makes both, whatever the task writes.
@@ -136,7 +153,8 @@ TEST_F(AttemptStoreTest, LeavesOutputWhereItIsWhenItCannotBeMoved) {
 TEST_F(AttemptStoreTest, RefusesASpecWithANul) {
   ProcessDriver::Prepared prepared;
   prepared.spec.arguments = {std::string("a\0b", 3)};
-  EXPECT_EQ(store_.Write(key_, prepared, "", {}).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(store_.Write(key_, prepared, "", {}).status().code(),
+            absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(store_.List(), IsEmpty());
 }
 
@@ -153,11 +171,10 @@ TEST_F(AttemptStoreTest, KeepsOutputUnderTheDayOfTheEnd) {
 
 TEST_F(AttemptStoreTest, GivesTheFilesOfAnEndedAttemptToTheNext) {
   Write(key_);
-  shim::StatusRecord record;
-  record.kind = shim::StatusKind::kShim;
-  shim::Seal(record);
-  const std::string status = store_.Directory(key_) + "/" + shim::kStatusFileName;
-  std::ofstream(status).write(reinterpret_cast<const char*>(&record), sizeof(record));
+  for (const auto kind :
+       {shim::StatusKind::kShim, shim::StatusKind::kStart, shim::StatusKind::kEnd}) {
+    Note(key_, Record(kind));
+  }
   SetOutput(key_, "", "some");
   const ino_t output = Inode(store_.Paths(key_).output);
   const ino_t kept = Inode(store_.Paths(key_).error);
@@ -165,15 +182,86 @@ TEST_F(AttemptStoreTest, GivesTheFilesOfAnEndedAttemptToTheNext) {
 
   AttemptStore reopened(dir_.path(), clock_);
   ASSERT_TRUE(reopened.Open().ok());
-  ASSERT_TRUE(reopened.Write(next_, Plain(), "", {geteuid(), getegid(), false}).ok());
+  const auto status = reopened.Write(next_, Plain(), "", {geteuid(), getegid(), false});
+  ASSERT_TRUE(status.ok()) << status.status();
   EXPECT_EQ(Inode(reopened.Paths(next_).output), output);
   EXPECT_NE(Inode(reopened.Paths(next_).error), kept);
   EXPECT_EQ(ReadOutput(next_), "");
-  // Nothing says that the next attempt was ever started.
-  const base::UniqueFd fd(
-      open((reopened.Directory(next_) + "/" + shim::kStatusFileName).c_str(), O_RDONLY));
-  ASSERT_TRUE(fd.valid());
-  EXPECT_FALSE(shim::ReadStatus(fd.get(), shim::StatusKind::kShim).has_value());
+  // Nothing says that the next attempt was ever started, whatever the file had in it.
+  for (const auto kind :
+       {shim::StatusKind::kShim, shim::StatusKind::kStart, shim::StatusKind::kEnd}) {
+    EXPECT_FALSE(shim::ReadStatus(status->get(), kind).has_value());
+  }
+  struct stat info = {};
+  ASSERT_EQ(fstat(status->get(), &info), 0);
+  EXPECT_GT(info.st_blocks, 0) << "an end can be noted on a full disk";
+}
+
+TEST_F(AttemptStoreTest, GivesTheStatusFileLocked) {
+  const auto status = store_.Write(key_, Plain(), "", {geteuid(), getegid(), false});
+  ASSERT_TRUE(status.ok()) << status.status();
+  EXPECT_EQ(shim::OpenLockedStatus(store_.Directory(key_)), -EWOULDBLOCK);
+  EXPECT_FALSE(store_.Write(key_, Plain(), "", {geteuid(), getegid(), false}).ok())
+      << "the files of a live attempt are not another's";
+}
+
+TEST_F(AttemptStoreTest, TakesNoFilesThatAShimStillHas) {
+  auto status = store_.Write(key_, Plain(), "", {geteuid(), getegid(), false});
+  ASSERT_TRUE(status.ok()) << status.status();
+  SetOutput(key_, "");
+  store_.Tidy(key_, true);
+  EXPECT_EQ(CountFiles(), 0);
+}
+
+TEST_F(AttemptStoreTest, TakesNoFilesThatAProcessOfTheTaskMayHaveOpen) {
+  Write(key_);
+  SetOutput(key_, "");
+  shim::StatusRecord end = Record(shim::StatusKind::kEnd);
+  end.stuck = 1;
+  Note(key_, Record(shim::StatusKind::kShim));
+  Note(key_, end);
+  store_.Tidy(key_, true);
+  // One whose shim did not live to see its end.
+  Write(next_);
+  SetOutput(next_, "");
+  Note(next_, Record(shim::StatusKind::kShim));
+  Note(next_, Record(shim::StatusKind::kStart));
+  store_.Tidy(next_, true);
+  EXPECT_EQ(CountFiles(), 0);
+}
+
+TEST_F(AttemptStoreTest, TakesTheFilesOfAnAttemptThatCouldNotStart) {
+  Write(key_);
+  SetOutput(key_, "");
+  shim::StatusRecord start = Record(shim::StatusKind::kStart);
+  start.step = shim::StartStep::kExecute;
+  Note(key_, Record(shim::StatusKind::kShim));
+  Note(key_, start);
+  const ino_t output = Inode(store_.Paths(key_).output);
+  store_.Tidy(key_, true);
+  Write(next_);
+  EXPECT_EQ(Inode(store_.Paths(next_).output), output);
+}
+
+TEST_F(AttemptStoreTest, KeepsNoSpaceThatATaskReservedForItsOutput) {
+  const auto reserve = [&](const AttemptKey& key) {
+    const base::UniqueFd fd(open(store_.Paths(key).output.c_str(), O_WRONLY));
+    return fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 0, 16 << 20) == 0;
+  };
+  Write(key_);
+  SetOutput(key_, "");
+  if (!reserve(key_)) GTEST_SKIP() << "this file system cannot reserve space";
+  store_.Tidy(key_, true);
+  EXPECT_EQ(CountFiles(), 0);
+
+  Write(next_);
+  SetOutput(next_, "written");
+  ASSERT_TRUE(reserve(next_));
+  store_.Tidy(next_, true);
+  EXPECT_EQ(ReadOutput(next_), "written");
+  struct stat info = {};
+  ASSERT_EQ(fstat(store_.OpenOutput(next_, false).get(), &info), 0);
+  EXPECT_LT(int64_t{info.st_blocks} * 512, 1 << 20);
 }
 
 TEST_F(AttemptStoreTest, GivesNoFilesOfOneUserToAnother) {
@@ -274,6 +362,20 @@ TEST_F(AttemptStoreTest, CapsOutputAndLeavesOffsetsAsTheyAre) {
   EXPECT_EQ(chunk->data[0], 'x');
   OutputReader tail(open_it, 7);
   EXPECT_EQ(tail.Next(1 << 16, INT64_MAX)->data, "the end");
+}
+
+TEST_F(AttemptStoreTest, CapsWhatIsReservedPastTheEndOfOutput) {
+  Write(key_);
+  SetOutput(key_, "some");
+  const base::UniqueFd fd(open(store_.Paths(key_).output.c_str(), O_WRONLY));
+  if (fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 0, 200 << 20) != 0) {
+    GTEST_SKIP() << "this file system cannot reserve space";
+  }
+  store_.CapOutput(key_);
+  struct stat info = {};
+  ASSERT_EQ(fstat(fd.get(), &info), 0);
+  EXPECT_LT(int64_t{info.st_blocks} * 512, 1 << 20);
+  EXPECT_EQ(ReadOutput(key_), "some");
 }
 
 TEST_F(AttemptStoreTest, LeavesSmallerOutputAlone) {

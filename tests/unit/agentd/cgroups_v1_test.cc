@@ -203,6 +203,27 @@ TEST_F(CgroupsV1Test, EmptiesByForceWhatIsGivenBackUnclean) {
   EXPECT_FALSE(tree_.Exists(cgroup.kill_directory));
 }
 
+TEST_F(CgroupsV1Test, AdoptsNothingTwice) {
+  const TaskCgroup running = Take({1000, 64 * kMebibyte, 0});
+  const TaskCgroup ended = Take({1000, 64 * kMebibyte, 0});
+  cgroups_->GiveBack(ended, true, 0);
+  for (const TaskCgroup& cgroup : {running, ended}) {
+    EXPECT_EQ(cgroups_->Adopt(cgroup.name).status().code(), absl::StatusCode::kAlreadyExists);
+  }
+  EXPECT_EQ(cgroups_->Adopt("").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Take({}).name, ended.name);
+}
+
+TEST_F(CgroupsV1Test, KillsNobodyForATaskWithoutACgroup) {
+  const TaskCgroup cgroup = Take({1000, 64 * kMebibyte, 0});
+  runner_.Start(ShellIn(cgroup, "exec sleep 600"));
+  const shim::StatusRecord start = runner_.WaitForNotice();
+  EXPECT_EQ(cgroups_->Kill(TaskCgroup{}), 0);
+  cgroups_->GiveBack(TaskCgroup{}, false, 0);
+  EXPECT_EQ(cgroups_->Usage(TaskCgroup{}).memory_bytes, 0);
+  EXPECT_TRUE(berth::testing::IsRunning(start.task_pid));
+}
+
 TEST_F(CgroupsV1Test, IsForOneAgentAlone) {
   const auto second = OpenCgroupsV1(tree_, root_.mounts(), root_.name());
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);

@@ -103,6 +103,16 @@ TEST_F(CgroupsV2Test, KeepsTheWeightInsideWhatTheKernelTakes) {
   EXPECT_EQ(File("site/berth/" + huge->name + "/cpu.weight"), "10000");
 }
 
+TEST_F(CgroupsV2Test, AdoptsNothingTwiceAndKillsNobodyWithoutACgroup) {
+  const auto cgroup = cgroups_->Take({1000, 64 << 20, 0});
+  ASSERT_TRUE(cgroup.ok());
+  EXPECT_EQ(cgroups_->Adopt(cgroup->name).status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(cgroups_->Adopt("").status().code(), absl::StatusCode::kNotFound);
+  SetFile("site/berth/cgroup.kill", "");
+  EXPECT_EQ(cgroups_->Kill(TaskCgroup{}), 0);
+  EXPECT_EQ(File("site/berth/cgroup.kill"), "");
+}
+
 TEST_F(CgroupsV2Test, ReadsWhatATaskUses) {
   const auto cgroup = cgroups_->Take({1000, 64 << 20, 0});
   const std::string directory = "site/berth/" + cgroup->name;

@@ -32,7 +32,6 @@ std::shared_ptr<scheduler::LoopSnapshot> SampleSnapshot(const base::Clock& clock
   loop->durable_epoch = 77;
   loop->term = 3;
   loop->published_monotonic_ms = clock.MonotonicMs() - 250;
-  loop->recovered = true;
   loop->turns_total = 1'000;
   loop->turn_latency.Observe(15e-6);
   loop->turn_latency.Observe(30);
