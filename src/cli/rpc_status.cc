@@ -28,8 +28,10 @@ void Read(const google::rpc::BadRequest& request, absl::Status& status, std::str
     if (!status.GetPayload(kFieldPayload).has_value()) {
       status.SetPayload(kFieldPayload, absl::Cord(violation.field()));
     }
-    if (message.find(violation.field()) == std::string::npos ||
-        message.find(violation.description()) == std::string::npos) {
+    const bool said = message == violation.description() ||
+                      (message.find(violation.field()) != std::string::npos &&
+                       message.find(violation.description()) != std::string::npos);
+    if (!said) {
       message += "\n  " + violation.field() + (violation.field().empty() ? "" : ": ") +
                  violation.description();
     }

@@ -15,15 +15,14 @@ using state::TaskState;
 Reply Turn::Do(const Principal& who, const state::Cancel& command) {
   if (!command.request_id.empty()) {
     if (const auto* first = state_->FindRequest(who.name, command.request_id)) {
-      if (first->body_hash != command.body_hash) {
-        return Refuse(absl::AlreadyExistsError("request_id \"" + command.request_id +
-                                               "\": it was used for another request before; give "
-                                               "each request its own"),
-                      Reason::kRequestIdReused, "request_id");
-      }
+      if (first->body_hash != command.body_hash) return RefuseReused(command.request_id);
       // Cancelling again is harmless: it goes through, and says how things stand now.
     } else {
-      state_->PutRequest({who.name, command.request_id, command.body_hash, JobId{0}, now_ms_});
+      state_->PutRequest({.principal = who.name,
+                          .request_id = command.request_id,
+                          .body_hash = command.body_hash,
+                          .epoch = state_->meta().epoch,
+                          .answered_ms = now_ms_});
     }
   }
   CancelReply reply;

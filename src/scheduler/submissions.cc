@@ -23,19 +23,14 @@ Reply Turn::Do(const Principal& who, state::SubmitJob& command) {
   }
   if (!command.request_id.empty()) {
     if (const auto* first = state_->FindRequest(who.name, command.request_id)) {
-      if (first->body_hash != command.body_hash) {
-        return Refuse(absl::AlreadyExistsError("request_id \"" + command.request_id +
-                                               "\": it was used for another request before; give "
-                                               "each request its own"),
-                      Reason::kRequestIdReused, "request_id");
-      }
-      SubmitReply reply;
-      reply.job = first->job;
-      if (const JobRow* job = state_->FindJob(first->job)) {
-        reply.tasks = job->spec->task_count();
-        Judge(*job, reply);
-      }
-      return Answer(std::move(reply));
+      if (first->body_hash != command.body_hash) return RefuseReused(command.request_id);
+      SubmitReply repeated;
+      repeated.job = first->job;
+      repeated.tasks = first->tasks;
+      if (const JobRow* job = state_->FindJob(first->job)) Judge(*job, repeated);
+      Reply reply = Answer(std::move(repeated));
+      reply.epoch = first->epoch;
+      return reply;
     }
   }
   Reply reply = Admit(who, command);
@@ -95,7 +90,13 @@ Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
     SyncQueue(job, g);
   }
   if (!command.request_id.empty()) {
-    state_->PutRequest({who.name, command.request_id, command.body_hash, job.id, now_ms_});
+    state_->PutRequest({.principal = who.name,
+                        .request_id = command.request_id,
+                        .body_hash = command.body_hash,
+                        .job = job.id,
+                        .tasks = spec.task_count(),
+                        .epoch = state_->meta().epoch,
+                        .answered_ms = now_ms_});
   }
   Audit(who, "submit_job", "job " + std::to_string(job.id.value), "ok",
         std::to_string(spec.task_count()) + " tasks in namespace " + spec.ns);

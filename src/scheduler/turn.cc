@@ -158,6 +158,13 @@ Reply Turn::Refuse(absl::Status status, Reason reason, std::string field) {
   return reply;
 }
 
+Reply Turn::RefuseReused(const std::string& request_id) {
+  return Refuse(absl::AlreadyExistsError("request_id \"" + request_id +
+                                         "\": it was used for another request before; give each "
+                                         "request its own"),
+                Reason::kRequestIdReused, "request_id");
+}
+
 void Turn::Audit(const Principal& who, std::string action, std::string object, std::string outcome,
                  std::string detail) {
   state_->Audit({.unix_ms = wall_ms_,

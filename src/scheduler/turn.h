@@ -114,6 +114,7 @@ class Turn {
 
   Reply Answer(ReplyBody body);
   Reply Refuse(absl::Status status, Reason reason, std::string field = "");
+  Reply RefuseReused(const std::string& request_id);
   void Audit(const state::Principal& who, std::string action, std::string object,
              std::string outcome, std::string detail = "");
 

@@ -40,6 +40,8 @@ struct RequestView {
   std::string request_id;
   std::string body_hash;    // SHA-256 in hexadecimal
   JobId job;                // what it made; 0: nothing
+  int64_t tasks = 0;        // of that job
+  uint64_t epoch = 0;       // that the answer showed: a watch from there misses nothing of the job
   int64_t answered_ms = 0;  // loop time
 };
 

@@ -312,10 +312,12 @@ Record Encode(const state::NodeLinkView& link) {
 }
 
 Record Encode(const state::RequestView& request) {
-  const auto& [principal, request_id, body_hash, job, answered_ms] = request;
+  const auto& [principal, request_id, body_hash, job, tasks, epoch, answered_ms] = request;
   v1::RequestRecord record;
   record.set_body_hash(body_hash);
   record.set_job(job.value);
+  record.set_tasks(tasks);
+  record.set_epoch(epoch);
   record.set_answered_at_ms(answered_ms);
   return MakeRecord(Table::kRequests, PrincipalKey(principal, request_id), record);
 }
@@ -524,6 +526,8 @@ absl::StatusOr<state::RequestView> DecodeRequest(std::string_view key, std::stri
                             .request_id = std::move(parts.id),
                             .body_hash = record.body_hash(),
                             .job = JobId{record.job()},
+                            .tasks = record.tasks(),
+                            .epoch = record.epoch(),
                             .answered_ms = record.answered_at_ms()};
 }
 

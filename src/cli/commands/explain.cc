@@ -100,7 +100,8 @@ std::string Page(const v1::Explanation& explanation) {
     page.Line("Node", decision.winner().node());
     page.Line("Epoch", std::to_string(decision.epoch()));
     page.Line("Profile", decision.profile());
-    page.Line("Feasible", std::to_string(decision.nodes_feasible()) + " nodes");
+    page.Line("Feasible", std::to_string(decision.nodes_feasible()) +
+                              (decision.nodes_feasible() == 1 ? " node" : " nodes"));
     if (!decision.runner_up().empty()) {
       page.Line("Runner-up",
                 decision.runner_up() + ", total " + std::to_string(decision.runner_up_total()));

@@ -281,11 +281,11 @@ TEST_F(JournalThreadTest, GoesOnWithoutASnapshotThatCannotBeWritten) {
   journal->Append({"a"}, 1);
   WaitFor(1);
   journal->AppendLater({"b"});
-  {
-    const FewDescriptors few(1);
-    journal->Replace({"a+b"}, 2);
-    WaitFor(2);
-  }
+  const std::string in_the_way = path_ + ".new";
+  ASSERT_EQ(mkdir(in_the_way.c_str(), 0700), 0);
+  journal->Replace({"a+b"}, 2);
+  WaitFor(2);
+  ASSERT_EQ(rmdir(in_the_way.c_str()), 0);
   journal->Append({"c"}, 3);
   WaitFor(3);
   EXPECT_THAT(Read(), ElementsAre("a", "b", "c"));

@@ -48,6 +48,13 @@ TEST(RpcStatusTest, DoesNotSayTwiceWhatTheMessageSays) {
   const absl::Status status =
       FromGrpc(WithDetails(grpc::StatusCode::INVALID_ARGUMENT, "name: is too long", {&bad}));
   EXPECT_EQ(base::S(status.message()), "name: is too long");
+
+  violation->set_field("job_id");
+  violation->set_description("job 99: there is none of that id");
+  EXPECT_EQ(base::S(FromGrpc(WithDetails(grpc::StatusCode::NOT_FOUND,
+                                         "job 99: there is none of that id", {&bad}))
+                        .message()),
+            "job 99: there is none of that id");
 }
 
 TEST(RpcStatusTest, AViolationOfNoFieldIsSaidAsItIs) {

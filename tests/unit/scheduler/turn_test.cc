@@ -236,8 +236,13 @@ TEST(TurnTest, CancellingWhatHasEndedIsNoError) {
 
 TEST(TurnTest, ARepeatedRequestGetsTheFirstAnswer) {
   TurnHarness loop;
-  const JobId first = loop.SubmitOk({.request_id = "r1"});
-  EXPECT_EQ(loop.SubmitOk({.request_id = "r1"}), first);
+  const Reply answer = loop.Submit({.tasks = 3, .request_id = "r1"});
+  const JobId first = std::get<SubmitReply>(answer.body).job;
+  loop.Get<CancelReply>(state::Cancel{.objects = {{.job = first}}});
+  const Reply again = loop.Submit({.tasks = 3, .request_id = "r1"});
+  EXPECT_EQ(std::get<SubmitReply>(again.body).job, first);
+  EXPECT_EQ(std::get<SubmitReply>(again.body).tasks, 3);
+  EXPECT_EQ(again.epoch, answer.epoch);  // a watch from there misses nothing of the job
   EXPECT_EQ(loop.turn().state().jobs().size(), 1u);
   const Reply other = loop.Submit({.request_id = "r1", .body_hash = "other"});
   EXPECT_EQ(other.status.code(), absl::StatusCode::kAlreadyExists);

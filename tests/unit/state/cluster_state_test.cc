@@ -183,8 +183,8 @@ TEST_F(ClusterStateTest, RemembersARemovedJobAsATombstone) {
 }
 
 TEST_F(ClusterStateTest, ForgetsOldRequestsOnly) {
-  state_.PutRequest({"p", "old", "h", JobId{1}, 100});
-  state_.PutRequest({"p", "new", "h", JobId{2}, 900});
+  state_.PutRequest({.principal = "p", .request_id = "old", .body_hash = "h", .answered_ms = 100});
+  state_.PutRequest({.principal = "p", .request_id = "new", .body_hash = "h", .answered_ms = 900});
   state_.ExpireRequests(500, 10);
   EXPECT_EQ(state_.FindRequest("p", "old"), nullptr);
   ASSERT_NE(state_.FindRequest("p", "new"), nullptr);

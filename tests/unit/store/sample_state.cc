@@ -172,6 +172,8 @@ state::RequestView SampleRequest() {
           .request_id = "b1946ac9",
           .body_hash = base::Sha256Hex("body"),
           .job = JobId{12},
+          .tasks = 100,
+          .epoch = 77,
           .answered_ms = 5'001};
 }
 
