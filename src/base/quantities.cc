@@ -14,7 +14,7 @@ namespace {
 __extension__ using Wide = __int128;
 
 constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
-// Enough digits for every amount that fits; more would only cost time.
+// Enough digits for every amount that fits.
 constexpr std::size_t kMaxDigits = 19;
 constexpr std::size_t kMaxQuotedBytes = 64;
 
@@ -22,6 +22,7 @@ constexpr std::size_t kMaxQuotedBytes = 64;
 struct Decimal {
   Wide value = 0;
   int decimals = 0;
+  bool too_large = false;  // it has more digits than any amount that fits; they are not in `value`
   std::string_view unit;
 };
 
@@ -55,7 +56,12 @@ std::optional<Decimal> ReadDecimal(std::string_view text) {
       continue;
     }
     if (!IsDigit(c)) break;
-    if (result.value != 0 && ++digits > kMaxDigits) return std::nullopt;
+    if (result.value != 0 && ++digits > kMaxDigits) {
+      if (point && !result.too_large) return std::nullopt;
+      result.too_large = true;
+      if (point) ++result.decimals;
+      continue;
+    }
     if (result.value == 0) digits = 1;  // leading zeros do not count
     result.value = result.value * 10 + (c - '0');
     if (point && ++result.decimals > static_cast<int>(kMaxDigits)) return std::nullopt;
@@ -73,6 +79,7 @@ Wide PowerOfTen(int exponent) {
 
 // number x factor, a fraction rounded up. Empty when it does not fit.
 std::optional<int64_t> Scale(const Decimal& number, int64_t factor) {
+  if (number.too_large) return std::nullopt;
   const Wide scaled = number.value * factor;
   const Wide divisor = PowerOfTen(number.decimals);
   const Wide result = scaled / divisor + (scaled % divisor != 0 ? 1 : 0);
@@ -135,6 +142,7 @@ bool IsNegative(std::string_view text) {
 
 // What somebody who wrote no unit, or a unit that is nearly one, most likely meant.
 std::string LikelyBytes(const Decimal& number, std::string_view text) {
+  if (number.too_large) return "";
   const std::string digits(text.substr(0, text.size() - number.unit.size()));
   if (number.unit.empty()) {
     // A number as large as this was meant in bytes.
@@ -203,11 +211,11 @@ absl::StatusOr<int64_t> ParseCpuMilli(std::string_view text) {
   const std::optional<Decimal> number = ReadDecimal(text);
   if (!number || (!number->unit.empty() && number->unit != "m")) return Refuse(text, kCpuAccepted);
   const int64_t factor = number->unit.empty() ? 1000 : 1;
+  const std::optional<int64_t> milli = Scale(*number, factor);
+  if (!milli) return Refuse(text, "is too large");
   if ((number->value * factor) % PowerOfTen(number->decimals) != 0) {
     return Refuse(text, "is finer than a thousandth of a core (1m)");
   }
-  const std::optional<int64_t> milli = Scale(*number, factor);
-  if (!milli) return Refuse(text, "is too large");
   return *milli;
 }
 
@@ -274,11 +282,11 @@ absl::StatusOr<absl::Duration> ParseDuration(std::string_view text) {
       return Refuse(text, "has its units out of order: the largest comes first, each once");
     }
     next_unit = position + 1;
+    const std::optional<int64_t> ms = Scale(*number, unit->factor);
+    if (!ms) return Refuse(text, "is too long: at most 36500d");
     if ((number->value * unit->factor) % PowerOfTen(number->decimals) != 0) {
       return Refuse(text, "is finer than a millisecond");
     }
-    const std::optional<int64_t> ms = Scale(*number, unit->factor);
-    if (!ms) return Refuse(text, "is too long: at most 36500d");
     total_ms += *ms;
     rest = number->unit.substr(unit_end);
   }

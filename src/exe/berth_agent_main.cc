@@ -22,6 +22,7 @@
 #include "base/strings.h"
 #include "base/unique_fd.h"
 #include "config/agent_loader.h"
+#include "wire/grpc_log.h"
 
 namespace {
 
@@ -162,6 +163,7 @@ void Reload(const std::string& path, berth::config::AgentConfig& current,
 
 int Run(const std::string& config_path, berth::config::AgentConfig config) {
   if (const absl::Status logging = StartLogging(config.log); !logging.ok()) return Fail(logging);
+  berth::wire::RouteGrpcLog();
   const berth::base::UniqueFd signals = TakeSignals();
   if (!signals.valid()) return Fail(absl::ErrnoToStatus(errno, "cannot take signals"));
   std::signal(SIGPIPE, SIG_IGN);

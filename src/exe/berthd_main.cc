@@ -13,6 +13,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,7 @@
 #include "base/build_info.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/did_you_mean.h"
 #include "base/logging.h"
 #include "base/mutex.h"
 #include "base/service_notify.h"
@@ -41,6 +43,7 @@
 #include "scheduler/recovery.h"
 #include "store/recover.h"
 #include "store/rocksdb_store.h"
+#include "wire/grpc_log.h"
 
 namespace berth {
 namespace {
@@ -371,6 +374,7 @@ int Serve(const std::string& path, const config::BerthdConfig& config) {
   std::signal(SIGPIPE, SIG_IGN);
 
   if (auto status = StartLogging(config.log); !status.ok()) return Fail(status);
+  wire::RouteGrpcLog();
   BERTH_LOG_INFO("berthd {} ({}){}", base::Version(), base::BuildDescription(),
                  config.cluster_name.empty() ? "" : ", cluster \"" + config.cluster_name + "\"");
   BERTH_LOG_INFO("effective configuration, from {}:", path.empty() ? "the defaults" : path);
@@ -430,13 +434,29 @@ int main(int argc, char** argv) {
   app.add_flag("--print-config", print_config, "Print the effective configuration and exit");
   app.set_version_flag("--version", "berthd " + std::string(base::Version()));
   CLI::App* config_command = app.add_subcommand("config", "Work with configuration files");
-  config_command->require_subcommand(1);
+  config_command->fallthrough();
   CLI::App* check = config_command->add_subcommand("check", "Check a file; print what it means");
   check->add_option("FILE", path, "The file (default: the one that berthd would read)");
+  check->fallthrough();
+  app.allow_extras();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return error.get_exit_code() == 0 ? app.exit(error) : (app.exit(error), 2);
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::cerr << "berthd: " << error.what() << "; see 'berthd --help'\n";
+    return 2;
+  }
+  if (const std::vector<std::string> extra = app.remaining(true); !extra.empty()) {
+    static constexpr std::string_view kKnown[] = {
+        "--config", "--print-config", "--version", "--help", "config", "check",
+    };
+    std::cerr << "berthd: unknown argument \"" << extra[0] << "\""
+              << base::DidYouMean(extra[0], kKnown) << "; see 'berthd --help'\n";
+    return 2;
+  }
+  if (config_command->parsed() && !check->parsed()) {
+    std::cerr << "berthd: what of the configuration? write berthd config check [FILE]\n";
+    return 2;
   }
   const auto config = LoadConfig(path);
   if (!config.ok()) return Fail(config.status());

@@ -64,12 +64,21 @@ class OperateTest(cluster.IntegrationTest):
 
     # ---- configuration ----
 
+    def berthd(self, *arguments):
+        done = subprocess.run([cluster.BIN / "berthd", *arguments], text=True, capture_output=True)
+        return cluster.Result(done.returncode, done.stdout, done.stderr)
+
     def check(self, text):
         path = self.berth.directory / "checked.yaml"
         path.write_text(text)
-        done = subprocess.run([cluster.BIN / "berthd", "config", "check", path], text=True,
-                              capture_output=True)
-        return cluster.Result(done.returncode, done.stdout, done.stderr)
+        return self.berthd("config", "check", path)
+
+    def test_a_misspelt_argument_is_named(self):
+        self.assert_refused(self.berthd("--confg", "x.yaml"), 2, "--confg", "did you mean",
+                            "--config", "berthd --help")
+        self.assert_refused(self.berthd("config", "chekc"), 2, "chekc", "berthd --help")
+        self.assert_refused(self.berthd("config", "check", "--config", "/nowhere.yaml"), 1,
+                            "/nowhere.yaml", "No such file")
 
     def test_a_good_file_is_accepted(self):
         self.assertEqual(0, self.check(json.dumps(self.berth.berthd_config)).code)

@@ -49,6 +49,10 @@ TEST(QuantitiesTest, RefusesWhatAreNotCores) {
   EXPECT_THAT(Message(ParseCpuMilli("two").status()), HasSubstr("2, 0.5 or 500m"));
   EXPECT_THAT(Message(ParseCpuMilli("-1").status()), HasSubstr("\"-1\" is negative"));
   EXPECT_THAT(Message(ParseCpuMilli("0.0001").status()), HasSubstr("finer than a thousandth"));
+  for (const char* text : {"9223372036854775807", "99999999999999999999", "99999999999999999999.5",
+                           "99999999999999999999.00001", "99999999999999999999m"}) {
+    EXPECT_THAT(Message(ParseCpuMilli(text).status()), HasSubstr("is too large")) << text;
+  }
 }
 
 TEST(QuantitiesTest, ReadsBytes) {
@@ -79,6 +83,8 @@ TEST(QuantitiesTest, RefusesWhatAreNotBytes) {
         "2Gi2Mi", "2m",   "0x2Gi", "2Gi\n"}) {
     EXPECT_FALSE(ParseBytes(text).ok()) << text;
   }
+  EXPECT_THAT(Message(ParseBytes("99999999999999999999Gi").status()), HasSubstr("is too large"));
+  EXPECT_THAT(Message(ParseBytes("99999999999999999999").status()), HasSubstr("has no unit: "));
 }
 
 TEST(QuantitiesTest, ProposesTheLikelyUnit) {
