@@ -80,7 +80,8 @@ Client::Client(std::string address, absl::Duration timeout, const base::Clock* c
   grpc::ChannelArguments arguments;
   // A daemon that starts again is found soon.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  // In spite of its name, what one attempt may take: a daemon that is busy needs its time.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10'000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   // Berth's own answers are bounded by the server; a list of nodes may be larger than the default.
   arguments.SetMaxReceiveMessageSize(-1);

@@ -126,6 +126,15 @@ class OperateTest(cluster.IntegrationTest):
         self.assertIn("allowRoot", log)
         self.assertIn("nodeName: node-a", log)
 
+    def test_a_berthd_that_is_slow_to_answer_is_waited_for(self):
+        self.berth = self.start_cluster()
+        self.berth.berthd.signal(signal.SIGSTOP)
+        patient = self.berth.popen("get", "nodes", "-o", "name")
+        self.assertEqual(5, self.berth.run("--request-timeout", "2s", "get", "nodes").code)
+        self.berth.berthd.signal(signal.SIGCONT)
+        out, err = patient.communicate(timeout=30)
+        self.assertEqual((0, b"node/node-a\n", b""), (patient.returncode, out, err))
+
     def test_the_clusters_name_is_in_the_log_and_in_the_metrics(self):
         self.berth = self.start_cluster(berthd={"clusterName": "lab-1"})
         self.assertIn('cluster "lab-1"', self.berth.berthd.log())
