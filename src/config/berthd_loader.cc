@@ -56,13 +56,23 @@ void ReadMode(MapReader& map, uint32_t* mode) {
   *mode = static_cast<uint32_t>(std::stoul(text, nullptr, 8));
 }
 
-// A duration that is known but cannot be chosen yet.
-void ReadFixedDuration(MapReader& map, std::string_view key, absl::Duration* target) {
-  absl::Duration value;
-  if (!map.Duration(key, absl::Milliseconds(1), kLongest, &value)) return;
-  if (value != *target) {
-    map.Fail(key, base::FormatExactDuration(value) + " is not honoured yet: only the default, " +
-                      base::FormatExactDuration(*target) + ", is");
+// What agents are told, and when a silent node counts as away and as lost.
+void ReadSilence(MapReader& map, BerthdConfig* config) {
+  map.Duration("heartbeatInterval", absl::Seconds(1), absl::Minutes(5),
+               &config->heartbeat_interval);
+  map.Duration("lease", absl::Seconds(2), absl::Hours(1), &config->lease);
+  map.Duration("lostAfter", absl::Seconds(2), kLongest, &config->lost_after);
+  const auto text = [](absl::Duration duration) { return base::FormatExactDuration(duration); };
+  // One heartbeat may get lost on its way.
+  if (config->lease < 2 * config->heartbeat_interval) {
+    map.Fail("lease", text(config->lease) + " is too short: at least two heartbeats (" +
+                          text(2 * config->heartbeat_interval) + ")");
+  }
+  if (config->lost_after < config->lease) {
+    map.Fail("lostAfter", text(config->lost_after) + " is shorter than lease (" +
+                              text(config->lease) +
+                              "): tasks would be given up on nodes that "
+                              "still get new ones");
   }
 }
 
@@ -256,9 +266,7 @@ void ReadBerthd(const Node& root, BerthdConfig* config) {
                  "\" is not a name: letters, digits, \"_\", \".\" or \"-\", at most 63");
   }
   ReadLog(map, &config->log);
-  ReadFixedDuration(map, "heartbeatInterval", &config->heartbeat_interval);
-  ReadFixedDuration(map, "lease", &config->lease);
-  ReadFixedDuration(map, "lostAfter", &config->lost_after);
+  ReadSilence(map, config);
   if (const auto node = map.Get("taskDefaults")) ReadTaskDefaults(*node, &config->task_defaults);
   if (const auto node = map.Get("limits")) ReadLimits(*node, &config->limits);
   if (const auto node = map.Get("retention")) ReadRetention(*node, &config->retention);

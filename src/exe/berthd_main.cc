@@ -117,6 +117,7 @@ scheduler::TurnOptions ToTurnOptions(const config::BerthdConfig& config) {
   scheduler::TurnOptions options;
   options.heartbeat_interval_ms = absl::ToInt64Milliseconds(config.heartbeat_interval);
   options.lease_ms = absl::ToInt64Milliseconds(config.lease);
+  options.lost_after_ms = absl::ToInt64Milliseconds(config.lost_after);
   options.finished_jobs_age_ms = absl::ToInt64Milliseconds(config.retention.finished_jobs_age);
   options.finished_jobs_count = static_cast<size_t>(config.retention.finished_jobs_count);
   options.watch_history_epochs = static_cast<size_t>(config.watch_history_epochs);

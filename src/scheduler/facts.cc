@@ -66,6 +66,7 @@ Reply Turn::Do(const Principal&, const state::AgentFacts& command) {
   // The stream has ended meanwhile: the agent keeps what was not acknowledged and sends it again.
   if (stream == streams_.end()) return Answer({});
   const Slot slot = stream->second;
+  Hear(slot);
   state::NodeLink& link = state_->Link(slot);
   for (const state::AgentFact& fact : command.facts) {
     if (fact.sequence <= link.fact_sequence) continue;
@@ -75,6 +76,7 @@ Reply Turn::Do(const Principal&, const state::AgentFacts& command) {
     const bool is_here = key && state_->Row(*key).slot == slot;
     if (fact.ended) {
       if (is_here) AttemptFinished(*key, *fact.ended);
+      HasLeft(slot, fact.attempt);
       // Durable here with this turn, or of no interest any more: the agent may drop its record.
       Direct(slot, state::ForgetAttempt{TakeSequence(slot), fact.attempt});
     } else if (!is_here) {
@@ -185,6 +187,7 @@ Reply Turn::Do(const Principal&, const state::AgentHeartbeat& command) {
   const auto stream = streams_.find(command.stream);
   if (stream == streams_.end()) return Answer({});
   ++counters_.heartbeats;
+  Hear(stream->second);
   state_->Link(stream->second).usage = command.node;
   for (const auto& [attempt, usage] : command.attempts) {
     const auto key = FindAttempt(attempt);

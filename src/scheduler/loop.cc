@@ -319,6 +319,7 @@ void Loop::Impl::Publish() {
   s.sessions = turn->sessions();
   s.heartbeats_total = counters.heartbeats;
   s.attempts_unknown_total = counters.attempts_unknown;
+  s.attempts_lost_total = counters.attempts_lost;
   for (ResourceIndex i = 0; i < cluster.nodes().resource_count(); ++i) {
     LoopSnapshot::ResourceTotals totals;
     totals.resource = state::ResourceName(cluster.nodes().names(), i);

@@ -49,6 +49,7 @@ struct LoopSnapshot {
   uint64_t sessions = 0;
   uint64_t heartbeats_total = 0;
   uint64_t attempts_unknown_total = 0;
+  uint64_t attempts_lost_total = 0;
   struct ResourceTotals {
     std::string resource;
     int64_t capacity = 0;   // quanta

@@ -84,14 +84,15 @@ Reply Turn::Do(const Principal& who, state::OpenSession& hello) {
   link.session = next_session_++;
   state_->TouchLink(slot);
   streams_[hello.stream] = slot;
-  state_->SetReady(slot, true);
 
   effects_.push_back(state::WelcomeAgent{.stream = hello.stream,
                                          .header = HeaderOf(meta, link),
                                          .heartbeat_interval_ms = options_.heartbeat_interval_ms,
                                          .lease_ms = options_.lease_ms,
                                          .fact_sequence = link.fact_sequence});
+  leaving_.erase(slot);
   Reconcile(slot, hello, knows_us);
+  Hear(slot);
   return Answer({});
 }
 
@@ -160,6 +161,7 @@ void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) 
       // The job is known, and this attempt has been given up: another took its place, or the task
       // has ended. It must not go on beside that.
       Direct(slot, state::StopTask{TakeSequence(slot), attempt, AttemptEnd::kLost});
+      leaving_[slot].insert(attempt);
     } else {
       ++unknown;  // nothing unknown is killed
       unknown_jobs.insert(attempt.job);
@@ -189,7 +191,15 @@ void Turn::EndStream(Slot slot) {
   directives_of_.erase(link.stream);
   link.stream = 0;
   link.session = 0;
-  state_->SetReady(slot, false);
+  SyncReady(slot);
+}
+
+void Turn::HasLeft(Slot slot, const state::AgentAttempt& attempt) {
+  const auto leaving = leaving_.find(slot);
+  if (leaving == leaving_.end() || leaving->second.erase(attempt) == 0) return;
+  if (!leaving->second.empty()) return;
+  leaving_.erase(leaving);
+  SyncReady(slot);
 }
 
 Reply Turn::Do(const Principal&, const state::CloseSession& command) {
@@ -202,6 +212,7 @@ Reply Turn::Do(const Principal&, state::InventoryChanged& command) {
   const auto stream = streams_.find(command.stream);
   if (stream == streams_.end()) return Answer({});
   const Slot slot = stream->second;
+  Hear(slot);
   if (command.node.name != state_->nodes().name(slot)) {
     effects_.push_back(state::RefuseAgent{
         command.stream, Reason::kInvalidField,

@@ -12,6 +12,7 @@ constexpr size_t kForgetPerTurn = 256;
 }  // namespace
 
 void Turn::RunTimers() {
+  CheckSilence();
   while (!backing_off_.empty() && backing_off_.begin()->first <= now_ms_) {
     const TaskKey key = backing_off_.begin()->second;
     backing_off_.erase(backing_off_.begin());
@@ -38,6 +39,7 @@ void Turn::RunTimers() {
 std::optional<int64_t> Turn::NextDeadline() const {
   std::optional<int64_t> deadline = retry_parked_at_ms_;
   const auto at = [&deadline](int64_t ms) { deadline = std::min(deadline.value_or(ms), ms); };
+  if (const auto silence = leases_.next_ms()) at(*silence);
   if (!backing_off_.empty()) at(backing_off_.begin()->first);
   if (!finished_.empty()) {
     at(finished_.size() > options_.finished_jobs_count

@@ -13,7 +13,10 @@ using state::Principal;
 
 Turn::Turn(const TurnOptions& options, std::unique_ptr<state::ClusterState> state,
            const PluginRegistry& registry)
-    : options_(options), state_(std::move(state)), registry_(registry) {}
+    : options_(options),
+      state_(std::move(state)),
+      registry_(registry),
+      leases_(options.lease_ms, options.lost_after_ms) {}
 
 absl::StatusOr<std::unique_ptr<Turn>> Turn::Create(
     const TurnOptions& options, std::unique_ptr<state::ClusterState> state,

@@ -18,6 +18,7 @@
 #include "pipeline/placement.h"
 #include "pipeline/profile.h"
 #include "queue/scheduling_queue.h"
+#include "scheduler/leases.h"
 #include "scheduler/reply.h"
 #include "state/cluster_state.h"
 #include "state/commands.h"
@@ -27,7 +28,9 @@ namespace berth::scheduler {
 
 struct TurnOptions {
   int64_t heartbeat_interval_ms = 10'000;
+  // Silence after which a node takes nothing new, and after which its tasks are given up.
   int64_t lease_ms = 40'000;
+  int64_t lost_after_ms = 5 * 60 * int64_t{1000};
   int64_t finished_jobs_age_ms = 7 * 24 * 3600 * int64_t{1000};
   size_t finished_jobs_count = 1'000'000;
   int64_t request_memory_ms = 3600 * int64_t{1000};
@@ -73,6 +76,7 @@ struct TurnCounters {
   uint64_t cancelled = 0;
   uint64_t heartbeats = 0;
   uint64_t attempts_unknown = 0;  // that agents reported and nobody here knows
+  uint64_t attempts_lost = 0;     // given up because their node was silent for too long
 };
 
 // The loop's state and its one operation. Deterministic: it reads no clock, randomness, file or
@@ -165,6 +169,8 @@ class Turn {
   // Counts attempts that an agent has and that belong to jobs unknown here, and says so.
   void WarnOfUnknown(const std::string& node, int64_t attempts, const std::set<JobId>& jobs);
   void EndStream(Slot slot);
+  // An attempt that was given up has ended on its node.
+  void HasLeft(Slot slot, const state::AgentAttempt& attempt);
   // Task whose current attempt this is, if there is one.
   std::optional<TaskKey> FindAttempt(const state::AgentAttempt& attempt) const;
   state::AgentAttempt NameOf(const state::JobRow& job, const TaskKey& key) const;
@@ -177,6 +183,14 @@ class Turn {
   uint64_t TakeSequence(Slot slot);
   void SendStart(const state::JobRow& job, const TaskKey& key);
   void SendStop(const state::JobRow& job, const TaskKey& key);
+
+  // ---- silence of nodes (silence.cc) ----
+  void Hear(Slot slot);
+  // After anything that decides whether a node may get work: it is connected, heard from, and has
+  // nothing on it that was given up.
+  void SyncReady(Slot slot);
+  void CheckSilence();
+  void GiveUp(Slot slot);
 
   // ---- scheduling (placing.cc) ----
   void Schedule(int64_t budget);
@@ -207,6 +221,10 @@ class Turn {
   std::optional<int64_t> retry_parked_at_ms_;
   uint64_t next_session_ = 1;
   std::map<uint64_t, Slot> streams_;
+  Leases leases_;
+  bool leases_began_ = false;
+  // What was given up and still runs: its room is not free before its end is reported.
+  std::map<Slot, std::set<state::AgentAttempt>> leaving_;
   std::set<std::pair<int64_t, TaskKey>> backing_off_;  // (loop time, task)
   std::set<std::pair<int64_t, JobId>> finished_;       // (ended_at_ms, job)
   TurnCounters counters_;

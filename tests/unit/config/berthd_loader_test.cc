@@ -157,9 +157,11 @@ TEST(BerthdLoaderTest, RefusesWithPathLineAndProposal) {
       {"clusterName: a b\n", "clusterName: \"a b\" is not a name"},
       {"log: {level: verbose}\n", "log.level: expected debug, info, warn or error"},
       {"log: {levle: info}\n", "log: unknown key \"levle\" (did you mean \"level\"?)"},
-      {"lease: 50s\n", "lease: 50s is not honoured yet: only the default, 40s, is"},
+      {"lease: 15s\n", "lease: 15s is too short: at least two heartbeats (20s)"},
+      {"heartbeatInterval: 500ms\n", "heartbeatInterval: 500ms is out of range"},
+      {"heartbeatInterval: 1m\n", "lease: 40s is too short: at least two heartbeats (2m)"},
       {"heartbeatInterval: 10\n", "heartbeatInterval: \"10\" has no unit (did you mean 10s?)"},
-      {"lostAfter: 1h\n", "lostAfter: 1h is not honoured yet"},
+      {"lostAfter: 30s\n", "lostAfter: 30s is shorter than lease (40s)"},
       {"taskDefaults: {memory: 2}\n", "taskDefaults.memory: \"2\" has no unit (did you mean 2Gi?)"},
       {"taskDefaults: {memory: 1Ki}\n", "taskDefaults.memory: 1Ki is out of range"},
       {"taskDefaults: {grace: 2h}\n", "taskDefaults.grace: 2h is out of range"},
@@ -203,8 +205,8 @@ TEST(BerthdLoaderTest, RefusesWithPathLineAndProposal) {
 }
 
 TEST(BerthdLoaderTest, ReportsSeveralErrorsTogetherInTheOrderOfTheFile) {
-  EXPECT_EQ(Refusal("lease: 1s\nsocket: here\nnope: 1\n"),
-            "berthd.yaml:1:8: lease: 1s is not honoured yet: only the default, 40s, is\n"
+  EXPECT_EQ(Refusal("lease: 3s\nsocket: here\nnope: 1\n"),
+            "berthd.yaml:1:8: lease: 3s is too short: at least two heartbeats (20s)\n"
             "berthd.yaml:2:9: socket: \"here\" is not an absolute path\n"
             "berthd.yaml:3:1: unknown key \"nope\"");
 }

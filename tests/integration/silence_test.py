@@ -1,0 +1,88 @@
+"""Nodes that are not heard from: stopped agents, killed ones, and their return."""
+import pathlib
+import signal
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import cluster  # noqa: E402
+import processes  # noqa: E402
+
+
+class SilenceTest(cluster.IntegrationTest):
+    def setUp(self):
+        self.berth = self.start_cluster(
+            nodes=["node-a", "node-b"],
+            berthd={"heartbeatInterval": "1s", "lease": "2s", "lostAfter": "4s"})
+        self.ran = self.berth.directory / "ran"
+        self.gate = self.berth.directory / "gate"
+        self.job = self.berth.submit(
+            "--memory", "32Mi", "--", "sh", "-c",
+            f"echo $BERTH_ATTEMPT $$ >> {self.ran}; while ! [ -e {self.gate} ]; do sleep 0.02; done")
+        self.berth.wait_for(lambda: self.pid_of(1), "the first attempt to run")
+        self.node = self.task()["attempt"]["node"]
+        self.agent = self.berth.agents[self.node]
+
+    def task(self):
+        return self.berth.tasks(self.job)[0]
+
+    def pid_of(self, attempt):
+        """The process that an attempt wrote down itself; None: it never began."""
+        lines = self.ran.read_text().splitlines() if self.ran.exists() else []
+        pids = [int(line.split()[1]) for line in lines if line.split()[0] == str(attempt)]
+        self.assertLessEqual(len(pids), 1, f"attempt {attempt} ran twice")
+        return pids[0] if pids else None
+
+    def state_of_node(self):
+        return next(n["state"] for n in self.berth.nodes() if n["name"] == self.node)
+
+    def check_tried_elsewhere(self):
+        self.berth.wait_for(lambda: self.state_of_node() == "not-ready", "the node's lease to end")
+        self.assertEqual(1, self.task()["attempts"], "it was given up with the lease")
+        self.berth.wait_for(lambda: self.pid_of(2), "the second attempt to run")
+        self.assertNotEqual(self.node, self.task()["attempt"]["node"])
+        # Nothing on the node was told so far: both run, as docs/life_of_a_task.md warns.
+        self.assertTrue(processes.is_running(self.pid_of(1)))
+        self.berth.wait_for(lambda: self.berth.metric("berth_attempts_lost_total") == 1,
+                            "the metric to count it")
+
+    def check_one_is_left(self):
+        self.berth.wait_for(lambda: not processes.is_running(self.pid_of(1)),
+                            "the attempt that was given up to be ended")
+        self.berth.wait_for_nodes()
+        self.assertTrue(processes.is_running(self.pid_of(2)))
+        self.gate.touch()
+        self.assertEqual(0, self.berth.run("wait", self.job).code)
+        self.assertEqual(2, self.task()["attempts"])
+        self.assertIn("NODE_LOST", self.berth.ok("describe", f"{self.job}.0"))
+
+    def test_an_agent_that_stands_still(self):
+        self.agent.signal(signal.SIGSTOP)
+        self.check_tried_elsewhere()
+        self.agent.signal(signal.SIGCONT)
+        self.check_one_is_left()
+
+    def test_an_agent_that_is_gone_for_long(self):
+        self.agent.kill()
+        self.check_tried_elsewhere()
+        self.agent.start()
+        self.check_one_is_left()
+
+    def test_an_agent_that_is_back_in_time(self):
+        self.agent.signal(signal.SIGSTOP)
+        self.berth.wait_for(lambda: self.state_of_node() == "not-ready", "the node's lease to end")
+        self.agent.signal(signal.SIGCONT)
+        self.berth.wait_for_nodes()
+        self.gate.touch()
+        self.assertEqual(0, self.berth.run("wait", self.job).code)
+        self.assertEqual(1, self.task()["attempts"])
+
+    def test_a_berthd_that_stood_still_gives_nothing_up(self):
+        self.berth.berthd.signal(signal.SIGSTOP)
+        # Nobody answers for longer than lostAfter and what counts as a standstill.
+        self.assertNotEqual(0, self.berth.run("--request-timeout", "8s", "get", "jobs").code)
+        self.berth.berthd.signal(signal.SIGCONT)
+        self.berth.wait_for_nodes()
+        self.gate.touch()
+        self.assertEqual(0, self.berth.run("wait", self.job).code)
+        self.assertEqual(1, self.task()["attempts"])

@@ -1,0 +1,168 @@
+// Nodes that are not heard from.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/turn_harness.h"
+
+namespace berth::scheduler {
+namespace {
+
+using state::AttemptEnd;
+using state::AttemptPhase;
+using state::AttemptReport;
+using state::TaskState;
+using ::testing::HasSubstr;
+
+class SilenceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    n1_ = loop_.Connect("n1");
+    job_ = loop_.SubmitOk({});
+    attempt_ = loop_.TakeDirectives<state::StartTask>(n1_).at(0).attempt;
+    loop_.ReportStarted(n1_, attempt_);
+  }
+
+  bool Ready(const std::string& node) {
+    return loop_.turn().state().nodes().ready().Test(loop_.turn().state().nodes().Find(node));
+  }
+  void Beat(uint64_t stream) { loop_.Ask(state::AgentHeartbeat{.stream = stream}); }
+  // Lets time pass as the loop does, a turn at each deadline; `beating` are heard every 10 s.
+  void Pass(int64_t ms, const std::vector<uint64_t>& beating = {}) {
+    const int64_t until = loop_.now_ms + ms;
+    while (loop_.now_ms < until) {
+      loop_.now_ms = std::min(loop_.now_ms + 1000, until);
+      if (loop_.now_ms % 10'000 == 0) {
+        for (const uint64_t stream : beating) Beat(stream);
+      }
+      loop_.Run();
+    }
+  }
+  // n1's agent comes back and has these.
+  uint64_t Return(std::vector<AttemptReport> attempts) {
+    state::OpenSession hello = TurnHarness::Hello("n1", loop_.next_stream++);
+    hello.cluster_id = "cluster-a";
+    hello.directive_sequence = 1;
+    hello.attempts = std::move(attempts);
+    const uint64_t stream = hello.stream;
+    loop_.fact_sequence[stream] = loop_.fact_sequence[n1_];
+    EXPECT_TRUE(loop_.Ask(hello).status.ok());
+    return stream;
+  }
+  bool WasSentAway(uint64_t stream) const {
+    for (const state::AgentEffect& effect : loop_.effects) {
+      const auto* refusal = std::get_if<state::RefuseAgent>(&effect);
+      if (refusal != nullptr && refusal->stream == stream) return true;
+    }
+    return false;
+  }
+
+  TurnHarness loop_;
+  uint64_t n1_ = 0;
+  JobId job_;
+  state::AgentAttempt attempt_;
+};
+
+TEST_F(SilenceTest, ANodeThatIsHeardFromStaysReady) {
+  Pass(1'000'000, {n1_});
+  EXPECT_TRUE(Ready("n1"));
+  EXPECT_EQ(loop_.StateOf(job_), TaskState::kRunning);
+}
+
+TEST_F(SilenceTest, ASilentNodeGetsNothingNewUntilItSpeaks) {
+  Pass(39'000);
+  EXPECT_TRUE(Ready("n1"));
+  Pass(2'000);
+  EXPECT_FALSE(Ready("n1"));
+  const JobId waits = loop_.SubmitOk({});
+  EXPECT_EQ(loop_.StateOf(waits), TaskState::kParked);
+  EXPECT_EQ(loop_.StateOf(job_), TaskState::kRunning);
+  Beat(n1_);
+  EXPECT_TRUE(Ready("n1"));
+  EXPECT_EQ(loop_.StateOf(waits), TaskState::kBound);
+}
+
+TEST_F(SilenceTest, FactsAreWordsToo) {
+  const JobId more = loop_.SubmitOk({});
+  const auto start = loop_.TakeDirectives<state::StartTask>(n1_).at(0);
+  Pass(41'000);
+  loop_.ReportStarted(n1_, start.attempt);
+  EXPECT_TRUE(Ready("n1"));
+  EXPECT_EQ(loop_.StateOf(more), TaskState::kRunning);
+}
+
+TEST_F(SilenceTest, WhatRanOnALostNodeIsTriedElsewhere) {
+  Pass(200'000);
+  const uint64_t n2 = loop_.Connect("n2");
+  Pass(99'000, {n2});
+  EXPECT_EQ(loop_.StateOf(job_), TaskState::kRunning);
+  Pass(2'000, {n2});
+  const auto task = loop_.TaskOf(job_);
+  EXPECT_EQ(task.row.state, TaskState::kBound);
+  ASSERT_EQ(task.row.past.size(), 1u);
+  EXPECT_EQ(task.row.past[0].end, AttemptEnd::kLost);
+  EXPECT_EQ(task.row.past[0].reason, Reason::kNodeLost);
+  EXPECT_THAT(task.row.past[0].message, HasSubstr("\"n1\" has not been heard from for 300 s"));
+  const auto starts = loop_.TakeDirectives<state::StartTask>(n2);
+  ASSERT_EQ(starts.size(), 1u);
+  EXPECT_EQ(starts[0].attempt.attempt, 2u);
+  EXPECT_TRUE(WasSentAway(n1_));
+  EXPECT_EQ(loop_.turn().counters().attempts_lost, 1u);
+  ASSERT_EQ(loop_.warnings.size(), 1u);
+  EXPECT_THAT(loop_.warnings[0], HasSubstr("1 tasks are lost"));
+}
+
+TEST_F(SilenceTest, ANodeWithoutAConnectionIsLostAsWell) {
+  loop_.Ask(state::CloseSession{n1_});
+  EXPECT_FALSE(Ready("n1"));
+  Pass(299'000);
+  EXPECT_EQ(loop_.StateOf(job_), TaskState::kRunning);
+  Pass(2'000);
+  EXPECT_EQ(loop_.StateOf(job_), TaskState::kParked);
+}
+
+TEST_F(SilenceTest, ATaskThatWasBeingCancelledIsCancelledWithItsNode) {
+  loop_.Get<CancelReply>(state::Cancel{.objects = {{.job = job_}}});
+  EXPECT_EQ(loop_.StateOf(job_), TaskState::kStopping);
+  Pass(301'000);
+  EXPECT_EQ(loop_.StateOf(job_), TaskState::kCancelled);
+}
+
+TEST_F(SilenceTest, ANodeThatReturnsEndsWhatWasGivenUpBeforeItGetsAnythingNew) {
+  Pass(301'000);
+  EXPECT_EQ(loop_.StateOf(job_), TaskState::kParked);
+  const uint64_t again = Return({{.attempt = attempt_, .phase = AttemptPhase::kRunning}});
+  const auto stops = loop_.TakeDirectives<state::StopTask>(again);
+  ASSERT_EQ(stops.size(), 1u);
+  EXPECT_EQ(stops[0].attempt, attempt_);
+  EXPECT_FALSE(Ready("n1"));
+  Beat(again);
+  EXPECT_FALSE(Ready("n1"));
+  EXPECT_EQ(loop_.StateOf(job_), TaskState::kParked);  // its room is still taken
+
+  loop_.ReportExit(again, attempt_, 143);
+  EXPECT_TRUE(Ready("n1"));
+  const auto task = loop_.TaskOf(job_);
+  EXPECT_EQ(task.row.state, TaskState::kBound);
+  EXPECT_EQ(task.row.attempt.number, 2u);
+}
+
+TEST_F(SilenceTest, ANodeThatReturnsWithNothingIsReadyAtOnce) {
+  Pass(301'000);
+  Return({});
+  EXPECT_TRUE(Ready("n1"));
+  EXPECT_EQ(loop_.StateOf(job_), TaskState::kBound);
+}
+
+TEST_F(SilenceTest, AfterAStandstillEveryNodeGetsItsTime) {
+  loop_.now_ms += 3600 * 1000;
+  loop_.Run();
+  EXPECT_TRUE(Ready("n1"));
+  EXPECT_EQ(loop_.StateOf(job_), TaskState::kRunning);
+  Pass(299'000);
+  EXPECT_EQ(loop_.StateOf(job_), TaskState::kRunning);
+  Pass(2'000);
+  EXPECT_EQ(loop_.StateOf(job_), TaskState::kParked);
+}
+
+}  // namespace
+}  // namespace berth::scheduler
