@@ -117,7 +117,8 @@ void AddTasks(const LoopSnapshot& loop, Page& page) {
 
 void AddNodes(const LoopSnapshot& loop, Page& page) {
   page.Gauge("berth_nodes", "Nodes of the cluster.", static_cast<double>(loop.nodes));
-  page.Gauge("berth_nodes_ready", "Nodes whose agent is connected.",
+  page.Gauge("berth_nodes_ready",
+             "Nodes that may get tasks: connected, heard from, nothing left to end.",
              static_cast<double>(loop.nodes_ready));
   page.Gauge("berth_nodes_cordoned", "Nodes that take no new tasks.",
              static_cast<double>(loop.nodes_cordoned));

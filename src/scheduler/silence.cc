@@ -4,6 +4,12 @@
 #include "scheduler/turn.h"
 
 namespace berth::scheduler {
+namespace {
+
+// A turn that has given up so many attempts leaves the other nodes to the next one.
+constexpr size_t kLossesPerTurn = 1000;
+
+}  // namespace
 
 void Turn::Hear(Slot slot) {
   leases_.Hear(slot, now_ms_);
@@ -22,16 +28,19 @@ void Turn::CheckSilence() {
     leases_began_ = true;
     for (const auto& [name, slot] : state_->nodes().by_name()) leases_.Hear(slot, now_ms_);
   }
-  while (const auto silence = leases_.TakeDue(now_ms_)) {
+  size_t losses = 0;
+  while (losses < kLossesPerTurn) {
+    const auto silence = leases_.TakeDue(now_ms_);
+    if (!silence) return;
     if (silence->is_lost) {
-      GiveUp(silence->slot);
+      losses += GiveUp(silence->slot);
     } else {
       SyncReady(silence->slot);
     }
   }
 }
 
-void Turn::GiveUp(Slot slot) {
+size_t Turn::GiveUp(Slot slot) {
   const std::string silent = "node \"" + state_->nodes().name(slot) +
                              "\" has not been heard from for " +
                              std::to_string((now_ms_ - leases_.heard_ms(slot)) / 1000) + " s";
@@ -42,7 +51,7 @@ void Turn::GiveUp(Slot slot) {
     EndStream(slot);
   }
   const std::set<TaskKey> tasks = state_->TasksOn(slot);
-  if (tasks.empty()) return;
+  if (tasks.empty()) return 0;
   counters_.attempts_lost += tasks.size();
   warnings_.push_back(silent + ": its " + std::to_string(tasks.size()) +
                       " tasks are lost there and are placed again; they may still run on the node "
@@ -54,6 +63,7 @@ void Turn::GiveUp(Slot slot) {
     finish.message = silent;
     AttemptFinished(key, finish);
   }
+  return tasks.size();
 }
 
 }  // namespace berth::scheduler

@@ -190,7 +190,8 @@ class Turn {
   // nothing on it that was given up.
   void SyncReady(Slot slot);
   void CheckSilence();
-  void GiveUp(Slot slot);
+  // Returns how many attempts it had.
+  size_t GiveUp(Slot slot);
 
   // ---- scheduling (placing.cc) ----
   void Schedule(int64_t budget);

@@ -153,6 +153,24 @@ TEST_F(SilenceTest, ANodeThatReturnsWithNothingIsReadyAtOnce) {
   EXPECT_EQ(loop_.StateOf(job_), TaskState::kBound);
 }
 
+TEST(ManyLossesTest, AreSpreadOverTurns) {
+  TurnHarness loop;
+  loop.work_units = 100'000'000;
+  for (const char* node : {"n1", "n2", "n3"}) loop.Connect(node, 600);
+  const JobId job = loop.SubmitOk({.tasks = 1800, .cpu_milli = 1, .memory_mib = 1});
+  while (loop.Run().more_work) {
+  }
+  ASSERT_EQ(loop.JobOf(job).counts[static_cast<size_t>(TaskState::kBound)], 1800);
+  const uint64_t& lost = loop.turn().counters().attempts_lost;
+  while (lost == 0) {
+    loop.now_ms += 1000;
+    loop.Run();
+  }
+  EXPECT_EQ(lost, 1200u);
+  loop.Run();
+  EXPECT_EQ(lost, 1800u);
+}
+
 TEST_F(SilenceTest, AfterAStandstillEveryNodeGetsItsTime) {
   loop_.now_ms += 3600 * 1000;
   loop_.Run();
