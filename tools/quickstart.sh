@@ -162,7 +162,7 @@ nodes_ready() {
   "$bin/berth" get nodes 2>/dev/null |
     awk '{ for (i = 1; i <= NF; i++) if ($i == "ready") { n++; break } } END { print n + 0 }'
 }
-ready_are() { [ "$(nodes_ready)" -eq "$1" ]; }
+all_nodes_ready() { [ "$(nodes_ready)" -eq ${#nodes[@]} ]; }
 
 wait_for() {  # wait_for WHAT COMMAND...
   local what=$1
@@ -172,7 +172,7 @@ wait_for() {  # wait_for WHAT COMMAND...
 }
 
 put_up() {
-  local node ready=0
+  local node
   dir=$(mktemp -d "${TMPDIR:-/tmp}/berth-XXXX")
   export BERTH_SERVER=unix:$dir/berthd.sock
   write_configs
@@ -180,9 +180,8 @@ put_up() {
   wait_for berthd is_up
   for node in "${nodes[@]}"; do
     start "$dir/$node.log" "${as_root[@]}" setsid -f "$bin/berth-agent" --config "$dir/$node.yaml"
-    # One after another: of nodes alike, the one that came first is taken first.
-    wait_for "$node" ready_are $((++ready))
   done
+  wait_for 'every node' all_nodes_ready
 }
 
 install_and_build() {
