@@ -10,10 +10,10 @@ import processes  # noqa: E402
 
 
 class SilenceTest(cluster.IntegrationTest):
-    def setUp(self):
+    def start(self, lost_after):
         self.berth = self.start_cluster(
             nodes=["node-a", "node-b"],
-            berthd={"heartbeatInterval": "1s", "lease": "2s", "lostAfter": "4s"})
+            berthd={"heartbeatInterval": "1s", "lease": "3s", "lostAfter": lost_after})
         self.ran = self.berth.directory / "ran"
         self.gate = self.berth.directory / "gate"
         self.job = self.berth.submit(
@@ -57,18 +57,21 @@ class SilenceTest(cluster.IntegrationTest):
         self.assertIn("NODE_LOST", self.berth.ok("describe", f"{self.job}.0"))
 
     def test_an_agent_that_stands_still(self):
+        self.start("8s")
         self.agent.signal(signal.SIGSTOP)
         self.check_tried_elsewhere()
         self.agent.signal(signal.SIGCONT)
         self.check_one_is_left()
 
     def test_an_agent_that_is_gone_for_long(self):
+        self.start("8s")
         self.agent.kill()
         self.check_tried_elsewhere()
         self.agent.start()
         self.check_one_is_left()
 
     def test_an_agent_that_is_back_in_time(self):
+        self.start("5m")
         self.agent.signal(signal.SIGSTOP)
         self.berth.wait_for(lambda: self.state_of_node() == "not-ready", "the node's lease to end")
         self.agent.signal(signal.SIGCONT)
@@ -78,9 +81,10 @@ class SilenceTest(cluster.IntegrationTest):
         self.assertEqual(1, self.task()["attempts"])
 
     def test_a_berthd_that_stood_still_gives_nothing_up(self):
+        self.start("6s")
         self.berth.berthd.signal(signal.SIGSTOP)
         # Nobody answers for longer than lostAfter and what counts as a standstill.
-        self.assertNotEqual(0, self.berth.run("--request-timeout", "8s", "get", "jobs").code)
+        self.assertNotEqual(0, self.berth.run("--request-timeout", "9s", "get", "jobs").code)
         self.berth.berthd.signal(signal.SIGCONT)
         self.berth.wait_for_nodes()
         self.gate.touch()
