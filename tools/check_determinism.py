@@ -52,7 +52,7 @@ PATTERNS = [(rule, re.compile(pattern)) for rule, pattern in [
     ("clock", r"\b(?:__rdtscp?|_rdtsc|__builtin_ia32_rdtscp?)\b"),
     ("clock", r"#\s*include\s*\"base/clock\.h\""),
     ("random", r"(?<![\w.>])(?:s?rand|s?random|rand_r|random_r|[delmnj]rand48|arc4random\w*)\s*\("),
-    ("random", r"\b(?:getrandom|getentropy)\s*\("),
+    ("random", r"\b(?:getrandom|getentropy|NewUuid)\s*\("),
     ("random", r"\bstd\s*::\s*(?:random_device|mt19937(?:_64)?|minstd_rand0?|default_random_engine|"
                r"ranlux\w+|knuth_b|\w+_distribution|generate_canonical)\b"),
     ("random", r"\babsl\s*::\s*(?:BitGen\w*|InsecureBitGen|SharedBitGen|Uniform|Bernoulli|"

@@ -14,6 +14,7 @@
 #include "base/small_file.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "base/uuid.h"
 
 namespace berth::agentd {
 namespace {
@@ -23,13 +24,6 @@ constexpr int64_t kSweepMs = 3600 * 1000;
 constexpr int64_t kTendMs = 5000;
 constexpr int64_t kFirstRetryMs = 100;
 constexpr int64_t kMostRetryMs = 10'000;
-
-// A random uuid, from the kernel.
-absl::StatusOr<std::string> NewUuid() {
-  BERTH_ASSIGN_OR_RETURN(std::string uuid, base::ReadSmallFile("/proc/sys/kernel/random/uuid"));
-  while (!uuid.empty() && uuid.back() == '\n') uuid.pop_back();
-  return uuid;
-}
 
 absl::StatusOr<std::string> BootId() {
   BERTH_ASSIGN_OR_RETURN(std::string id, base::ReadSmallFile("/proc/sys/kernel/random/boot_id"));
@@ -93,10 +87,9 @@ absl::Status Agent::Prepare() {
   users_ = std::make_unique<UserDirectory>(
       clock_, [this](EventLoop::Callback work) { loop_.Post(std::move(work)); });
 
-  BERTH_ASSIGN_OR_RETURN(std::string uuid, NewUuid());
   core_ = std::make_unique<AgentCore>(AgentCore::Options{config.node_name, options_.version,
                                                          std::string(cgroups_->isolation()),
-                                                         std::move(inventory), std::move(uuid)});
+                                                         std::move(inventory), base::NewUuid()});
   BERTH_ASSIGN_OR_RETURN(JournalFile file, OpenJournal());
   compact_at_bytes_ = kCompactBytes;
 

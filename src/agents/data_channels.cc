@@ -1,31 +1,18 @@
 #include "agents/data_channels.h"
 
 #include <grpcpp/alarm.h>
-#include <sys/random.h>
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <utility>
 
 #include "base/check.h"
+#include "base/uuid.h"
 #include "wire/refusal.h"
 #include "wire/values.h"
 
 namespace berth::agents {
 namespace {
-
-std::string NewToken() {
-  std::array<unsigned char, 16> bytes{};
-  BERTH_CHECK(getrandom(bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string token;
-  for (const unsigned char byte : bytes) {
-    token.push_back(kDigits[byte >> 4]);
-    token.push_back(kDigits[byte & 15]);
-  }
-  return token;
-}
 
 Reason ReasonFrom(v1::ReasonCode code) {
   return v1::ReasonCode_IsValid(code) && code != v1::REASON_CODE_UNSPECIFIED
@@ -68,7 +55,7 @@ class DataTransfer final : public std::enable_shared_from_this<DataTransfer> {
         stream_(request.stream),
         node_(request.node),
         receiver_(std::move(receiver)) {
-    open_.set_token(NewToken());
+    open_.set_token(base::NewUuid());
     v1::ReadOutput& read = *open_.mutable_read_output();
     *read.mutable_key() = wire::ToProto(request.attempt);
     read.set_standard_output(request.standard_output);

@@ -13,6 +13,7 @@ namespace {
 constexpr char kReasonPayload[] = "berth.dev/reason";
 constexpr char kFieldPayload[] = "berth.dev/field";
 constexpr char kRetryPayload[] = "berth.dev/retry_delay_ms";
+constexpr char kNeverSentPayload[] = "berth.dev/never_sent";
 constexpr char kMetadataPayload[] = "berth.dev/metadata/";
 
 void Read(const google::rpc::ErrorInfo& info, absl::Status& status) {
@@ -57,6 +58,12 @@ absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
   const auto code = static_cast<absl::StatusCode>(status.error_code());
   absl::Status result(code, status.error_message());
+  // gRPC has these words alone to tell a call that it could not even begin.
+  if (code == absl::StatusCode::kUnavailable &&
+      (status.error_message().starts_with("failed to connect") ||
+       status.error_message().starts_with("DNS resolution failed"))) {
+    result.SetPayload(kNeverSentPayload, absl::Cord("1"));
+  }
   std::string message = status.error_message();
   google::rpc::Status details;
   if (!details.ParseFromString(status.error_details())) return result;
@@ -69,6 +76,10 @@ absl::Status FromGrpc(const grpc::Status& status) {
     if (detail.UnpackTo(&retry)) Read(retry, result);
   }
   return WithMessage(result, message);
+}
+
+bool WasNeverSent(const absl::Status& status) {
+  return status.GetPayload(kNeverSentPayload).has_value();
 }
 
 std::string ReasonOf(const absl::Status& status) { return Payload(status, kReasonPayload); }

@@ -15,6 +15,9 @@ namespace berth::cli {
 // Malformed details are left out: they only decorate the error.
 absl::Status FromGrpc(const grpc::Status& status);
 
+// Whether the call failed before anything of it left: berthd could not be reached.
+bool WasNeverSent(const absl::Status& status);
+
 // ErrorInfo.reason: the name of a ReasonCode ("NOT_FOUND"). Empty: none.
 std::string ReasonOf(const absl::Status& status);
 // Path of the first field at fault. Empty: none.

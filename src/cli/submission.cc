@@ -1,16 +1,21 @@
 #include "cli/submission.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "base/strings.h"
+#include "base/uuid.h"
 #include "cli/output/terminal_text.h"
+#include "cli/patience.h"
 #include "cli/rpc_status.h"
 
 namespace berth::cli {
 namespace {
 
 constexpr char kNeverFits[] = "cannot ever fit";
+constexpr auto kRetry = std::chrono::milliseconds(200);
 
 // The server's words for it: from the submission's warnings, else from an explanation. Empty when
 // it gives none; the job's fate does not hang on it.
@@ -36,15 +41,32 @@ absl::StatusOr<v1::SubmitJobResponse> Submit(Invocation& invocation, v1::JobSpec
   if (!client.ok()) return client.status();
   v1::SubmitJobRequest request;
   *request.mutable_job() = std::move(job);
-  request.set_request_id(request_id);
-  auto response = (*client)->Call((*client)->jobs(), &v1::JobService::Stub::SubmitJob, request);
-  if (response.status().code() == absl::StatusCode::kDeadlineExceeded && request_id.empty()) {
-    return WithMessage(response.status(),
-                       base::S(response.status().message()) +
-                           "; whether the job was admitted is not known: look with 'berth get "
-                           "jobs', and give --request-id to make repeating safe");
+  request.set_request_id(request_id.empty() ? base::NewUuid() : request_id);
+  Patience patience(*invocation.process().clock);
+  bool may_have_arrived = false;
+  while (true) {
+    auto response = (*client)->Call((*client)->jobs(), &v1::JobService::Stub::SubmitJob, request);
+    const absl::Status& status = response.status();
+    if (status.ok() || !ReasonOf(status).empty()) return response;  // berthd's own answer
+    const bool broke = IsPassing(status);
+    may_have_arrived |=
+        status.code() == absl::StatusCode::kDeadlineExceeded || (broke && !WasNeverSent(status));
+    if (!may_have_arrived) return response;
+    if (broke) {
+      // The same request again: berthd knows it by its id, and admits it once.
+      if (patience.Miss()) {
+        invocation.PrintError("berth: the connection to berthd broke; trying again\n");
+      }
+      if (!patience.IsOver()) {
+        std::this_thread::sleep_for(kRetry);
+        continue;
+      }
+    }
+    return WithMessage(status, base::S(status.message()) +
+                                   "; whether the job was admitted is not known: look with 'berth "
+                                   "get jobs', or repeat it with --request-id " +
+                                   request.request_id() + ", which submits it once");
   }
-  return response;
 }
 
 std::string NeverFitsText(Invocation& invocation, const v1::SubmitJobResponse& submitted) {

@@ -9,8 +9,9 @@
 
 namespace berth::cli {
 
-// Submits one job. Errors as Client::Call gives them; when it is not known whether the job was
-// admitted, the message says so.
+// Submits one job, once: under `request_id`, or one of its own when that is empty, it is repeated
+// for a minute when the connection breaks. Errors as Client::Call gives them; when it is not known
+// whether the job was admitted, the message says so, and how to go on.
 absl::StatusOr<v1::SubmitJobResponse> Submit(Invocation& invocation, v1::JobSpec job,
                                              const std::string& request_id);
 

@@ -3,11 +3,9 @@
 #include <fcntl.h>
 #include <google/protobuf/util/json_util.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <set>
@@ -20,6 +18,7 @@
 #include "base/small_file.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "base/uuid.h"
 #include "berth/store/v1/records.pb.h"
 #include "store/schema_version.h"
 
@@ -111,23 +110,6 @@ absl::StatusOr<base::UniqueFd> TakeLock(const std::string& directory) {
     return Refuse(errno, directory, "cannot write to it");
   }
   return fd;
-}
-
-absl::StatusOr<std::string> DrawUuid() {
-  std::array<unsigned char, 16> bytes;
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-    return absl::ErrnoToStatus(errno, "cannot draw a cluster id");
-  }
-  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);  // version 4: random
-  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-    text += kDigits[bytes[i] >> 4];
-    text += kDigits[bytes[i] & 15];
-  }
-  return text;
 }
 
 // Someone else's directory must not get our files. An unfinished first start leaves a lock, and a
@@ -240,7 +222,7 @@ absl::Status DataDirectory::ReadOrMakeIdentity(const std::string& cluster_name,
           identity.cluster_name() + "\"");
     }
   } else if (absl::IsNotFound(text.status())) {
-    BERTH_ASSIGN_OR_RETURN(*identity.mutable_cluster_id(), DrawUuid());
+    identity.set_cluster_id(base::NewUuid());
     identity.set_created_unix_ms(clock.WallMs());
   } else {
     const int error = absl::IsPermissionDenied(text.status()) ? EACCES : EIO;

@@ -211,6 +211,33 @@ TEST_F(SubmitTest, SendsTheRequestId) {
   EXPECT_EQ(fake_.submissions()[0].request_id(), "r-1");
 }
 
+TEST_F(SubmitTest, IsRepeatedUnderOneIdWhenTheConnectionBreaks) {
+  fake_.FailNext("SubmitJob", grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed"));
+  int answered = 0;
+  std::string first_id;
+  fake_.OnSubmit([&](const v1::SubmitJobRequest& request, v1::SubmitJobResponse&) {
+    first_id = request.request_id();
+    ++answered;
+  });
+  const testing::CliResult result = harness_.Run({"submit", "--", "true"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("broke; trying again"));
+  EXPECT_EQ(fake_.calls("SubmitJob"), 2);
+  EXPECT_EQ(answered, 1);
+  EXPECT_EQ(first_id.size(), 36u);
+  fake_.OnSubmit(nullptr);
+  harness_.Run({"submit", "--", "true"});
+  EXPECT_NE(fake_.submissions().at(1).request_id(), first_id);
+}
+
+TEST_F(SubmitTest, WhatWasNeverSentIsNotRepeated) {
+  const testing::CliResult result =
+      harness_.Run({"--server", "unix:/nowhere/berthd.sock", "submit", "--", "true"});
+  EXPECT_EQ(result.code, 5);
+  EXPECT_THAT(result.err, HasSubstr("No such file"));
+  EXPECT_THAT(result.err, ::testing::Not(HasSubstr("admitted")));
+}
+
 TEST_F(SubmitTest, AFullServerIsAskedAgainWhenItSays) {
   google::rpc::RetryInfo retry;
   retry.mutable_retry_delay()->set_nanos(1'000'000);

@@ -81,6 +81,7 @@ class CheckDeterminismTest(unittest.TestCase):
         for draw in ("rand();", "srand(1);", "std::random_device d;", "std::mt19937_64 g(1);",
                      "absl::BitGen g;",
                      "std::uniform_int_distribution<int> d(1, 6);", "getrandom(b, 8, 0);",
+                     "base::NewUuid();",
                      "std::shuffle(v.begin(), v.end(), g);", "std::ranges::shuffle(v, g);", "absl::Uniform(g, 0, 9);",
                      "#include <random>", "drand48();"):
             self.assert_refused(draw, "no randomness but base::Rng")

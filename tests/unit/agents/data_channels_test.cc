@@ -116,7 +116,7 @@ TEST_F(DataChannelsTest, TheAgentIsAskedToDialAndItsPiecesArrive) {
   transfer->Next();
   const v1::DaemonMessage message = agent->Hear();
   const v1::OpenData& open = message.open_data();
-  EXPECT_EQ(open.token().size(), 32u);
+  EXPECT_EQ(open.token().size(), 36u);
   EXPECT_EQ(open.read_output().key().job_id(), 12u);
   EXPECT_TRUE(open.read_output().standard_output());
   EXPECT_FALSE(open.read_output().standard_error());
