@@ -1,11 +1,15 @@
 // How long a command goes on without berthd.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 #include "base/clock.h"
 
 namespace berth::cli {
+
+// Between two tries. Nothing tells a client that berthd is back, so it asks.
+inline constexpr auto kRetryPause = std::chrono::milliseconds(200);
 
 // A berthd that has been heard and goes away is waited for: for a minute, counted from when it was
 // first missed.

@@ -1,7 +1,6 @@
 #include "cli/submission.h"
 
 #include <algorithm>
-#include <chrono>
 #include <thread>
 #include <utility>
 
@@ -15,7 +14,6 @@ namespace berth::cli {
 namespace {
 
 constexpr char kNeverFits[] = "cannot ever fit";
-constexpr auto kRetry = std::chrono::milliseconds(200);
 
 // The server's words for it: from the submission's warnings, else from an explanation. Empty when
 // it gives none; the job's fate does not hang on it.
@@ -58,7 +56,7 @@ absl::StatusOr<v1::SubmitJobResponse> Submit(Invocation& invocation, v1::JobSpec
         invocation.PrintError("berth: the connection to berthd broke; trying again\n");
       }
       if (!patience.IsOver()) {
-        std::this_thread::sleep_for(kRetry);
+        std::this_thread::sleep_for(kRetryPause);
         continue;
       }
     }

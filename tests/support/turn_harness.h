@@ -140,6 +140,19 @@ class TurnHarness {
     return stream;
   }
 
+  // A node's agent comes back after `before`, having journalled directives up to `heard`.
+  uint64_t Reconnect(const std::string& node, uint64_t before, uint64_t heard,
+                     std::vector<state::AttemptReport> attempts) {
+    const uint64_t stream = next_stream++;
+    state::OpenSession hello = Hello(node, stream);
+    hello.cluster_id = "cluster-a";
+    hello.directive_sequence = heard;
+    hello.attempts = std::move(attempts);
+    fact_sequence[stream] = fact_sequence[before];
+    EXPECT_TRUE(Ask(hello).status.ok());
+    return stream;
+  }
+
   // Directives of one kind that were sent to a stream, in order, and takes them off `effects`.
   template <typename Kind>
   std::vector<Kind> TakeDirectives(uint64_t stream) {

@@ -4,7 +4,6 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -24,6 +23,7 @@
 #include "cli/output/rows.h"
 #include "cli/output/table.h"
 #include "cli/output/terminal_text.h"
+#include "cli/patience.h"
 #include "yaml/write.h"
 
 namespace berth::cli {
@@ -147,7 +147,7 @@ absl::StatusOr<int> Watch(Invocation& invocation, Client& client, const Flags& f
                        status.error_code() == grpc::StatusCode::UNAVAILABLE;
     constexpr int kMostSilentLegs = 100;  // with the pause below: about 20 s out of reach
     if (!again || ++silent_legs > kMostSilentLegs) return client.Explain(status);
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    std::this_thread::sleep_for(kRetryPause);
   }
 }
 
@@ -166,7 +166,7 @@ absl::StatusOr<int> Show(Invocation& invocation, Client& client, const Flags& fl
     const absl::StatusOr<int> watched = Watch(invocation, client, flags, kind, epoch, printer);
     if (!absl::IsOutOfRange(watched.status())) return watched;
     invocation.PrintError("berth: some changes are no longer kept; all is listed again\n");
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    std::this_thread::sleep_for(kRetryPause);
   }
 }
 

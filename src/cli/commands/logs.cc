@@ -4,7 +4,6 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -25,7 +24,6 @@ namespace berth::cli {
 namespace {
 
 constexpr int kExitBrokenPipe = 141;  // 128 + SIGPIPE
-constexpr auto kRetry = std::chrono::milliseconds(200);
 
 struct Flags {
   std::vector<std::string> ids;
@@ -89,7 +87,7 @@ class OutputReader {
       if (heard_) patience.Renew();
       patience.Miss();
       if (patience.IsOver()) return status;
-      std::this_thread::sleep_for(kRetry);
+      std::this_thread::sleep_for(kRetryPause);
     }
   }
 

@@ -25,7 +25,6 @@ namespace berth::cli {
 namespace {
 
 constexpr int kExitTimedOut = 124;
-constexpr auto kRetry = std::chrono::milliseconds(200);
 
 struct Flags {
   std::vector<std::string> ids;
@@ -71,7 +70,7 @@ class Waiter {
       } else if (IsPassing(status)) {
         patience.Miss();
         if (patience.IsOver()) return status;
-        std::this_thread::sleep_for(kRetry);
+        std::this_thread::sleep_for(kRetryPause);
       } else {
         return status;
       }

@@ -41,14 +41,7 @@ class ReconnectTest : public ::testing::Test {
 
   // Comes back having journalled directives up to `heard`.
   uint64_t Return(uint64_t heard, std::vector<AttemptReport> attempts) {
-    const uint64_t stream = loop_.next_stream++;
-    OpenSession hello = TurnHarness::Hello("n1", stream);
-    hello.cluster_id = "cluster-a";
-    hello.directive_sequence = heard;
-    hello.attempts = std::move(attempts);
-    loop_.fact_sequence[stream] = loop_.fact_sequence[first_];
-    EXPECT_TRUE(loop_.Ask(hello).status.ok());
-    return stream;
+    return loop_.Reconnect("n1", first_, heard, std::move(attempts));
   }
 
   TurnHarness loop_;

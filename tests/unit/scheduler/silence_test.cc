@@ -39,14 +39,7 @@ class SilenceTest : public ::testing::Test {
   }
   // n1's agent comes back and has these.
   uint64_t Return(std::vector<AttemptReport> attempts) {
-    state::OpenSession hello = TurnHarness::Hello("n1", loop_.next_stream++);
-    hello.cluster_id = "cluster-a";
-    hello.directive_sequence = 1;
-    hello.attempts = std::move(attempts);
-    const uint64_t stream = hello.stream;
-    loop_.fact_sequence[stream] = loop_.fact_sequence[n1_];
-    EXPECT_TRUE(loop_.Ask(hello).status.ok());
-    return stream;
+    return loop_.Reconnect("n1", n1_, 1, std::move(attempts));
   }
   bool WasSentAway(uint64_t stream) const {
     for (const state::AgentEffect& effect : loop_.effects) {
