@@ -19,7 +19,6 @@
 namespace berth::agentd {
 namespace {
 
-constexpr uint64_t kCompactBytes = 8 << 20;
 constexpr int64_t kSweepMs = 3600 * 1000;
 constexpr int64_t kTendMs = 5000;
 constexpr int64_t kFirstRetryMs = 100;
@@ -91,7 +90,7 @@ absl::Status Agent::Prepare() {
                                                          std::string(cgroups_->isolation()),
                                                          std::move(inventory), base::NewUuid()});
   BERTH_ASSIGN_OR_RETURN(JournalFile file, OpenJournal());
-  compact_at_bytes_ = kCompactBytes;
+  pump_ = std::make_unique<CorePump>(*core_, static_cast<AgentHands&>(*this));
 
   runner_ = std::make_unique<TaskRunner>(
       TaskRunner::Parts{loop_, clock_, *cgroups_, *users_, *driver_, store_, options_.shim_program},
@@ -125,7 +124,7 @@ absl::Status Agent::Prepare() {
       std::move(file),
       Journal::Callbacks{
           [this](uint64_t ticket, bool space_low) {
-            loop_.Post([this, ticket, space_low] { OnDurable(ticket, space_low); });
+            loop_.Post([this, ticket, space_low] { pump_->Durable(ticket, space_low); });
           },
           [this](const absl::Status& error) { loop_.Post([this, error] { Fail(error); }); }});
   return absl::OkStatus();
@@ -176,78 +175,30 @@ void Agent::UpdateInventory(v1::NodeInventory inventory) {
   });
 }
 
-// ---- events to effects ----
+// ---- what the pump acts with ----
 
 void Agent::EndOfTurn() {
-  do {
-    const int64_t now = clock_.MonotonicMs();
-    while (!events_.empty()) {
-      Event event = std::move(events_.front());
-      events_.pop_front();
-      Take(core_->Handle(std::move(event), now));
-    }
-    if (const auto deadline = core_->deadline_ms(); deadline && *deadline <= now) {
-      Take(core_->Handle(DeadlinePassed{}, now));
-    }
-    Take(core_->EndTurn());
-    Commit();
-    Release();
-  } while (!events_.empty());
-}
-
-void Agent::Take(std::vector<Effect> effects) {
-  for (Effect& effect : effects) {
-    if (const auto* note = std::get_if<Note>(&effect)) {
-      records_.push_back(note->record.SerializeAsString());
-      records_urgent_ = true;
-    } else if (const auto* later = std::get_if<NoteLater>(&effect)) {
-      records_.push_back(later->record.SerializeAsString());
-    } else {
-      // Noted before it or not: the whole turn is one group.
-      held_.push_back({0, std::move(effect)});
-    }
+  while (pump_->Pass(clock_.MonotonicMs())) {
   }
 }
 
-void Agent::Commit() {
-  if (records_urgent_) {
-    if (journal_->bytes() > compact_at_bytes_) {
-      std::vector<std::string> snapshot;
-      uint64_t bytes = 0;
-      for (const auto& record : core_->Snapshot()) {
-        snapshot.push_back(record.SerializeAsString());
-        bytes += snapshot.back().size();
-      }
-      compact_at_bytes_ = std::max(kCompactBytes, 4 * bytes);
-      journal_->Replace(std::move(snapshot), ++ticket_);
-    } else {
-      journal_->Append(std::move(records_), ++ticket_);
-    }
-  } else if (!records_.empty()) {
-    journal_->AppendLater(std::move(records_));
-  }
-  records_.clear();
-  records_urgent_ = false;
-  for (auto held = held_.rbegin(); held != held_.rend() && held->ticket == 0; ++held) {
-    held->ticket = ticket_;
-  }
+void Agent::Append(std::vector<std::string> records, uint64_t ticket) {
+  journal_->Append(std::move(records), ticket);
 }
 
-void Agent::Release() {
-  while (!held_.empty() && held_.front().ticket <= durable_ && fatal_.ok()) {
-    Effect effect = std::move(held_.front().effect);
-    held_.pop_front();
-    std::visit([this](auto& each) { Do(each); }, effect);
-  }
+void Agent::AppendLater(std::vector<std::string> records) {
+  journal_->AppendLater(std::move(records));
 }
 
-void Agent::OnDurable(uint64_t ticket, bool space_low) {
-  durable_ = ticket;
-  if (std::exchange(space_low_, space_low) != space_low) Report(JournalSpace{space_low});
+void Agent::Replace(std::vector<std::string> snapshot, uint64_t ticket) {
+  journal_->Replace(std::move(snapshot), ticket);
 }
+
+uint64_t Agent::journal_bytes() const { return journal_->bytes(); }
 
 void Agent::Fail(absl::Status error) {
   fatal_ = std::move(error);
+  pump_->Halt();
   loop_.Stop();
 }
 
@@ -263,6 +214,10 @@ void Agent::TendTasks() {
 }
 
 // ---- effects ----
+
+void Agent::Do(Effect& effect) {
+  std::visit([this](auto& each) { Do(each); }, effect);
+}
 
 void Agent::Do(Launch& effect) { runner_->Launch(effect.key, std::move(effect.start)); }
 

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agentd/agent_core.h"
+#include "agentd/core_pump.h"
 #include "agentd/attempt_store.h"
 #include "agentd/cgroups/cgroup_tree.h"
 #include "agentd/cgroups/cgroups.h"
@@ -34,7 +35,7 @@ namespace berth::agentd {
 // on the same state directory finds them again. So it is with Stop() and with kill -9.
 //
 // Threading: Create() and Run() on one thread; Stop(), UpdateInventory() from any.
-class Agent {
+class Agent final : private AgentHands {
  public:
   struct Options {
     config::AgentConfig config;
@@ -49,7 +50,7 @@ class Agent {
 
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
-  ~Agent();
+  ~Agent() override;
 
   // Runs until Stop(); an error is fatal, and says what happened.
   absl::Status Run();
@@ -64,27 +65,24 @@ class Agent {
   [[nodiscard]] size_t live_attempts() const { return core_->live_attempts(); }
 
  private:
-  // An effect and the journal's ticket that it waits for.
-  struct Held {
-    uint64_t ticket;
-    Effect effect;
-  };
-
   Agent(Options options, const base::Clock& clock, StateDirectory directory);
 
   absl::Status Prepare();
   absl::StatusOr<JournalFile> OpenJournal();
   void Begin();
-  void Report(Event event) { events_.push_back(std::move(event)); }
+  void Report(Event event) { pump_->Report(std::move(event)); }
 
   void EndOfTurn();
-  void Take(std::vector<Effect> effects);
-  void Commit();
-  void Release();
-  void OnDurable(uint64_t ticket, bool space_low);
   void Fail(absl::Status error);
   void SweepOutput();
   void TendTasks();
+
+  // ---- AgentHands ----
+  void Append(std::vector<std::string> records, uint64_t ticket) override;
+  void AppendLater(std::vector<std::string> records) override;
+  void Replace(std::vector<std::string> snapshot, uint64_t ticket) override;
+  [[nodiscard]] uint64_t journal_bytes() const override;
+  void Do(Effect& effect) override;
 
   void Do(Launch& effect);
   void Do(const Inspect& effect);
@@ -96,8 +94,8 @@ class Agent {
   void Do(const SampleUsage& effect);
   void Do(OpenDataChannel& effect);
   void Do(const Say& effect);
-  void Do(const Note&) {}       // the journal's
-  void Do(const NoteLater&) {}  // the journal's
+  void Do(const Note&) {}       // the pump's
+  void Do(const NoteLater&) {}  // the pump's
 
   const Options options_;
   const base::Clock& clock_;
@@ -109,20 +107,13 @@ class Agent {
   std::unique_ptr<ProcessDriver> driver_;
   std::unique_ptr<UserDirectory> users_;
   std::unique_ptr<AgentCore> core_;
+  std::unique_ptr<CorePump> pump_;
   std::unique_ptr<TaskRunner> runner_;
   std::unique_ptr<OutputServer> output_;
   std::unique_ptr<AgentLink> link_;
   std::unique_ptr<Journal> journal_;
   base::WorkThread sweeper_{"sweeper"};
 
-  std::deque<Event> events_;
-  std::vector<std::string> records_;  // of this turn
-  bool records_urgent_ = false;
-  std::deque<Held> held_;
-  uint64_t ticket_ = 0;
-  uint64_t durable_ = 0;
-  uint64_t compact_at_bytes_ = 0;
-  bool space_low_ = false;
   absl::Status fatal_;
 };
 

@@ -4,14 +4,13 @@
 #include <variant>
 
 #include "agents/grpc_agent_link.h"
-#include "agents/inventory.h"
 #include "base/logging.h"
 #include "wire/refusal.h"
 
 namespace berth::agents {
 
 AgentSession::AgentSession(GrpcAgentLink& link, uint64_t stream, state::Principal principal)
-    : link_(link), stream_(stream), principal_(std::move(principal)) {}
+    : link_(link), stream_(stream), principal_(std::move(principal)), messages_(stream) {}
 
 void AgentSession::Begin() { StartRead(&incoming_); }
 
@@ -22,7 +21,8 @@ void AgentSession::OnReadDone(bool ok) {
     return;
   }
   if (grpc::Status status = Handle(incoming_); !status.ok()) {
-    BERTH_LOG_WARN("stream {} (node \"{}\"): refused: {}", stream_, node_, status.error_message());
+    BERTH_LOG_WARN("stream {} (node \"{}\"): refused: {}", stream_, messages_.node(),
+                   status.error_message());
     End(status);
     return;
   }
@@ -36,43 +36,14 @@ void AgentSession::OnReadDone(bool ok) {
   }
 }
 
-grpc::Status AgentSession::Handle(v1::AgentMessage& message) {
+grpc::Status AgentSession::Handle(const v1::AgentMessage& message) {
+  AgentMessages::Read read = messages_.Take(message);
+  if (const auto* refusal = std::get_if<wire::Refusal>(&read)) return wire::ToGrpcStatus(*refusal);
+  auto* body = std::get_if<state::CommandBody>(&read);
+  if (body == nullptr) return grpc::Status::OK;
   state::Command command;
   command.principal = principal_;
-  if (message.has_hello() != !greeted_) {
-    return wire::ToGrpcStatus({.code = absl::StatusCode::kInvalidArgument,
-                               .reason = Reason::kInvalidField,
-                               .message = greeted_ ? "a stream has one Hello, at its start"
-                                                   : "the first message of a stream is Hello"});
-  }
-  switch (message.message_case()) {
-    case v1::AgentMessage::kHello: {
-      auto hello = ReadHello(stream_, message.hello());
-      if (const auto* refusal = std::get_if<wire::Refusal>(&hello)) {
-        return wire::ToGrpcStatus(*refusal);
-      }
-      node_ = message.hello().node();
-      version_ = message.hello().version();
-      command.body = std::move(std::get<state::OpenSession>(hello));
-      break;
-    }
-    case v1::AgentMessage::kFacts:
-      command.body = ReadFacts(stream_, message.facts());
-      break;
-    case v1::AgentMessage::kHeartbeat:
-      command.body = ReadHeartbeat(stream_, message.heartbeat());
-      break;
-    case v1::AgentMessage::kInventory: {
-      auto node = ReadNode(node_, version_, message.inventory());
-      if (const auto* refusal = std::get_if<wire::Refusal>(&node)) {
-        return wire::ToGrpcStatus(*refusal);
-      }
-      command.body = state::InventoryChanged{stream_, std::move(std::get<state::NodeSpec>(node))};
-      break;
-    }
-    case v1::AgentMessage::MESSAGE_NOT_SET:
-      return grpc::Status::OK;  // of a newer version: nothing that we know of
-  }
+  command.body = std::move(*body);
   {
     base::MutexLock lock(mutex_);
     ++under_way_;
@@ -80,7 +51,6 @@ grpc::Status AgentSession::Handle(v1::AgentMessage& message) {
   if (auto status = link_.Post(stream_, std::move(command)); !status.ok()) {
     return wire::ToGrpcStatus(wire::RefusalOf(status));
   }
-  greeted_ = true;
   return grpc::Status::OK;
 }
 
@@ -125,7 +95,7 @@ void AgentSession::End(const grpc::Status& status) {
 
 void AgentSession::OnDone() {
   link_.Forget(stream_);
-  if (greeted_) link_.PostClose(stream_);
+  if (messages_.greeted()) link_.PostClose(stream_);
   delete this;
 }
 

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <deque>
-#include <string>
 
+#include "agents/agent_messages.h"
 #include "base/mutex.h"
 #include "berth/v1/agent.grpc.pb.h"
 #include "state/principal.h"
@@ -42,16 +42,14 @@ class AgentSession final : public grpc::ServerBidiReactor<v1::AgentMessage, v1::
   static constexpr int kMostUnderWay = 4;
 
   // Handles one message; a status other than OK ends the stream.
-  grpc::Status Handle(v1::AgentMessage& message);
+  grpc::Status Handle(const v1::AgentMessage& message);
   void WriteNext() BERTH_REQUIRES(mutex_);
 
   GrpcAgentLink& link_;
   const uint64_t stream_;
   const state::Principal principal_;
   v1::AgentMessage incoming_;  // of the read that is under way
-  bool greeted_ = false;       // on gRPC's reading calls only
-  std::string node_;           // likewise
-  std::string version_;        // likewise
+  AgentMessages messages_;     // on gRPC's reading calls only
 
   base::Mutex mutex_;
   std::deque<v1::DaemonMessage> outgoing_ BERTH_GUARDED_BY(mutex_);  // front: being written

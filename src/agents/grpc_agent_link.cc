@@ -5,17 +5,12 @@
 #include <variant>
 
 #include "agents/agent_session.h"
-#include "base/build_info.h"
 #include "base/check.h"
 #include "base/logging.h"
 #include "wire/refusal.h"
 
 namespace berth::agents {
 namespace {
-
-// Most bytes of directives in one message, well below the agents' limit of 4 MiB; one directive may
-// be larger.
-constexpr size_t kBatchBytes = size_t{1} << 20;
 
 // Answers a call that may not be served.
 template <typename Request, typename Response>
@@ -25,20 +20,16 @@ class Refused final : public grpc::ServerBidiReactor<Request, Response> {
   void OnDone() override { delete this; }
 };
 
-void FillHeader(const state::SessionHeader& header, v1::DirectiveHeader& message) {
-  message.set_cluster_id(header.cluster_id);
-  message.set_generation(header.generation);
-  message.set_term(header.term);
-  message.set_session(header.session);
-  message.set_incarnation(header.incarnation);
-}
-
 }  // namespace
 
 GrpcAgentLink::GrpcAgentLink(AgentCommandSink& sink, AgentAuthorizer authorize, BlobReader blobs)
     : sink_(sink),
       authorize_(std::move(authorize)),
-      dispatcher_(std::move(blobs)),
+      messages_(std::move(blobs),
+                [this](uint64_t stream, v1::DaemonMessage message) {
+                  WithSession(stream,
+                              [&](AgentSession& session) { session.Send(std::move(message)); });
+                }),
       data_([this](uint64_t stream, const v1::OpenData& open) {
         return WithSession(stream, [&](AgentSession& session) {
           v1::DaemonMessage message;
@@ -141,22 +132,6 @@ void GrpcAgentLink::Deliver(std::vector<state::AgentEffect> effects) {
   if (retry) PostClose(0);
 }
 
-void GrpcAgentLink::Deliver(state::WelcomeAgent& effect) {
-  WithSession(effect.stream, [&](AgentSession& session) {
-    v1::DaemonMessage message;
-    v1::Welcome& welcome = *message.mutable_welcome();
-    welcome.set_cluster_id(effect.header.cluster_id);
-    welcome.set_generation(effect.header.generation);
-    welcome.set_term(effect.header.term);
-    welcome.set_session(effect.header.session);
-    welcome.set_heartbeat_interval_ms(effect.heartbeat_interval_ms);
-    welcome.set_lease_ms(effect.lease_ms);
-    welcome.set_protocol(base::kAgentProtocol);
-    welcome.set_fact_sequence(effect.fact_sequence);
-    session.Send(std::move(message));
-  });
-}
-
 void GrpcAgentLink::Deliver(state::RefuseAgent& effect) {
   WithSession(effect.stream, [&](AgentSession& session) {
     const bool replaced = effect.reason == Reason::kNone;
@@ -165,48 +140,6 @@ void GrpcAgentLink::Deliver(state::RefuseAgent& effect) {
         {.code = replaced ? absl::StatusCode::kAborted : absl::StatusCode::kFailedPrecondition,
          .reason = effect.reason,
          .message = std::move(effect.message)}));
-  });
-}
-
-void GrpcAgentLink::Deliver(state::SendDirectives& effect) {
-  v1::DaemonMessage message;
-  size_t bytes = 0;
-  const auto flush = [&] {
-    if (message.directives().directives_size() == 0) return;
-    FillHeader(effect.header, *message.mutable_directives()->mutable_header());
-    WithSession(effect.stream, [&](AgentSession& session) { session.Send(std::move(message)); });
-    message = v1::DaemonMessage();
-    bytes = 0;
-  };
-  for (const state::Directive& directive : effect.directives) {
-    v1::Directive filled;
-    if (auto status = dispatcher_.Fill(directive, filled); !status.ok()) {
-      // Its task stays bound: the loop's word was given. A restart refuses the damaged record by
-      // name; until then the log says it.
-      BERTH_LOG_ERROR("directive {} is not sent: {}", filled.sequence(), status.ToString());
-      continue;
-    }
-    const size_t size = filled.ByteSizeLong();
-    if (bytes + size > kBatchBytes) flush();
-    bytes += size;
-    *message.mutable_directives()->add_directives() = std::move(filled);
-  }
-  flush();
-}
-
-void GrpcAgentLink::Deliver(state::AckFacts& effect) {
-  WithSession(effect.stream, [&](AgentSession& session) {
-    v1::DaemonMessage message;
-    message.mutable_fact_ack()->set_sequence(effect.sequence);
-    session.Send(std::move(message));
-  });
-}
-
-void GrpcAgentLink::Deliver(state::AckHeartbeat& effect) {
-  WithSession(effect.stream, [&](AgentSession& session) {
-    v1::DaemonMessage message;
-    message.mutable_heartbeat_ack()->set_sequence(effect.sequence);
-    session.Send(std::move(message));
   });
 }
 

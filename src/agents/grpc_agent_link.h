@@ -11,8 +11,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agents/agent_link.h"
+#include "agents/daemon_messages.h"
 #include "agents/data_channels.h"
-#include "agents/dispatcher.h"
 #include "base/mutex.h"
 #include "berth/v1/agent.grpc.pb.h"
 #include "state/principal.h"
@@ -63,15 +63,15 @@ class GrpcAgentLink final : public AgentLink, public v1::AgentService::CallbackS
   void PostClose(uint64_t stream);
   void Forget(uint64_t stream);
 
-  void Deliver(state::WelcomeAgent& effect);
+  template <typename Effect>
+  void Deliver(Effect& effect) {
+    messages_.Write(effect);
+  }
   void Deliver(state::RefuseAgent& effect);
-  void Deliver(state::SendDirectives& effect);
-  void Deliver(state::AckFacts& effect);
-  void Deliver(state::AckHeartbeat& effect);
 
   AgentCommandSink& sink_;
   const AgentAuthorizer authorize_;
-  Dispatcher dispatcher_;  // the releasing thread's
+  DaemonMessages messages_;  // the releasing thread's
   DataChannels data_;
 
   base::Mutex mutex_;

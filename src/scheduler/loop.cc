@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <deque>
 #include <future>
 #include <optional>
 #include <thread>
@@ -11,15 +10,15 @@
 #include "base/check.h"
 #include "base/logging.h"
 #include "base/mutex.h"
+#include "scheduler/commit_step.h"
+#include "scheduler/loop_gate.h"
 #include "scheduler/turn_budget.h"
-#include "store/batch_encoder.h"
 
 namespace berth::scheduler {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr size_t kMostOutstanding = 2;
 constexpr auto kSnapshotAge = std::chrono::milliseconds(100);
 // How far ahead a wait for a deadline looks; a later one is looked at again then.
 constexpr int64_t kLongestWaitMs = 60'000;
@@ -31,36 +30,6 @@ double SecondsSince(SteadyClock::time_point start) {
 }  // namespace
 
 struct Loop::Impl {
-  struct Posted {
-    state::Command command;
-    ReplyCallback reply;
-  };
-
-  // Somebody who waits for changed profiles; told that berthd ends when nothing else came.
-  struct ProfileWaiter {
-    ProfileWaiter() = default;
-    ProfileWaiter(const ProfileWaiter&) = delete;
-    ProfileWaiter& operator=(const ProfileWaiter&) = delete;
-    ~ProfileWaiter() {
-      if (!told) Tell(absl::UnavailableError("berthd is shutting down"));
-    }
-    void Tell(absl::Status status) {
-      told = true;
-      done.set_value(std::move(status));
-    }
-
-    ProfileChange change;
-    std::promise<absl::Status> done;
-    bool told = false;
-  };
-
-  // A turn's outcome on its way to the disk and then out.
-  struct Outcome {
-    TurnOutput output;
-    std::vector<ReplyCallback> callbacks;  // callbacks[token - 1]
-    std::vector<std::unique_ptr<ProfileWaiter>> profile_waiters;
-  };
-
   struct CommitStats {
     uint64_t commits = 0;
     uint64_t bytes = 0;
@@ -77,7 +46,7 @@ struct Loop::Impl {
         store(state_store),
         clock(system_clock),
         on_fatal(std::move(fatal)),
-        encoder({.watch_history_epochs = loop_options.watch_history_epochs}) {
+        gate(loop_options.inbox_capacity) {
     stats.durable_epoch = store.head().epoch;
   }
 
@@ -86,7 +55,6 @@ struct Loop::Impl {
   store::StateStore& store;          // the store thread's, for commits
   const base::Clock& clock;
   const std::function<void(absl::Status)> on_fatal;
-  store::BatchEncoder encoder;  // the store thread's
   agents::AgentLink* link = nullptr;
   WatchHub hub;
   std::thread loop_thread;
@@ -95,15 +63,8 @@ struct Loop::Impl {
   base::Mutex mutex;
   base::CondVar loop_wakes;
   base::CondVar store_wakes;
-  std::array<std::deque<Posted>, state::kCommandClasses> inbox BERTH_GUARDED_BY(mutex);
-  std::array<uint64_t, state::kCommandClasses> refused BERTH_GUARDED_BY(mutex) = {};
-  std::array<uint64_t, state::kCommandClasses> taken BERTH_GUARDED_BY(mutex) = {};
-  std::vector<std::unique_ptr<ProfileWaiter>> profile_waiters BERTH_GUARDED_BY(mutex);
-  std::deque<Outcome> to_commit BERTH_GUARDED_BY(mutex);
-  size_t outstanding BERTH_GUARDED_BY(mutex) = 0;
-  bool stopping BERTH_GUARDED_BY(mutex) = false;
+  LoopGate gate BERTH_GUARDED_BY(mutex);
   bool loop_done BERTH_GUARDED_BY(mutex) = false;
-  bool failed BERTH_GUARDED_BY(mutex) = false;
   CommitStats stats BERTH_GUARDED_BY(mutex);
 
   mutable base::Mutex snapshot_mutex;
@@ -119,11 +80,6 @@ struct Loop::Impl {
 
   void RunLoop();
   void RunStore();
-  bool InboxEmpty() const BERTH_REQUIRES(mutex) {
-    return std::all_of(inbox.begin(), inbox.end(), [](const auto& q) { return q.empty(); });
-  }
-  void TakeCommands(TurnInput& input, std::vector<ReplyCallback>& callbacks) BERTH_REQUIRES(mutex);
-  void Release(Outcome& outcome);
   void Publish();
 };
 
@@ -146,7 +102,7 @@ void Loop::Start() {
 void Loop::Stop() {
   {
     base::MutexLock lock(impl_->mutex);
-    impl_->stopping = true;
+    impl_->gate.Stop();
     impl_->loop_wakes.NotifyAll();
     impl_->store_wakes.NotifyAll();
   }
@@ -156,20 +112,10 @@ void Loop::Stop() {
 
 absl::Status Loop::Post(state::CommandClass command_class, state::Command command,
                         ReplyCallback reply) {
-  const auto index = static_cast<size_t>(command_class);
   base::MutexLock lock(impl_->mutex);
-  if (impl_->stopping || impl_->failed) {
-    return absl::UnavailableError("berthd is shutting down; try again in a moment");
-  }
-  auto& queue = impl_->inbox[index];
-  if (queue.size() >= impl_->options.inbox_capacity[index]) {
-    ++impl_->refused[index];
-    return absl::ResourceExhaustedError("berthd has " + std::to_string(queue.size()) +
-                                        " commands of this kind waiting; try again in a moment");
-  }
-  queue.push_back({std::move(command), std::move(reply)});
-  impl_->loop_wakes.NotifyOne();
-  return absl::OkStatus();
+  auto status = impl_->gate.Post(command_class, std::move(command), std::move(reply));
+  if (status.ok()) impl_->loop_wakes.NotifyOne();
+  return status;
 }
 
 absl::Status Loop::Post(state::Command command, std::function<void()> applied) {
@@ -178,15 +124,11 @@ absl::Status Loop::Post(state::Command command, std::function<void()> applied) {
 }
 
 absl::Status Loop::ReplaceProfiles(ProfileChange change) {
-  auto waiter = std::make_unique<Impl::ProfileWaiter>();
-  waiter->change = std::move(change);
-  std::future<absl::Status> done = waiter->done.get_future();
+  auto waiter = std::make_unique<ProfileWaiter>(std::move(change));
+  std::future<absl::Status> done = waiter->answer();
   {
     base::MutexLock lock(impl_->mutex);
-    if (impl_->stopping || impl_->failed) {
-      return absl::UnavailableError("berthd is shutting down");
-    }
-    impl_->profile_waiters.push_back(std::move(waiter));
+    if (auto status = impl_->gate.Post(std::move(waiter)); !status.ok()) return status;
     impl_->loop_wakes.NotifyOne();
   }
   return done.get();
@@ -201,21 +143,6 @@ std::shared_ptr<const LoopSnapshot> Loop::snapshot() const {
 
 // ---- the loop thread ----
 
-void Loop::Impl::TakeCommands(TurnInput& input, std::vector<ReplyCallback>& callbacks) {
-  // Agents' facts first: they end what holds resources. Then operators, then submissions.
-  const size_t most = budget.next().commands;
-  for (size_t i = 0; i < inbox.size(); ++i) {
-    while (!inbox[i].empty() && input.commands.size() < most) {
-      Posted& posted = inbox[i].front();
-      callbacks.push_back(std::move(posted.reply));
-      posted.command.token = callbacks.size();
-      input.commands.push_back(std::move(posted.command));
-      inbox[i].pop_front();
-      ++taken[i];
-    }
-  }
-}
-
 void Loop::Impl::RunLoop() {
   const int64_t started_ms = clock.MonotonicMs();
   const int64_t persisted_ms = turn->state().meta().now_ms;
@@ -229,46 +156,38 @@ void Loop::Impl::RunLoop() {
     {
       base::MutexLock lock(mutex);
       for (;;) {
-        if (failed) break;
-        if (outstanding < kMostOutstanding) {
-          if (more_work || !InboxEmpty() || !profile_waiters.empty()) break;
-          if (stopping) break;
-          const int64_t now = persisted_ms + clock.MonotonicMs() - started_ms;
-          if (deadline_ms && *deadline_ms <= now) break;
-          const int64_t wait_ms =
-              std::min(deadline_ms.value_or(now + kLongestWaitMs) - now, kLongestWaitMs);
-          auto until = SteadyClock::now() + std::chrono::milliseconds(wait_ms);
-          if (snapshot_due) until = std::min(until, published + kSnapshotAge);
-          const bool notified = loop_wakes.WaitUntil(mutex, until);
-          if (!notified) {
-            // Also when nothing happens, so that a loop that stands still can be told from one that
-            // has nothing to do.
-            snapshot_due = false;
-            mutex.Unlock();
-            Publish();
-            mutex.Lock();
-          }
-        } else {
+        const int64_t now = persisted_ms + clock.MonotonicMs() - started_ms;
+        const LoopGate::Next next = gate.Decide(more_work, deadline_ms && *deadline_ms <= now);
+        if (next == LoopGate::Next::kRun) break;
+        if (next == LoopGate::Next::kDone) {
+          loop_done = true;
+          store_wakes.NotifyAll();
+          return;
+        }
+        if (gate.is_full()) {
           loop_wakes.Wait(mutex);
+          continue;
+        }
+        const int64_t wait_ms =
+            std::min(deadline_ms.value_or(now + kLongestWaitMs) - now, kLongestWaitMs);
+        auto until = SteadyClock::now() + std::chrono::milliseconds(wait_ms);
+        if (snapshot_due) until = std::min(until, published + kSnapshotAge);
+        const bool notified = loop_wakes.WaitUntil(mutex, until);
+        if (!notified) {
+          // Also when nothing happens, so that a loop that stands still can be told from one that
+          // has nothing to do.
+          snapshot_due = false;
+          mutex.Unlock();
+          Publish();
+          mutex.Lock();
         }
       }
-      outcome.profile_waiters.swap(profile_waiters);
-      const bool idle = !more_work && InboxEmpty();
-      if (failed || (stopping && idle)) {
-        loop_done = true;
-        store_wakes.NotifyAll();
-        return;
-      }
-      TakeCommands(input, outcome.callbacks);
-    }
-    for (auto& waiter : outcome.profile_waiters) {
-      input.profile_changes.push_back(std::move(waiter->change));
+      gate.Take(budget.next(), input, outcome);
     }
 
     const auto start = SteadyClock::now();
     input.now_ms = persisted_ms + clock.MonotonicMs() - started_ms;
     input.wall_ms = clock.WallMs();
-    input.work_units = budget.next().work_units;
     const size_t commands = input.commands.size();
     outcome.output = turn->Run(std::move(input));
     for (const std::string& warning : outcome.output.warnings) BERTH_LOG_WARN("{}", warning);
@@ -281,8 +200,7 @@ void Loop::Impl::RunLoop() {
 
     {
       base::MutexLock lock(mutex);
-      ++outstanding;
-      to_commit.push_back(std::move(outcome));
+      gate.Pass(std::move(outcome));
       store_wakes.NotifyOne();
     }
     snapshot_due = true;
@@ -335,9 +253,9 @@ void Loop::Impl::Publish() {
     s.commit_bytes_total = stats.bytes;
     s.commit_records_total = stats.records;
     s.commit_latency = stats.latency;
-    s.inbox_refused_total = refused;
-    s.commands_total = taken;
-    for (size_t i = 0; i < inbox.size(); ++i) s.inbox_depth[i] = inbox[i].size();
+    s.inbox_refused_total = gate.refused();
+    s.commands_total = gate.taken();
+    for (size_t i = 0; i < s.inbox_depth.size(); ++i) s.inbox_depth[i] = gate.depth(i);
   }
   published = SteadyClock::now();
   base::MutexLock lock(snapshot_mutex);
@@ -347,52 +265,39 @@ void Loop::Impl::Publish() {
 // ---- the store thread ----
 
 void Loop::Impl::RunStore() {
+  CommitStep step(store, *link, hub, options.watch_history_epochs);
   for (;;) {
     Outcome outcome;
     {
       base::MutexLock lock(mutex);
-      while (to_commit.empty() && !loop_done) store_wakes.Wait(mutex);
-      if (to_commit.empty()) return;
-      outcome = std::move(to_commit.front());
-      to_commit.pop_front();
+      while (!gate.has_outcome() && !loop_done) store_wakes.Wait(mutex);
+      if (!gate.has_outcome()) return;
+      outcome = gate.TakeOutcome();
     }
-    if (const auto& batch = outcome.output.batch; batch != nullptr) {
-      const auto start = SteadyClock::now();
-      const store::WriteBatch writes = encoder.Encode(*batch);
-      if (auto status = store.Commit(writes, batch->epoch, batch->term); !status.ok()) {
-        {
-          base::MutexLock lock(mutex);
-          failed = true;
-          loop_wakes.NotifyAll();
-        }
-        on_fatal(status);
-        return;
+    const auto start = SteadyClock::now();
+    CommitStep::Written written;
+    if (auto status = step.Commit(outcome, written); !status.ok()) {
+      {
+        base::MutexLock lock(mutex);
+        gate.Fail();
+        loop_wakes.NotifyAll();
       }
+      on_fatal(status);
+      return;
+    }
+    if (written.epoch != 0) {
       base::MutexLock lock(mutex);
       ++stats.commits;
-      stats.bytes += writes.bytes();
-      stats.records += writes.size();
-      stats.durable_epoch = batch->epoch;
+      stats.bytes += written.bytes;
+      stats.records += written.records;
+      stats.durable_epoch = written.epoch;
       stats.latency.Observe(SecondsSince(start));
     }
-    Release(outcome);
+    step.Release(outcome);
     base::MutexLock lock(mutex);
-    --outstanding;
+    gate.Released();
     loop_wakes.NotifyOne();
   }
-}
-
-void Loop::Impl::Release(Outcome& outcome) {
-  for (size_t i = 0; i < outcome.profile_waiters.size(); ++i) {
-    outcome.profile_waiters[i]->Tell(std::move(outcome.output.profile_answers[i]));
-  }
-  for (auto& [token, reply] : outcome.output.replies) {
-    outcome.callbacks[token - 1](std::move(reply));
-  }
-  if (!outcome.output.agent_effects.empty()) {
-    link->Deliver(std::move(outcome.output.agent_effects));
-  }
-  if (outcome.output.batch != nullptr) hub.Publish(outcome.output.batch);
 }
 
 }  // namespace berth::scheduler

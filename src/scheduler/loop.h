@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "agents/agent_link.h"
 #include "base/clock.h"
+#include "scheduler/loop_gate.h"
 #include "scheduler/loop_snapshot.h"
 #include "scheduler/reply.h"
 #include "scheduler/turn.h"
@@ -39,7 +40,7 @@ struct LoopOptions {
 // Threading: Post, snapshot and watches from any thread; Start and Stop once, by the owner.
 class Loop final : public agents::AgentCommandSink {
  public:
-  using ReplyCallback = std::function<void(Reply)>;
+  using ReplyCallback = scheduler::ReplyCallback;
 
   // `turn` is recovered state; `store`'s head is its epoch. `link` may be set later than this, but
   // before Start. `on_fatal` is called once, on the store thread, when a commit fails; it must not

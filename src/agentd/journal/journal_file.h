@@ -1,23 +1,20 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "agentd/journal/journal_frames.h"
 #include "base/unique_fd.h"
 
 namespace berth::agentd {
 
 // An append-only file of groups of records.
 //
-// A group is written by one call and is one frame: a marker, its length, its number, a checksum,
-// and its records. Group n+1 is written only after group n is on disk, so a frame that does not
-// hold is the last one, cut off by a crash, and is dropped when the file is opened; unless a whole
-// frame comes after it: then what was durable has been damaged, and the file is refused.
+// A group is written by one call and is one frame (journal_frames.h). What a crash cut off is dropped
+// when the file is opened; a file whose durable part is damaged is refused.
 //
 // Space is reserved ahead of the end, so that what must be noted can be when the disk fills up.
 //
@@ -25,7 +22,7 @@ namespace berth::agentd {
 // of the file is not known, and the only way on is to open it anew, unless Replace says otherwise.
 class JournalFile {
  public:
-  using Visit = std::function<absl::Status(std::string_view record)>;
+  using Visit = RecordVisitor;
 
   // Opens the journal at `path`, made if missing, and gives its records to `visit` in order.
   // DataLoss, with the offset and the way on, when it is damaged; the error of `visit`, with the
@@ -48,7 +45,6 @@ class JournalFile {
  private:
   JournalFile() = default;
 
-  absl::Status Load(std::string_view contents, const Visit& visit);
   void Reserve();
 
   std::string path_;

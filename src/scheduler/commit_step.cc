@@ -1,0 +1,30 @@
+#include "scheduler/commit_step.h"
+
+#include <utility>
+
+namespace berth::scheduler {
+
+absl::Status CommitStep::Commit(const Outcome& outcome, Written& written) {
+  written = {};
+  const auto& batch = outcome.output.batch;
+  if (batch == nullptr) return absl::OkStatus();
+  const store::WriteBatch writes = encoder_.Encode(*batch);
+  if (auto status = store_.Commit(writes, batch->epoch, batch->term); !status.ok()) return status;
+  written = {batch->epoch, writes.bytes(), writes.size()};
+  return absl::OkStatus();
+}
+
+void CommitStep::Release(Outcome& outcome) {
+  for (size_t i = 0; i < outcome.profile_waiters.size(); ++i) {
+    outcome.profile_waiters[i]->Tell(std::move(outcome.output.profile_answers[i]));
+  }
+  for (auto& [token, reply] : outcome.output.replies) {
+    outcome.callbacks[token - 1](std::move(reply));
+  }
+  if (!outcome.output.agent_effects.empty()) {
+    link_.Deliver(std::move(outcome.output.agent_effects));
+  }
+  if (outcome.output.batch != nullptr) hub_.Publish(outcome.output.batch);
+}
+
+}  // namespace berth::scheduler
