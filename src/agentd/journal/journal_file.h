@@ -13,8 +13,8 @@ namespace berth::agentd {
 
 // An append-only file of groups of records.
 //
-// A group is written by one call and is one frame (journal_frames.h). What a crash cut off is dropped
-// when the file is opened; a file whose durable part is damaged is refused.
+// A group is written by one call and is one frame (journal_frames.h). What a crash cut off is
+// dropped when the file is opened; a file whose durable part is damaged is refused.
 //
 // Space is reserved ahead of the end, so that what must be noted can be when the disk fills up.
 //
