@@ -4,13 +4,16 @@
 
 namespace berth::scheduler {
 
-absl::Status CommitStep::Commit(const Outcome& outcome, Written& written) {
-  written = {};
-  const auto& batch = outcome.output.batch;
-  if (batch == nullptr) return absl::OkStatus();
-  const store::WriteBatch writes = encoder_.Encode(*batch);
-  if (auto status = store_.Commit(writes, batch->epoch, batch->term); !status.ok()) return status;
-  written = {batch->epoch, writes.bytes(), writes.size()};
+absl::Status CommitStep::Run(Outcome& outcome,
+                             const std::function<void(const Written&)>& on_durable) {
+  if (const auto& batch = outcome.output.batch; batch != nullptr) {
+    const store::WriteBatch writes = encoder_.Encode(*batch);
+    if (auto status = store_.Commit(writes, batch->epoch, batch->term); !status.ok()) {
+      return status;
+    }
+    on_durable({batch->epoch, writes.bytes(), writes.size()});
+  }
+  Release(outcome);
   return absl::OkStatus();
 }
 

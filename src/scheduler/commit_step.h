@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "absl/status/status.h"
 #include "agents/agent_link.h"
@@ -18,7 +19,7 @@ namespace berth::scheduler {
 // Threading: one thread (the store thread), which is also the releasing one.
 class CommitStep {
  public:
-  // What one Run() wrote; epoch 0: nothing had changed.
+  // What one Run() wrote.
   struct Written {
     uint64_t epoch = 0;
     uint64_t bytes = 0;
@@ -32,13 +33,14 @@ class CommitStep {
         hub_(hub),
         encoder_({.watch_history_epochs = watch_history_epochs}) {}
 
-  // Writes the outcome's batch and makes it durable. An error is fatal: nothing of the outcome may
-  // be released, and whether it lasts is not known until the store is opened again.
-  absl::Status Commit(const Outcome& outcome, Written& written);
-  // REQUIRES: Commit() of it has succeeded.
-  void Release(Outcome& outcome);
+  // Writes the outcome's batch, if it has one, makes it durable, calls `on_durable`, and then
+  // releases the outcome. An error is fatal: nothing was released, and whether the batch lasts is
+  // not known until the store is opened again.
+  absl::Status Run(Outcome& outcome, const std::function<void(const Written&)>& on_durable);
 
  private:
+  void Release(Outcome& outcome);
+
   store::StateStore& store_;
   agents::AgentLink& link_;
   WatchHub& hub_;

@@ -275,8 +275,15 @@ void Loop::Impl::RunStore() {
       outcome = gate.TakeOutcome();
     }
     const auto start = SteadyClock::now();
-    CommitStep::Written written;
-    if (auto status = step.Commit(outcome, written); !status.ok()) {
+    const auto on_durable = [&](const CommitStep::Written& written) {
+      base::MutexLock lock(mutex);
+      ++stats.commits;
+      stats.bytes += written.bytes;
+      stats.records += written.records;
+      stats.durable_epoch = written.epoch;
+      stats.latency.Observe(SecondsSince(start));
+    };
+    if (auto status = step.Run(outcome, on_durable); !status.ok()) {
       {
         base::MutexLock lock(mutex);
         gate.Fail();
@@ -285,15 +292,6 @@ void Loop::Impl::RunStore() {
       on_fatal(status);
       return;
     }
-    if (written.epoch != 0) {
-      base::MutexLock lock(mutex);
-      ++stats.commits;
-      stats.bytes += written.bytes;
-      stats.records += written.records;
-      stats.durable_epoch = written.epoch;
-      stats.latency.Observe(SecondsSince(start));
-    }
-    step.Release(outcome);
     base::MutexLock lock(mutex);
     gate.Released();
     loop_wakes.NotifyOne();

@@ -1,0 +1,33 @@
+// The jobs that simulated clients submit, and how their processes behave.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/admission.h"
+#include "state/commands.h"
+
+namespace berth::simulation {
+
+// What a process of an attempt does when it is left alone.
+struct Behaviour {
+  bool could_not_start = false;
+  int64_t runs_us = 0;
+  int exit_code = 0;
+  int signal = 0;
+  bool heeds_sigterm = true;
+};
+
+// Job specifications as admission makes them, made once a process.
+struct Template {
+  std::string name;
+  api::AdmittedJob job;
+};
+const std::vector<Template>& Templates();
+
+// From the seed and the attempt's name alone.
+Behaviour BehaviourOf(uint64_t seed, const state::AgentAttempt& attempt);
+
+}  // namespace berth::simulation
