@@ -132,6 +132,8 @@ void Apply(const WriteBatch::Write& write, Records& records) {
 MemoryStore::MemoryStore(std::shared_ptr<MemoryDisk> disk) : disk_(std::move(disk)) {
   base::MutexLock lock(disk_->mutex_);
   number_ = ++disk_->owner_;
+  // What this store finds has lasted: nothing of it goes any more.
+  disk_->before_unsynced_ = nullptr;
 }
 
 Head MemoryStore::head() const {

@@ -176,7 +176,7 @@ void Watcher::Restart() {
 }
 
 bool Watcher::is_following() const {
-  return sink_ != nullptr && daemon_.is_up() && sink_.use_count() > 1;
+  return sink_ != nullptr && daemon_.is_up() && daemon_.starts() == daemon_starts_;
 }
 
 void Watcher::Tick() {
@@ -239,6 +239,7 @@ void Watcher::ListTasks(std::optional<TaskKey> after, uint64_t first_epoch) {
 
 void Watcher::Watch() {
   // The subscription is made where the answer is, with no way in between.
+  if (context_.traces()) context_.Trace("watch: from epoch " + std::to_string(epoch_));
   state::CatchUp command;
   command.from_epoch = epoch_;
   command.jobs = true;
@@ -256,6 +257,7 @@ void Watcher::Watch() {
           return;
         }
         self->sink_ = std::make_shared<Sink>(self, round);
+        self->daemon_starts_ = self->daemon_.starts();
         self->daemon_.watches().Subscribe(self->sink_);
         api::WatchFilter filter;
         filter.principal.all_namespaces = true;
@@ -277,6 +279,12 @@ void Watcher::Apply() {
     v1::WatchResponse response;
     queue_->Take(600, response);
     for (const v1::WatchEvent& event : response.events()) {
+      if (context_.traces()) {
+        context_.Trace("watch, up to " + std::to_string(response.epoch()) + ": " +
+                       (event.has_job()    ? event.job().id() + " " + Text(event.job())
+                        : event.has_task() ? event.task().id() + " " + Text(event.task())
+                                           : event.deleted().id() + " is gone"));
+      }
       if (event.has_job()) {
         picture_[event.job().id()] = Text(event.job());
       } else if (event.has_task()) {

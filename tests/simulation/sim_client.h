@@ -102,6 +102,7 @@ class Watcher final : public std::enable_shared_from_this<Watcher> {
   bool has_list_ = false;
   uint64_t epoch_ = 0;
   std::shared_ptr<Sink> sink_;
+  int daemon_starts_ = 0;  // of the daemon that it follows
   std::optional<api::WatchQueue> queue_;
   // "12" → state and counts of a job; "12.3" → state and attempt of a task.
   std::map<std::string, std::string> picture_;

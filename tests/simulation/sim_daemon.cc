@@ -92,6 +92,7 @@ void SimDaemon::Start() {
   life->persisted_ms = life->turn->state().meta().now_ms;
   life->started_us = context_.events.now_us();
   life_ = std::move(life);
+  ++starts_;
   if (context_.traces()) {
     context_.Trace("berthd starts: term " + std::to_string(cluster().meta().term) + ", epoch " +
                    std::to_string(cluster().meta().epoch));

@@ -48,6 +48,7 @@ class SimDaemon final : public agents::AgentLink {
   void SetDiskFull(bool full);
   void JumpWallClock(int64_t by_ms) { wall_offset_ms_ += by_ms; }
   bool is_up() const { return life_ != nullptr; }
+  int starts() const { return starts_; }
 
   // ---- what others ask of it ----
   // A connection from a node; null: nobody listens.
@@ -108,6 +109,7 @@ class SimDaemon final : public agents::AgentLink {
   std::shared_ptr<store::MemoryDisk> disk_;
   std::shared_ptr<Life> life_;
   std::shared_ptr<scheduler::WatchSink> observer_;
+  int starts_ = 0;
   uint64_t next_stream_ = 1;
   int64_t disk_slowest_us_ = 2'000;
   int64_t wall_offset_ms_ = 0;

@@ -200,8 +200,10 @@ void AgentLife::Dial() {
                           const bool welcome = received.message.has_welcome();
                           self->Report(std::move(received));
                           // Directives of a session before this one come out of some buffer.
-                          if (!welcome || self->node_.lingering_.empty()) return;
-                          for (const std::string& late : self->node_.lingering_) {
+                          if (!welcome) return;
+                          const auto lingering = std::exchange(self->node_.lingering_, {});
+                          if (!self->node_.lingers_) return;
+                          for (const std::string& late : lingering) {
                             agentd::MessageReceived stray{link, {}};
                             stray.message.ParseFromString(late);
                             if (!stray.message.has_directives()) continue;
@@ -209,7 +211,6 @@ void AgentLife::Dial() {
                                                  self->node_.name_);
                             self->Report(std::move(stray));
                           }
-                          self->node_.lingering_.clear();
                         });
                       },
                       [weak, link] {

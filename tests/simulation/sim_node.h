@@ -108,6 +108,8 @@ class SimNode {
   // The journal's next write fails, and the agent ends by itself.
   void FailJournal() { journal_fails_ = true; }
   void SetJournalFull(bool full) { journal_full_ = full; }
+  // What berthd said on a stream that is dead may still come.
+  void set_lingers(bool lingers) { lingers_ = lingers; }
   void SlowJournal(int64_t slowest_us) { journal_slowest_us_ = slowest_us; }
   // The shim of some running attempt is killed.
   void KillShim();
@@ -175,6 +177,7 @@ class SimNode {
   int64_t journal_slowest_us_ = 3'000;
   // What berthd said on streams that are dead.
   std::deque<std::string> lingering_;
+  bool lingers_ = false;
 };
 
 }  // namespace berth::simulation

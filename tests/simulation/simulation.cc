@@ -169,6 +169,7 @@ class World {
     if (c.Chance(300)) {
       for (auto& node : nodes_) node->route().duplicates_of_thousand = 30;
     }
+    for (auto& node : nodes_) node->set_lingers(c.Chance(300));
     if (c.Chance(500)) {
       way_.lost_of_thousand = 50;
       way_.repeated_of_thousand = 50;
@@ -251,6 +252,7 @@ class World {
       node->route() = {};
       node->RouteChanged();
       node->SlowJournal(3'000);
+      node->set_lingers(false);
       node->SetJournalFull(false);
       node->Boot();
       daemon_.Post(state::CommandClass::kOperators, state::SetCordon{node->name(), false},
