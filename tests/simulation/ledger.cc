@@ -145,6 +145,10 @@ void Ledger::Released(const state::ChangeBatch& batch) {
       jobs_.erase(removal->job);
       removed_.insert(removal->job);
       context_.coverage.Count("seen", "a finished job is forgotten");
+      if (context_.traces()) {
+        context_.Trace("epoch " + std::to_string(batch.epoch) + ": job " +
+                       std::to_string(removal->job.value) + " is removed");
+      }
     }
   }
 }

@@ -199,9 +199,9 @@ void Watcher::ListJobs(JobId after, uint64_t first_epoch) {
         list.first_epoch = first_epoch;
         return list;
       },
-      [self = shared_from_this(), round = round_](const absl::Status& posted,
-                                                  const scheduler::Reply& reply) {
-        if (round != self->round_ || !posted.ok() || self->has_list_) return;
+      [self = shared_from_this(), round = round_, answered = std::make_shared<bool>(false)](
+          const absl::Status& posted, const scheduler::Reply& reply) {
+        if (round != self->round_ || !posted.ok() || std::exchange(*answered, true)) return;
         const auto& page = std::get<scheduler::JobsReply>(reply.body);
         for (const state::JobView& job : page.jobs) {
           const v1::Job shown = api::ToProto(job, api::SpecPart::kLeftOut);
@@ -222,9 +222,10 @@ void Watcher::ListTasks(std::optional<TaskKey> after, uint64_t first_epoch) {
         list.first_epoch = first_epoch;
         return list;
       },
-      [self = shared_from_this(), round = round_, first_epoch](const absl::Status& posted,
-                                                               const scheduler::Reply& reply) {
-        if (round != self->round_ || !posted.ok() || self->has_list_) return;
+      [self = shared_from_this(), round = round_, first_epoch,
+       answered = std::make_shared<bool>(false)](const absl::Status& posted,
+                                                 const scheduler::Reply& reply) {
+        if (round != self->round_ || !posted.ok() || std::exchange(*answered, true)) return;
         const auto& page = std::get<scheduler::TasksReply>(reply.body);
         for (const state::TaskStatusView& task : page.tasks) {
           const v1::Task shown = api::ToProto(task);
@@ -265,6 +266,12 @@ void Watcher::Watch() {
         filter.jobs = true;
         filter.tasks = true;
         self->queue_.emplace(std::move(filter), self->epoch_);
+        if (self->context_.traces()) {
+          self->context_.Trace(
+              "watch: caught up to epoch " + std::to_string(reply.epoch) + ", " +
+              std::to_string(std::get<scheduler::CatchUpReply>(reply.body).changes.size()) +
+              " changes");
+        }
         self->queue_->AddCatchUp(std::get<scheduler::CatchUpReply>(reply.body).changes,
                                  reply.epoch);
         self->Apply();

@@ -221,17 +221,23 @@ class World {
     for (int64_t i = 0; i < cordons; ++i) {
       context_.events.At(context_.Between(0, faults_until_us_), [this] {
         const std::string node = AnyNode().name();
-        for (const bool cordoned : {true, false}) {
-          context_.events.After(cordoned ? 0 : context_.Between(1, 20) * kSecond,
-                                [this, node, cordoned] {
-                                  daemon_.Post(state::CommandClass::kOperators,
-                                               state::SetCordon{node, cordoned},
-                                               [](const scheduler::Reply&) {})
-                                      .IgnoreError();
-                                });
-        }
+        SetCordon(node, true);
+        context_.events.After(context_.Between(1, 20) * kSecond,
+                              [this, node] { SetCordon(node, false); });
       });
     }
+  }
+
+  // Said again until it is answered.
+  void SetCordon(const std::string& node, bool cordoned) {
+    const auto answered = std::make_shared<bool>(false);
+    const auto posted = daemon_.Post(state::CommandClass::kOperators,
+                                     state::SetCordon{node, cordoned},
+                                     [answered](const scheduler::Reply&) { *answered = true; });
+    const int64_t again_us = posted.ok() ? 10 * kSecond : 2 * kSecond;
+    context_.events.After(again_us, [this, node, cordoned, answered] {
+      if (!*answered && !(cordoned && healed_)) SetCordon(node, cordoned);
+    });
   }
 
   void WatchTick() {
@@ -244,6 +250,7 @@ class World {
   // From here on nothing goes wrong.
   void Heal() {
     context_.Trace("---- nothing goes wrong any more ----");
+    healed_ = true;
     way_.lost_of_thousand = way_.repeated_of_thousand = 0;
     way_.slowest_us = 3'000;
     daemon_.SlowDisk(2'000);
@@ -255,9 +262,7 @@ class World {
       node->set_lingers(false);
       node->SetJournalFull(false);
       node->Boot();
-      daemon_.Post(state::CommandClass::kOperators, state::SetCordon{node->name(), false},
-                   [](const scheduler::Reply&) {})
-          .IgnoreError();
+      SetCordon(node->name(), false);
     }
   }
 
@@ -300,6 +305,7 @@ class World {
   std::shared_ptr<Watcher> watcher_;
   std::vector<Fault> faults_;
   int64_t faults_until_us_ = 0;
+  bool healed_ = false;
 };
 
 }  // namespace
