@@ -59,8 +59,6 @@ absl::Status AgentCore::Replay(std::string_view bytes) {
       if (incarnation_.empty()) return BadRecord("it has no incarnation");
       return absl::OkStatus();
     case JournalRecord::kJoined:
-      // Sequences are per generation.
-      if (record.joined().generation() != generation_) directive_sequence_ = 0;
       cluster_id_ = record.joined().cluster_id();
       generation_ = record.joined().generation();
       term_ = record.joined().term();
@@ -276,7 +274,6 @@ void AgentCore::OnWelcome(const v1::Welcome& welcome, Effects& effects) {
   }
   if (cluster_id_ != welcome.cluster_id() || generation_ != welcome.generation() ||
       term_ != welcome.term()) {
-    if (generation_ != welcome.generation()) directive_sequence_ = 0;
     cluster_id_ = welcome.cluster_id();
     generation_ = welcome.generation();
     term_ = welcome.term();
@@ -669,6 +666,10 @@ v1::Hello AgentCore::MakeHello() const {
     v1::AttemptReport& report = *hello.add_attempts();
     *report.mutable_key() = ToProto(key);
     if (attempt.started) *report.mutable_started() = *attempt.started;
+    if (!attempt.ended) {
+      *report.mutable_start() = attempt.start;
+      report.mutable_start()->clear_payload();
+    }
     // Facts come in batches; a Hello is one message. What berthd has acknowledged it has in full.
     const bool full = bytes > kFullMessageBytes;
     if (attempt.ended && !(full && end_follows.count(key) > 0)) {

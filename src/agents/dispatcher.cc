@@ -63,6 +63,7 @@ absl::Status Dispatcher::Fill(const state::StartTask& start, v1::StartTask& mess
   *message.mutable_resources() = wire::ToResources(group.needs.requests);
   for (const std::string& id : start.device_ids) message.add_device_ids(id);
   message.set_device_share_milli(start.device_share_milli);
+  message.set_device_memory_bytes(int64_t{start.device_memory_mib} << 20);
   message.set_time_limit_ms(group.time_limit_ms);
   message.set_grace_ms(group.grace_ms);
   message.set_max_processes(group.max_processes);

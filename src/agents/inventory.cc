@@ -150,6 +150,27 @@ absl::StatusOr<state::NodeSpec> DecodeInventory(std::string_view encoded) {
   return node;
 }
 
+namespace {
+
+// It was admitted once, here or before a restore: what is wrong with it now holds nothing.
+state::AttemptHolding ReadHolding(const v1::StartTask& start) {
+  state::AttemptHolding holding;
+  holding.task_id = Cut(start.task_id(), wire::kMostValueBytes);
+  holding.job_name = Cut(start.job_name(), wire::kMostValueBytes);
+  holding.ns = Cut(start.namespace_(), wire::kMostValueBytes);
+  Violations violations;
+  holding.requests =
+      wire::RequestAmounts(start.resources(), {}, FieldPath("resources"), violations);
+  if (!violations.empty()) holding.requests = {};
+  holding.device_ids.assign(start.device_ids().begin(), start.device_ids().end());
+  holding.device_share_milli = std::clamp(start.device_share_milli(), 0, 1000);
+  holding.device_memory_mib =
+      static_cast<int32_t>(std::clamp<int64_t>(start.device_memory_bytes() >> 20, 0, INT32_MAX));
+  return holding;
+}
+
+}  // namespace
+
 std::variant<state::OpenSession, wire::Refusal> ReadHello(uint64_t stream, const v1::Hello& hello) {
   if (hello.protocol_min() > base::kAgentProtocol || hello.protocol_max() < base::kAgentProtocol) {
     return wire::Refusal{.code = absl::StatusCode::kFailedPrecondition,
@@ -181,6 +202,7 @@ std::variant<state::OpenSession, wire::Refusal> ReadHello(uint64_t stream, const
     read.phase = EnumFrom(report.phase(), state::AttemptPhase::kEnded);
     if (report.has_started()) read.started = FromProto(report.started());
     if (report.has_ended()) read.ended = FromProto(report.ended());
+    if (report.has_start()) read.holding = ReadHolding(report.start());
     session.attempts.push_back(std::move(read));
   }
   return session;

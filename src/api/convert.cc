@@ -192,7 +192,7 @@ v1::Task ToProto(const state::TaskStatusView& task) {
   }
   if (attempt.number != 0) *out.mutable_attempt() = ToProto(task, attempt);
   out.set_epoch(task.row.epoch);
-  out.set_attempts(static_cast<int32_t>(attempt.number));
+  out.set_attempts(static_cast<int32_t>(task.row.past.size()) + (attempt.number != 0 ? 1 : 0));
   out.set_job_name(task.spec->name);
   *out.mutable_resources() = wire::ToResources(group.needs.requests);
   out.set_submitted_unix_ms(task.submitted_unix_ms);

@@ -337,7 +337,9 @@ class Follower {
     if (!started || hash == std::string::npos) return;
     // Attempts that came and went between two messages have output, too.
     int32_t& known = attempts_known_[task.id()];
-    for (int32_t number = known + 1; number <= attempt.number(); ++number) {
+    // Numbers leap at a restore: no more of them than there were attempts.
+    const int32_t first = std::max(known + 1, attempt.number() - task.attempts() + 1);
+    for (int32_t number = first; number <= attempt.number(); ++number) {
       AttemptOutput output;
       output.task = task;
       output.attempt_id = attempt.id().substr(0, hash + 1) + std::to_string(number);

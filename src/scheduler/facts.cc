@@ -76,7 +76,7 @@ Reply Turn::Do(const Principal&, const state::AgentFacts& command) {
     const bool is_here = key && state_->Row(*key).slot == slot;
     if (fact.ended) {
       if (is_here) AttemptFinished(*key, *fact.ended);
-      HasLeft(slot, fact.attempt);
+      state_->DropStray(slot, fact.attempt);
       // Durable here with this turn, or of no interest any more: the agent may drop its record.
       Direct(slot, state::ForgetAttempt{TakeSequence(slot), fact.attempt});
     } else if (!is_here) {

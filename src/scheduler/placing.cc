@@ -1,4 +1,5 @@
 // Scheduling: what is queued gets its turn, is placed and bound, or parked.
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,13 @@ namespace berth::scheduler {
 using state::JobRow;
 using state::TaskRow;
 using state::TaskState;
+
+namespace {
+
+// More than one task is ever tried between two restores.
+constexpr uint32_t kAttemptsPerGeneration = 1'000'000;
+
+}  // namespace
 
 queue::QueuedEntry Turn::EntryOf(const JobRow& job, uint32_t group) const {
   return {.key = job.groups[group].queue_key, .job = job.id, .group = group};
@@ -90,7 +98,10 @@ void Turn::Bind(JobRow& job, const TaskKey& key, const pipeline::Placement& plac
       placement.plugin_scores.begin() + static_cast<int64_t>(profile.sheet->plugins.size()));
   decision->sheet = profile.sheet;
 
-  const uint32_t number = row.attempt.number + 1;
+  // Attempts of a task that came after a snapshot are not known after its restore, and their
+  // numbers are never given again.
+  const uint32_t number =
+      std::max(row.attempt.number, state_->meta().generation * kAttemptsPerGeneration) + 1;
   if (row.attempt.number != 0) row.past.push_back(std::move(row.attempt));
   row.attempt = {};
   row.attempt.number = number;

@@ -1,4 +1,5 @@
 // Sessions of agents: who is connected, and what each side is told after a break.
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -90,7 +91,6 @@ Reply Turn::Do(const Principal& who, state::OpenSession& hello) {
                                          .heartbeat_interval_ms = options_.heartbeat_interval_ms,
                                          .lease_ms = options_.lease_ms,
                                          .fact_sequence = link.fact_sequence});
-  leaving_.erase(slot);
   Reconcile(slot, hello, knows_us);
   Hear(slot);
   return Answer({});
@@ -100,10 +100,13 @@ Reply Turn::Do(const Principal& who, state::OpenSession& hello) {
 // agent remembers; what the agent has wins over what was only said to it.
 void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) {
   state::NodeLink& link = state_->Link(slot);
-  // The agent's high-water counts directives of one restore generation.
-  const uint64_t heard =
-      hello.generation == state_->meta().generation ? hello.directive_sequence : 0;
+  // Sequences go on across restores, so this is comparable with those of any row. A snapshot may be
+  // older than what its agents have heard.
+  const uint64_t heard = hello.directive_sequence;
   if (link.next_sequence <= heard) link.next_sequence = heard + 1;
+
+  // The agent has not heard of this restore: of what was taken since then it has heard nothing.
+  const bool is_behind = hello.generation != state_->meta().generation;
 
   std::map<state::AgentAttempt, const state::AttemptReport*> reports;
   for (const state::AttemptReport& report : hello.attempts) reports[report.attempt] = &report;
@@ -123,8 +126,12 @@ void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) 
       } else if (row.state == TaskState::kBound) {
         state_->Move(job, key, TaskState::kStarting);
       }
-      if (!report.ended && row.state == TaskState::kStopping && row.stop_sequence > heard) {
-        again[row.stop_sequence] = {key, true};
+      if (!report.ended && row.state == TaskState::kStopping) {
+        if (is_behind) {
+          row.stop_sequence = TakeSequence(slot);
+          state_->TouchTask(key);
+        }
+        if (row.stop_sequence > heard) again[row.stop_sequence] = {key, true};
       }
     } else if (knows_us && row.start_sequence > heard && row.state == TaskState::kStopping) {
       // It was never told to start, and will not be: a directive of an old session is refused.
@@ -150,24 +157,53 @@ void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) 
     is_stop ? SendStop(job, key) : SendStart(job, key);
   }
 
+  ReconcileStrays(slot, hello);
+}
+
+void Turn::ReconcileStrays(Slot slot, const state::OpenSession& hello) {
+  std::set<state::AgentAttempt> gone;
+  for (const auto& [attempt, stray] : state_->StraysOn(slot)) gone.insert(attempt);
+  for (const state::AttemptReport& report : hello.attempts) {
+    if (!report.ended) gone.erase(report.attempt);
+  }
+  for (const state::AgentAttempt& attempt : gone) state_->DropStray(slot, attempt);
+
   int64_t unknown = 0;
   std::set<JobId> unknown_jobs;
-  for (const auto& [attempt, report] : reports) {
-    const auto key = FindAttempt(attempt);
-    if (key && state_->Row(*key).slot == slot) continue;  // one of ours, dealt with
-    if (report->ended) {
-      Direct(slot, state::ForgetAttempt{TakeSequence(slot), attempt});
-    } else if (state_->FindJob(attempt.job) != nullptr) {
-      // The job is known, and this attempt has been given up: another took its place, or the task
-      // has ended. It must not go on beside that.
-      Direct(slot, state::StopTask{TakeSequence(slot), attempt, AttemptEnd::kLost});
-      leaving_[slot].insert(attempt);
+  for (const state::AttemptReport& report : hello.attempts) {
+    const auto key = FindAttempt(report.attempt);
+    if (key && state_->Row(*key).slot == slot) continue;  // dealt with
+    if (report.ended) {
+      Direct(slot, state::ForgetAttempt{TakeSequence(slot), report.attempt});
+      continue;
+    }
+    if (!state_->StraysOn(slot).contains(report.attempt)) {
+      state_->PutStray(slot, report.attempt, report.holding, WasMadeHere(report.attempt));
+    }
+    if (state_->StraysOn(slot).at(report.attempt).is_leaving) {
+      // It has been given up: another took its place, or the task has ended. It must not go on
+      // beside that.
+      Direct(slot, state::StopTask{TakeSequence(slot), report.attempt, AttemptEnd::kLost});
     } else {
       ++unknown;  // nothing unknown is killed
-      unknown_jobs.insert(attempt.job);
+      unknown_jobs.insert(report.attempt.job);
     }
   }
   if (unknown > 0) WarnOfUnknown(hello.node.name, unknown, unknown_jobs);
+}
+
+bool Turn::WasMadeHere(const state::AgentAttempt& attempt) const {
+  const JobRow* job = state_->FindJob(attempt.job);
+  // A job that is gone was forgotten after its end.
+  if (job == nullptr) return state_->WasIssued(attempt.job);
+  if (attempt.group >= job->groups.size()) return false;
+  const auto position = job->spec->groups[attempt.group].PositionOf(attempt.index);
+  const TaskRow* row =
+      position ? state_->FindRow({attempt.job, attempt.group, *position}) : nullptr;
+  if (row == nullptr) return false;
+  return row->attempt.number == attempt.attempt ||
+         std::any_of(row->past.begin(), row->past.end(),
+                     [&](const state::AttemptRow& past) { return past.number == attempt.attempt; });
 }
 
 void Turn::WarnOfUnknown(const std::string& node, int64_t attempts, const std::set<JobId>& jobs) {
@@ -181,8 +217,7 @@ void Turn::WarnOfUnknown(const std::string& node, int64_t attempts, const std::s
   if (jobs.size() > kMostJobsNamed) names += " and more";
   warnings_.push_back("node \"" + node + "\": its agent has " + std::to_string(attempts) +
                       " attempts of jobs that are not known here (" + names.substr(1) +
-                      "); they run on beside what is placed there: end them on the node if they "
-                      "are not wanted");
+                      "); they are in quarantine: they run on, and their room is held");
 }
 
 void Turn::EndStream(Slot slot) {
@@ -191,14 +226,6 @@ void Turn::EndStream(Slot slot) {
   directives_of_.erase(link.stream);
   link.stream = 0;
   link.session = 0;
-  SyncReady(slot);
-}
-
-void Turn::HasLeft(Slot slot, const state::AgentAttempt& attempt) {
-  const auto leaving = leaving_.find(slot);
-  if (leaving == leaving_.end() || leaving->second.erase(attempt) == 0) return;
-  if (!leaving->second.empty()) return;
-  leaving_.erase(leaving);
   SyncReady(slot);
 }
 
@@ -254,7 +281,8 @@ void Turn::SendStart(const JobRow& job, const TaskKey& key) {
                                     .position = key.position,
                                     .run_as = job.run_as,
                                     .device_ids = row.attempt.device_ids,
-                                    .device_share_milli = shared ? devices[0].share_milli : 0});
+                                    .device_share_milli = shared ? devices[0].share_milli : 0,
+                                    .device_memory_mib = shared ? devices[0].memory_mib : 0});
 }
 
 void Turn::SendStop(const JobRow& job, const TaskKey& key) {

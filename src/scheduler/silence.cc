@@ -17,8 +17,7 @@ void Turn::Hear(Slot slot) {
 }
 
 void Turn::SyncReady(Slot slot) {
-  const bool ready =
-      state_->Link(slot).stream != 0 && leases_.is_fresh(slot) && !leaving_.contains(slot);
+  const bool ready = state_->Link(slot).stream != 0 && leases_.is_fresh(slot);
   if (ready != state_->nodes().ready().Test(slot)) state_->SetReady(slot, ready);
 }
 

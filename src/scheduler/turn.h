@@ -166,11 +166,14 @@ class Turn {
   Reply Do(const state::Principal& who, state::InventoryChanged& command);
   // `knows_us`: the agent's journal is the one that earlier sessions spoke with.
   void Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us);
+  // What the agent has that is no task's current attempt.
+  void ReconcileStrays(Slot slot, const state::OpenSession& hello);
   // Counts attempts that an agent has and that belong to jobs unknown here, and says so.
   void WarnOfUnknown(const std::string& node, int64_t attempts, const std::set<JobId>& jobs);
   void EndStream(Slot slot);
-  // An attempt that was given up has ended on its node.
-  void HasLeft(Slot slot, const state::AgentAttempt& attempt);
+  // Whether this attempt was made by this daemon or one before it, since the last restore or before
+  // the snapshot that was restored.
+  bool WasMadeHere(const state::AgentAttempt& attempt) const;
   // Task whose current attempt this is, if there is one.
   std::optional<TaskKey> FindAttempt(const state::AgentAttempt& attempt) const;
   state::AgentAttempt NameOf(const state::JobRow& job, const TaskKey& key) const;
@@ -186,8 +189,7 @@ class Turn {
 
   // ---- silence of nodes (silence.cc) ----
   void Hear(Slot slot);
-  // After anything that decides whether a node may get work: it is connected, heard from, and has
-  // nothing on it that was given up.
+  // After anything that decides whether a node may get work: it is connected and heard from.
   void SyncReady(Slot slot);
   void CheckSilence();
   // Returns how many attempts it had.
@@ -224,8 +226,6 @@ class Turn {
   std::map<uint64_t, Slot> streams_;
   Leases leases_;
   bool leases_began_ = false;
-  // What was given up and still runs: its room is not free before its end is reported.
-  std::map<Slot, std::set<state::AgentAttempt>> leaving_;
   std::set<std::pair<int64_t, TaskKey>> backing_off_;  // (loop time, task)
   std::set<std::pair<int64_t, JobId>> finished_;       // (ended_at_ms, job)
   TurnCounters counters_;

@@ -155,6 +155,56 @@ const std::set<TaskKey>& ClusterState::TasksOn(Slot slot) const {
   return slot < tasks_on_.size() ? tasks_on_[slot] : kNone;
 }
 
+const std::map<AgentAttempt, Stray>& ClusterState::StraysOn(Slot slot) const {
+  static const std::map<AgentAttempt, Stray> kNone;
+  const auto it = strays_.find(slot);
+  return it == strays_.end() ? kNone : it->second;
+}
+
+void ClusterState::PutStray(Slot slot, const AgentAttempt& attempt, const AttemptHolding& holding,
+                            bool is_leaving) {
+  Stray stray{.holding = holding, .is_leaving = is_leaving, .shape = 0, .reservation = {}};
+  NeedsSpec needs;
+  needs.requests = holding.requests;
+  auto shape = requirements_.Acquire(needs, 0, nodes_, true);
+  if (!shape.ok()) {
+    // There is no column left for a resource of it: then nobody here counts that resource.
+    needs.requests.extended.clear();
+    shape = requirements_.Acquire(needs, 0, nodes_, true);
+  }
+  BERTH_CHECK(shape.ok()) << shape.status().ToString();
+  stray.shape = *shape;
+  stray.reservation.devices.resize(holding.device_ids.size());
+  const bool is_share = holding.device_share_milli > 0 && holding.device_share_milli < 1000;
+  for (DeviceGrant& grant : stray.reservation.devices) {
+    grant.share_milli = is_share ? static_cast<int16_t>(holding.device_share_milli) : int16_t{1000};
+    grant.memory_mib = is_share ? holding.device_memory_mib : 0;
+  }
+  FindDevices(slot, stray);
+  nodes_.Allocate(slot, requirements_.Get(stray.shape), stray.reservation);
+  touched_nodes_.emplace(slot, false);
+  const bool is_new = strays_[slot].emplace(attempt, std::move(stray)).second;
+  BERTH_CHECK(is_new) << "an attempt strays twice on one node";
+}
+
+bool ClusterState::DropStray(Slot slot, const AgentAttempt& attempt) {
+  const auto on_node = strays_.find(slot);
+  if (on_node == strays_.end()) return false;
+  const auto stray = on_node->second.find(attempt);
+  if (stray == on_node->second.end()) return false;
+  nodes_.Release(slot, requirements_.Get(stray->second.shape), stray->second.reservation);
+  requirements_.Release(stray->second.shape, nodes_);
+  touched_nodes_.emplace(slot, false);
+  on_node->second.erase(stray);
+  if (on_node->second.empty()) strays_.erase(on_node);
+  return true;
+}
+
+bool ClusterState::WasIssued(JobId id) const {
+  return id.value / kJobsPerGeneration == meta_.generation &&
+         id.value % kJobsPerGeneration < meta_.next_job;
+}
+
 TaskStatusView ClusterState::ViewTask(const JobRow& job, const TaskKey& key) const {
   const GroupRow& group = job.groups[key.group];
   TaskStatusView view;
@@ -229,7 +279,16 @@ absl::StatusOr<Slot> ClusterState::PutNode(const NodeSpec& spec, int64_t wall_ms
   for (const TaskKey& key : TasksOn(*slot)) {
     if (FindDevices(Row(key))) TouchTask(key);
   }
+  if (const auto strays = strays_.find(*slot); strays != strays_.end()) {
+    for (auto& [attempt, stray] : strays->second) FindDevices(*slot, stray);
+  }
   return slot;
+}
+
+void ClusterState::FindDevices(Slot slot, Stray& stray) {
+  for (size_t i = 0; i < stray.reservation.devices.size(); ++i) {
+    stray.reservation.devices[i].device = nodes_.DevicePosition(slot, stray.holding.device_ids[i]);
+  }
 }
 
 bool ClusterState::FindDevices(TaskRow& row) {

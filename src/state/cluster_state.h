@@ -16,6 +16,7 @@
 #include "state/job_table.h"
 #include "state/node_table.h"
 #include "state/requirements_table.h"
+#include "state/stray.h"
 
 namespace berth::state {
 
@@ -97,6 +98,21 @@ class ClusterState {
   // Tasks that hold resources on a node, in order of key.
   const std::set<TaskKey>& TasksOn(Slot slot) const;
 
+  // Attempts on a node that are no task's current one.
+  const std::map<AgentAttempt, Stray>& StraysOn(Slot slot) const;
+  // Holds a stray's room. REQUIRES: it is not held yet.
+  void PutStray(Slot slot, const AgentAttempt& attempt, const AttemptHolding& holding,
+                bool is_leaving);
+  // Gives back a stray's room; false: there is none.
+  bool DropStray(Slot slot, const AgentAttempt& attempt);
+  // A stray in quarantine is told to stop.
+  void LeaveStray(Slot slot, const AgentAttempt& attempt) {
+    strays_.at(slot).at(attempt).is_leaving = true;
+  }
+
+  // Whether this id was given to a job since the last restore.
+  bool WasIssued(JobId id) const;
+
   // A shape is parked while no node fits it: its queued tasks are shown as parked.
   void SetParked(ShapeId shape, bool parked) {
     parked ? void(parked_.insert(shape)) : void(parked_.erase(shape));
@@ -163,6 +179,8 @@ class ClusterState {
   // Brings a reservation's positions in line with the node's devices; true when one has changed.
   // REQUIRES: the attempt names each device that it holds.
   bool FindDevices(TaskRow& row);
+  // The devices of a stray, as the node has them now.
+  void FindDevices(Slot slot, Stray& stray);
 
   ClusterMeta meta_;
   const size_t watch_history_epochs_;
@@ -173,6 +191,7 @@ class ClusterState {
   std::set<ShapeId> parked_;
   std::map<Slot, NodeLink> links_;
   std::vector<std::set<TaskKey>> tasks_on_;  // by slot
+  std::map<Slot, std::map<AgentAttempt, Stray>> strays_;
   std::map<RequestKey, RequestView> requests_;
   std::map<RequestKey, BatchView> batches_;
   std::set<std::pair<int64_t, RequestKey>> request_ages_;  // (answered_ms, key)

@@ -163,11 +163,23 @@ struct AgentAttempt {
   auto operator<=>(const AgentAttempt&) const = default;
 };
 
+// What an attempt holds on its node, and whose it is, in the words that its agent was told.
+struct AttemptHolding {
+  std::string task_id;
+  std::string job_name;
+  std::string ns;
+  Amounts requests;
+  std::vector<std::string> device_ids;
+  int32_t device_share_milli = 0;  // 0: whole devices
+  int32_t device_memory_mib = 0;   // held on a shared device
+};
+
 struct AttemptReport {
   AgentAttempt attempt;
   AttemptPhase phase = AttemptPhase::kAccepted;
   std::optional<AttemptStart> started;
   std::optional<AttemptFinish> ended;
+  AttemptHolding holding;  // empty once it has ended
 };
 
 // A stream's Hello. `stream` is the link's own number for it, never reused while berthd runs.

@@ -53,6 +53,7 @@ struct StartTask {
   RunAs run_as;
   std::vector<std::string> device_ids;
   int32_t device_share_milli = 0;  // 0: whole devices
+  int32_t device_memory_mib = 0;   // held on a shared device
 };
 
 struct StopTask {

@@ -96,9 +96,9 @@ void Ledger::CheckNode(const std::string& node) {
 void Ledger::Ended(const AgentAttempt& attempt, int exit_code, int signal) {
   if (live_.erase(attempt) == 0) return;
   if (context_.traces()) {
-    context_.Trace("process of " + Text(attempt) + " ends: " +
-                   (signal != 0 ? "signal " + std::to_string(signal)
-                                : "exit " + std::to_string(exit_code)));
+    context_.Trace(
+        "process of " + Text(attempt) + " ends: " +
+        (signal != 0 ? "signal " + std::to_string(signal) : "exit " + std::to_string(exit_code)));
   }
   Process& process = processes_[attempt];
   process.live = false;
@@ -167,8 +167,8 @@ void Ledger::SeeTask(JobId id, DurableJob& job, uint32_t group, uint32_t positio
                       " and is " + std::string(ToString(row.state)));
   }
   if (known.state != row.state && state::MayMove(known.state, row.state)) {
-    context_.coverage.Count("move", std::string(ToString(known.state)) + " -> " +
-                                        std::string(ToString(row.state)));
+    context_.coverage.Count(
+        "move", std::string(ToString(known.state)) + " -> " + std::string(ToString(row.state)));
   }
   if (job.cancelled && row.attempt.number > known.attempt) {
     context_.Violated("attempt " + Text(attempt) + " is made after its job was cancelled");
@@ -200,8 +200,9 @@ void Ledger::SeeEnd(const AgentAttempt& attempt, const state::TaskRow& row) {
     context_.Violated("attempt " + Text(attempt) + " has exited durably and never ran");
     return;
   }
-  const bool agrees = process->second.signal == row.attempt.signal &&
-                      (row.attempt.signal != 0 || process->second.exit_code == row.attempt.exit_code);
+  const bool agrees =
+      process->second.signal == row.attempt.signal &&
+      (row.attempt.signal != 0 || process->second.exit_code == row.attempt.exit_code);
   if (!agrees) {
     context_.Violated("attempt " + Text(attempt) + " really ended with exit " +
                       std::to_string(process->second.exit_code) + ", signal " +
@@ -290,8 +291,8 @@ void Ledger::Acknowledged(const std::string& request_id, JobId job, int64_t task
   if (!is_new) return;
   const auto [owner, is_unique] = request_of_.try_emplace(job, request_id);
   if (!is_unique) {
-    context_.Violated("job " + std::to_string(job.value) + " was made by request " +
-                      owner->second + " and by " + request_id);
+    context_.Violated("job " + std::to_string(job.value) + " was made by request " + owner->second +
+                      " and by " + request_id);
   }
   const auto known = jobs_.find(job);
   if (known == jobs_.end()) {

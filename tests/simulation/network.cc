@@ -8,8 +8,8 @@ namespace berth::simulation {
 void Stream::Push(Direction direction, std::string bytes) {
   End& end = ends_[direction];
   if (end.closed) return;
-  const int64_t ready =
-      std::max(end.last_ready_us, context_.events.now_us() + context_.Between(50, route_.slowest_us));
+  const int64_t ready = std::max(
+      end.last_ready_us, context_.events.now_us() + context_.Between(50, route_.slowest_us));
   end.last_ready_us = ready;
   end.items.push_back({ready, std::move(bytes), false});
   Kick(direction);
@@ -28,8 +28,8 @@ void Stream::CloseDirection(Direction direction) {
   end.closed = true;
   const auto keeps = static_cast<size_t>(context_.rng.Uniform(end.items.size() + 1));
   end.items.resize(keeps);
-  const int64_t ready =
-      std::max(end.last_ready_us, context_.events.now_us() + context_.Between(50, route_.slowest_us));
+  const int64_t ready = std::max(
+      end.last_ready_us, context_.events.now_us() + context_.Between(50, route_.slowest_us));
   end.items.push_back({ready, {}, true});
   Kick(direction);
 }

@@ -74,8 +74,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
     int64_t last_ready_us = 0;
     bool planned = false;
     bool paused = false;
-    bool closed = false;   // nothing more is taken in
-    bool told = false;     // on_closed was called
+    bool closed = false;  // nothing more is taken in
+    bool told = false;    // on_closed was called
   };
 
   bool IsCut(Direction direction) const {

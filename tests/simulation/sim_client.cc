@@ -47,10 +47,9 @@ void ClientWay::Call(state::CommandClass command_class, std::function<state::Com
 
 void ClientWay::Arrive(state::CommandClass command_class,
                        const std::function<state::CommandBody()>& make, const OnReply& on_reply) {
-  const auto status = daemon_.Post(
-      command_class, make(), [this, on_reply](scheduler::Reply reply) {
-        Answer(on_reply, absl::OkStatus(), std::move(reply));
-      });
+  const auto status = daemon_.Post(command_class, make(), [this, on_reply](scheduler::Reply reply) {
+    Answer(on_reply, absl::OkStatus(), std::move(reply));
+  });
   if (!status.ok()) Answer(on_reply, status, {});
 }
 
@@ -129,8 +128,8 @@ void Submitter::TryCancel(JobId job, const std::shared_ptr<bool>& told) {
         --open_;
         const auto& result = std::get<scheduler::CancelReply>(reply.body).results.at(0);
         if (context_.traces()) {
-          context_.Trace("cancel of job " + std::to_string(job.value) + " acknowledged: " +
-                         std::to_string(result.tasks) + " tasks");
+          context_.Trace("cancel of job " + std::to_string(job.value) +
+                         " acknowledged: " + std::to_string(result.tasks) + " tasks");
         }
         if (result.reason != Reason::kNotFound) ledger_.CancelAcknowledged(job);
       });

@@ -63,14 +63,13 @@ void SimDaemon::Start() {
   if (life_ != nullptr) return;
   auto life = std::make_shared<Life>();
   life->store = std::make_unique<store::MemoryStore>(disk_);
-  auto recovered = store::Recover(
-      *life->store, {.job = api::DecodeJobSpec, .node = agents::DecodeInventory});
+  auto recovered =
+      store::Recover(*life->store, {.job = api::DecodeJobSpec, .node = agents::DecodeInventory});
   if (!recovered.ok()) return context_.Violated("recovery: " + recovered.status().ToString());
-  auto state = scheduler::BuildState(
-      *std::move(recovered),
-      {.profiles = {"default"},
-       .watch_history_epochs = options_.turn.watch_history_epochs,
-       .new_seed = seed_});
+  auto state = scheduler::BuildState(*std::move(recovered),
+                                     {.profiles = {"default"},
+                                      .watch_history_epochs = options_.turn.watch_history_epochs,
+                                      .new_seed = seed_});
   if (!state.ok()) return context_.Violated("recovery: " + state.status().ToString());
   auto turn = scheduler::Turn::Create(options_.turn, *std::move(state), registry_,
                                       {pipeline::ProfileOptions{}});
@@ -175,8 +174,8 @@ void SimDaemon::Pump() {
   for (;;) {
     const int64_t now_ms =
         life->persisted_ms + (context_.events.now_us() - life->started_us) / 1000;
-    const auto next = life->gate->Decide(life->more_work,
-                                         life->deadline_ms && *life->deadline_ms <= now_ms);
+    const auto next =
+        life->gate->Decide(life->more_work, life->deadline_ms && *life->deadline_ms <= now_ms);
     if (next != scheduler::LoopGate::Next::kRun) break;
     RunTurn(now_ms);
     if (life != life_ || context_.failed()) return;
@@ -290,14 +289,14 @@ void SimDaemon::OnAgentMessage(uint64_t stream, const std::string& bytes) {
   auto* body = std::get_if<state::CommandBody>(&read);
   if (body == nullptr) return;
   if (++session.under_way >= kMostUnderWay) session.stream->PauseUp();
-  const auto status = life_->gate->Post(
-      state::CommandClass::kAgents, {.principal = AgentPrincipal(), .body = std::move(*body)},
-      [this, stream](const scheduler::Reply&) {
-        const auto applied = life_->sessions.find(stream);
-        if (applied == life_->sessions.end()) return;
-        --applied->second.under_way;
-        applied->second.stream->ResumeUp();
-      });
+  const auto status = life_->gate->Post(state::CommandClass::kAgents,
+                                        {.principal = AgentPrincipal(), .body = std::move(*body)},
+                                        [this, stream](const scheduler::Reply&) {
+                                          const auto applied = life_->sessions.find(stream);
+                                          if (applied == life_->sessions.end()) return;
+                                          --applied->second.under_way;
+                                          applied->second.stream->ResumeUp();
+                                        });
   if (!status.ok()) {
     context_.coverage.Count("seen", "the inbox of agents is full");
     EndStream(stream);
@@ -307,10 +306,10 @@ void SimDaemon::OnAgentMessage(uint64_t stream, const std::string& bytes) {
 
 void SimDaemon::OnAgentGone(uint64_t stream) {
   life_->sessions.erase(stream);
-  const auto status = life_->gate->Post(
-      state::CommandClass::kAgents,
-      {.principal = AgentPrincipal(), .body = state::CloseSession{stream}},
-      [](const scheduler::Reply&) {});
+  const auto status =
+      life_->gate->Post(state::CommandClass::kAgents,
+                        {.principal = AgentPrincipal(), .body = state::CloseSession{stream}},
+                        [](const scheduler::Reply&) {});
   if (!status.ok()) {
     context_.events.After(10'000, [this, life = life_, stream] {
       if (life == life_) Enter([this, stream] { OnAgentGone(stream); });

@@ -39,9 +39,9 @@ AgentLife::AgentLife(SimNode& node)
       pump_(core_, *this, kCompactBytes) {}
 
 bool AgentLife::Begin() {
-  const auto loaded = agentd::LoadFrames(
-      node_.journal_, "journal of " + node_.name_,
-      [this](std::string_view record) { return core_.Replay(record); });
+  const auto loaded =
+      agentd::LoadFrames(node_.journal_, "journal of " + node_.name_,
+                         [this](std::string_view record) { return core_.Replay(record); });
   if (!loaded.ok()) {
     context_.Violated(node_.name_ + ": " + loaded.status().ToString());
     return false;
@@ -69,9 +69,8 @@ void AgentLife::CleanUp() {
     node_.Stop(key, 0);
   }
   if (!waits) return DialLater(context_.Between(0, 2'000'000));
-  context_.events.After(1'000'000, [self = shared_from_this()] {
-    self->Enter([self] { self->CleanUp(); });
-  });
+  context_.events.After(1'000'000,
+                        [self = shared_from_this()] { self->Enter([self] { self->CleanUp(); }); });
 }
 
 void AgentLife::Die() {
@@ -179,9 +178,8 @@ void AgentLife::Written(const Group& group, const std::string& frame) {
 // ---- its connection ----
 
 void AgentLife::DialLater(int64_t delay_us) {
-  context_.events.After(delay_us, [self = shared_from_this()] {
-    self->Enter([self] { self->Dial(); });
-  });
+  context_.events.After(delay_us,
+                        [self = shared_from_this()] { self->Enter([self] { self->Dial(); }); });
 }
 
 void AgentLife::Dial() {
@@ -450,15 +448,13 @@ void SimNode::Stop(const AttemptKey& key, int64_t grace_ms) {
   const std::shared_ptr<Shim> shim = found->second;
   const bool first = !std::exchange(shim->stopping, true);
   if (first && grace_ms > 0 && shim->behaviour.heeds_sigterm) {
-    context_.events.After(context_.Between(1'000, 1'500'000), [this, shim] {
-      End(shim, 0, 15, TaskOutcome::Cause::kStopped);
-    });
+    context_.events.After(context_.Between(1'000, 1'500'000),
+                          [this, shim] { End(shim, 0, 15, TaskOutcome::Cause::kStopped); });
   }
   const int64_t kill_at_us = context_.events.now_us() + grace_ms * 1000 + kKillTakesUs;
   if (kill_at_us >= shim->kill_at_us) return;
   shim->kill_at_us = kill_at_us;
-  context_.events.At(kill_at_us,
-                     [this, shim] { End(shim, 0, 9, TaskOutcome::Cause::kStopped); });
+  context_.events.At(kill_at_us, [this, shim] { End(shim, 0, 9, TaskOutcome::Cause::kStopped); });
 }
 
 void SimNode::ForceKill(const AttemptKey& key) {

@@ -126,7 +126,13 @@ class SimNode {
     agentd::AttemptKey key;
     v1::StartTask start;
     Behaviour behaviour;
-    enum class Stage { kPrepared, kRunning, kEnded, kCouldNotStart, kGone } stage = Stage::kPrepared;
+    enum class Stage {
+      kPrepared,
+      kRunning,
+      kEnded,
+      kCouldNotStart,
+      kGone
+    } stage = Stage::kPrepared;
     agentd::TaskOutcome outcome;
     int64_t started_unix_ms = 0;
     bool stopping = false;
@@ -136,7 +142,9 @@ class SimNode {
 
   state::AgentAttempt NameOf(const agentd::AttemptKey& key) const;
   int64_t BootMs() const { return (context_.events.now_us() - booted_us_) / 1000; }
-  int64_t UnixMs() const { return 1'700'000'000'000 + wall_offset_ms_ + context_.events.now_us() / 1000; }
+  int64_t UnixMs() const {
+    return 1'700'000'000'000 + wall_offset_ms_ + context_.events.now_us() / 1000;
+  }
 
   void StartAgentAfter(int64_t delay_us);
   void StartAgent();

@@ -231,9 +231,9 @@ class World {
   // Said again until it is answered.
   void SetCordon(const std::string& node, bool cordoned) {
     const auto answered = std::make_shared<bool>(false);
-    const auto posted = daemon_.Post(state::CommandClass::kOperators,
-                                     state::SetCordon{node, cordoned},
-                                     [answered](const scheduler::Reply&) { *answered = true; });
+    const auto posted =
+        daemon_.Post(state::CommandClass::kOperators, state::SetCordon{node, cordoned},
+                     [answered](const scheduler::Reply&) { *answered = true; });
     const int64_t again_us = posted.ok() ? 10 * kSecond : 2 * kSecond;
     context_.events.After(again_us, [this, node, cordoned, answered] {
       if (!*answered && !(cordoned && healed_)) SetCordon(node, cordoned);

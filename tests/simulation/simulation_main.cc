@@ -3,8 +3,8 @@
 //   berth_simulation --seed N          one, with its trace
 //   berth_simulation --seeds A..B      many; the first that fails is traced
 //   berth_simulation --long [--from A] until it fails or is stopped
-#include <csignal>
 #include <unistd.h>
+#include <csignal>
 
 #include <chrono>
 #include <cstdio>
@@ -22,10 +22,9 @@ volatile uint64_t running_seed = 0;
 // A check that fails inside ends the process: what replays it must be seen all the same.
 void OnAbort(int) {
   char line[96];
-  const int length = snprintf(line, sizeof(line),
-                              "\nseed %llu ends the process; replay: berth_simulation --seed %llu\n",
-                              static_cast<unsigned long long>(running_seed),
-                              static_cast<unsigned long long>(running_seed));
+  const int length = snprintf(
+      line, sizeof(line), "\nseed %llu ends the process; replay: berth_simulation --seed %llu\n",
+      static_cast<unsigned long long>(running_seed), static_cast<unsigned long long>(running_seed));
   if (length > 0 && write(STDERR_FILENO, line, static_cast<size_t>(length)) < 0) _exit(1);
   signal(SIGABRT, SIG_DFL);
   raise(SIGABRT);
@@ -93,7 +92,8 @@ int Main(int argc, char** argv) {
   if (const char* seeds = argument("--seeds")) {
     char* end = nullptr;
     const uint64_t first = std::strtoull(seeds, &end, 10);
-    const uint64_t last = std::strncmp(end, "..", 2) == 0 ? std::strtoull(end + 2, nullptr, 10) : first;
+    const uint64_t last =
+        std::strncmp(end, "..", 2) == 0 ? std::strtoull(end + 2, nullptr, 10) : first;
     return RunMany(first, last);
   }
   for (int i = 1; i < argc; ++i) {

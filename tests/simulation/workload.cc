@@ -10,8 +10,8 @@
 namespace berth::simulation {
 namespace {
 
-Template Make(const std::string& name, int tasks, int64_t cpu_milli, int64_t memory_mib, int retries,
-              int64_t grace_ms, bool kill, int groups = 1) {
+Template Make(const std::string& name, int tasks, int64_t cpu_milli, int64_t memory_mib,
+              int retries, int64_t grace_ms, bool kill, int groups = 1) {
   v1::JobSpec job;
   job.set_name(name);
   for (int g = 0; g < groups; ++g) {
@@ -40,10 +40,8 @@ Template Make(const std::string& name, int tasks, int64_t cpu_milli, int64_t mem
 
 const std::vector<Template>& Templates() {
   static const std::vector<Template> templates = {
-      Make("one", 1, 1000, 1024, 0, 2000, false),
-      Make("array", 5, 500, 512, 1, 1000, false),
-      Make("wide", 3, 2000, 2048, 2, 0, false),
-      Make("whole", 2, 4000, 4096, 0, 5000, false),
+      Make("one", 1, 1000, 1024, 0, 2000, false),      Make("array", 5, 500, 512, 1, 1000, false),
+      Make("wide", 3, 2000, 2048, 2, 0, false),        Make("whole", 2, 4000, 4096, 0, 5000, false),
       Make("groups", 2, 1000, 512, 1, 3000, false, 2),
   };
   return templates;

@@ -120,20 +120,20 @@ TEST_F(SilenceTest, ATaskThatWasBeingCancelledIsCancelledWithItsNode) {
   EXPECT_EQ(loop_.StateOf(job_), TaskState::kCancelled);
 }
 
-TEST_F(SilenceTest, ANodeThatReturnsEndsWhatWasGivenUpBeforeItGetsAnythingNew) {
+TEST_F(SilenceTest, ANodeThatReturnsEndsWhatWasGivenUpBeforeItsRoomIsGivenAgain) {
   Pass(301'000);
   EXPECT_EQ(loop_.StateOf(job_), TaskState::kParked);
-  const uint64_t again = Return({{.attempt = attempt_, .phase = AttemptPhase::kRunning}});
+  state::AttemptReport report{.attempt = attempt_, .phase = AttemptPhase::kRunning};
+  report.holding.requests.builtin = {4000, 1024, 0, 0};
+  const uint64_t again = Return({report});
   const auto stops = loop_.TakeDirectives<state::StopTask>(again);
   ASSERT_EQ(stops.size(), 1u);
   EXPECT_EQ(stops[0].attempt, attempt_);
-  EXPECT_FALSE(Ready("n1"));
+  EXPECT_TRUE(Ready("n1"));
   Beat(again);
-  EXPECT_FALSE(Ready("n1"));
   EXPECT_EQ(loop_.StateOf(job_), TaskState::kParked);  // its room is still taken
 
   loop_.ReportExit(again, attempt_, 143);
-  EXPECT_TRUE(Ready("n1"));
   const auto task = loop_.TaskOf(job_);
   EXPECT_EQ(task.row.state, TaskState::kBound);
   EXPECT_EQ(task.row.attempt.number, 2u);
