@@ -15,6 +15,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "base/uuid.h"
+#include "shim/lease_file.h"
 
 namespace berth::agentd {
 namespace {
@@ -67,6 +68,13 @@ absl::Status Agent::Prepare() {
   BERTH_ASSIGN_OR_RETURN(v1::NodeInventory inventory,
                          MakeInventory(probed, config.inventory, config.reserve));
   BERTH_RETURN_IF_ERROR(store_.Open());
+  lease_.reset(shim::OpenLease(directory_.lease_path().c_str()));
+  if (!lease_.valid()) {
+    return absl::ErrnoToStatus(
+        -lease_.get(),
+        base::A("cannot open " + directory_.lease_path() +
+                ": set `stateDir` in agent.yaml to a place that its user may write"));
+  }
   BERTH_ASSIGN_OR_RETURN(const std::string mountinfo, base::ReadSmallFile("/proc/self/mountinfo"));
   BERTH_ASSIGN_OR_RETURN(cgroups_, OpenCgroups(cgroup_tree_, ParseCgroupMounts(mountinfo),
                                                config.isolation, config.cgroup_root));
@@ -82,6 +90,7 @@ absl::Status Agent::Prepare() {
     node.device_kinds[device.id] = device.kind;
   }
   node.open_files_soft = options_.open_files_soft;
+  node.lease_path = directory_.lease_path();
   driver_ = std::make_unique<ProcessDriver>(std::move(node));
   users_ = std::make_unique<UserDirectory>(
       clock_, [this](EventLoop::Callback work) { loop_.Post(std::move(work)); });
@@ -144,7 +153,7 @@ absl::StatusOr<JournalFile> Agent::OpenJournal() {
 
 absl::Status Agent::Run() {
   BERTH_ASSIGN_OR_RETURN(std::string boot_id, BootId());
-  Report(Began{std::move(boot_id)});
+  Report(Began{std::move(boot_id), shim::ReadLease(directory_.lease_path().c_str())});
   EndOfTurn();  // also looks for each attempt that the journal knows
   loop_.Post([this] { Begin(); });
   loop_.Run();
@@ -219,7 +228,9 @@ void Agent::Do(Effect& effect) {
   std::visit([this](auto& each) { Do(each); }, effect);
 }
 
-void Agent::Do(Launch& effect) { runner_->Launch(effect.key, std::move(effect.start)); }
+void Agent::Do(Launch& effect) {
+  runner_->Launch(effect.key, std::move(effect.start), effect.lease_until_ms);
+}
 
 void Agent::Do(const Inspect& effect) { runner_->Inspect(effect.key); }
 
@@ -230,6 +241,14 @@ void Agent::Do(const ForceKill& effect) { runner_->ForceKill(effect.key); }
 void Agent::Do(const TidyAttempt& effect) {
   output_->Changed(effect.key, true);
   store_.Tidy(effect.key, !output_->Serves(effect.key));
+}
+
+void Agent::Do(const RenewLease& effect) {
+  const int error = shim::WriteLease(lease_.get(), effect.lease);
+  if (error == 0) return;
+  BERTH_LOG_ERROR(
+      "{}; tasks with onPartition: kill end when the lease that it still shows has passed",
+      absl::ErrnoToStatus(error, base::A("cannot write " + directory_.lease_path())).ToString());
 }
 
 void Agent::Do(Send& effect) { link_->Send(effect.link, std::move(effect.message)); }

@@ -22,6 +22,7 @@
 #include "agentd/state_directory.h"
 #include "agentd/task_runner.h"
 #include "base/clock.h"
+#include "base/unique_fd.h"
 #include "base/work_thread.h"
 #include "config/agent_config.h"
 
@@ -89,6 +90,7 @@ class Agent final : private AgentHands {
   void Do(const StopAttempt& effect);
   void Do(const ForceKill& effect);
   void Do(const TidyAttempt& effect);
+  void Do(const RenewLease& effect);
   void Do(Send& effect);
   void Do(const CloseLink& effect);
   void Do(const SampleUsage& effect);
@@ -100,6 +102,7 @@ class Agent final : private AgentHands {
   const Options options_;
   const base::Clock& clock_;
   const StateDirectory directory_;
+  base::UniqueFd lease_;
   AttemptStore store_;
   EventLoop loop_;
   CgroupTree cgroup_tree_;

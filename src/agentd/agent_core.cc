@@ -16,6 +16,9 @@ constexpr int64_t kForceAfterMs = 15'000;
 // berthd takes 4 MiB in one message.
 constexpr int kMostFactsInMessage = 1000;
 constexpr size_t kFullMessageBytes = 1 << 20;
+// Of unanswered heartbeats; those before them renew no lease any more.
+constexpr size_t kMostUnanswered = 1000;
+constexpr int64_t kLongestLeaseMs = int64_t{366} * 24 * 3600 * 1000;
 
 using journal::v1::JournalRecord;
 
@@ -181,6 +184,10 @@ void AgentCore::On(const Began& event, Effects& effects) {
     Note booted;
     booted.record.mutable_booted()->set_boot_id(boot_id_);
     effects.emplace_back(std::move(booted));
+    // What an earlier boot's clock said means nothing on this one's.
+    effects.emplace_back(RenewLease{});
+  } else {
+    lease_ = event.lease;
   }
   for (auto& [key, attempt] : attempts_) {
     if (attempt.ended) {
@@ -200,6 +207,7 @@ void AgentCore::On(const Began& event, Effects& effects) {
 void AgentCore::On(const LinkUp& event, Effects& effects) {
   link_.emplace();
   link_->number = event.link;
+  link_->hello_ms = now_ms_;
   Send hello{event.link, {}};
   *hello.message.mutable_hello() = MakeHello();
   effects.emplace_back(std::move(hello));
@@ -231,7 +239,7 @@ void AgentCore::On(MessageReceived& event, Effects& effects) {
       effects.emplace_back(OpenDataChannel{std::move(*message.mutable_open_data())});
       break;
     case v1::DaemonMessage::kHeartbeatAck:
-      link_->answered_ms = now_ms_;
+      OnHeartbeatAck(message.heartbeat_ack().sequence(), effects);
       break;
     default:
       // A newer daemon may say more.
@@ -290,6 +298,7 @@ void AgentCore::OnWelcome(const v1::Welcome& welcome, Effects& effects) {
   link_->lease_ms = welcome.lease_ms();
   link_->heartbeat_due_ms = now_ms_;
   link_->answered_ms = now_ms_;
+  Renew(link_->hello_ms, effects);
   effects.emplace_back(SayInfo("in session " + std::to_string(welcome.term()) + "." +
                                std::to_string(welcome.session()) + " with cluster " + cluster_id_ +
                                " as node " + Quoted(options_.node)));
@@ -370,7 +379,7 @@ void AgentCore::OnStart(uint64_t sequence, v1::StartTask& start, Effects& effect
         effects);
     return;
   }
-  effects.emplace_back(Launch{key, std::move(start)});
+  effects.emplace_back(Launch{key, std::move(start), lease_.until_ms});
 }
 
 void AgentCore::OnStop(uint64_t sequence, const v1::StopTask& stop, Effects& effects) {
@@ -433,6 +442,15 @@ void AgentCore::OnFactAck(uint64_t sequence, Effects& effects) {
   effects.emplace_back(std::move(acknowledged));
 }
 
+void AgentCore::OnHeartbeatAck(uint64_t sequence, Effects& effects) {
+  link_->answered_ms = now_ms_;
+  auto& unanswered = link_->unanswered;
+  while (!unanswered.empty() && unanswered.front().first < sequence) unanswered.pop_front();
+  if (unanswered.empty() || unanswered.front().first != sequence) return;
+  Renew(unanswered.front().second, effects);
+  unanswered.pop_front();
+}
+
 void AgentCore::On(TaskStarted& event, Effects& effects) {
   const auto found = attempts_.find(event.key);
   if (found == attempts_.end() || found->second.ended || found->second.started) return;
@@ -461,8 +479,7 @@ void AgentCore::On(const TaskEnded& event, Effects& effects) {
 void AgentCore::On(const TaskLost& event, Effects& effects) {
   const auto found = attempts_.find(event.key);
   if (found == attempts_.end()) return;
-  End(event.key, EndedLost(v1::REASON_CODE_DRIVER_ERROR, event.message, found->second.started),
-      effects);
+  End(event.key, EndedLost(event.reason, event.message, found->second.started), effects);
 }
 
 void AgentCore::On(const TaskNeverStarted& event, Effects& effects) {
@@ -485,6 +502,16 @@ void AgentCore::On(const TaskNeverStarted& event, Effects& effects) {
         effects);
     return;
   }
+  // Whether its lease has ended since it was accepted is not known any more.
+  if (attempt.start.on_partition() == v1::ON_PARTITION_KILL) {
+    End(event.key,
+        EndedLost(v1::REASON_CODE_NODE_LOST,
+                  "the node's agent was restarted before it could start it, and onPartition: kill"
+                  " asks not to run when berthd may have given it up",
+                  std::nullopt),
+        effects);
+    return;
+  }
   // It is journalled, and nothing of it ever ran: this is its first start.
   effects.emplace_back(Launch{event.key, attempt.start});
 }
@@ -503,6 +530,9 @@ void AgentCore::On(UsageSampled& event, Effects& effects) {
   }
   heartbeat.set_boot_time_ms(event.boot_time_ms);
   heartbeat.set_unix_ms(event.unix_ms);
+  // Read before it is sent: the lease is never counted from too late.
+  link_->unanswered.emplace_back(link_->heartbeats, event.boot_time_ms);
+  if (link_->unanswered.size() > kMostUnanswered) link_->unanswered.pop_front();
   effects.emplace_back(std::move(send));
 }
 
@@ -598,6 +628,13 @@ void AgentCore::Close(std::string why, Effects& effects) {
   effects.emplace_back(SayWarn(why + ": connecting again"));
   link_->closing = true;
   effects.emplace_back(CloseLink{link_->number, std::move(why), false});
+}
+
+void AgentCore::Renew(int64_t sent_ms, Effects& effects) {
+  if (link_->lease_ms <= 0) return;
+  if (now_ms_ > lease_.until_ms) lease_.since_ms = now_ms_;
+  lease_.until_ms = sent_ms + std::min(link_->lease_ms, kLongestLeaseMs);
+  effects.emplace_back(RenewLease{lease_});
 }
 
 void AgentCore::PassDirective(uint64_t sequence, Effects& effects) {

@@ -28,7 +28,11 @@ namespace berth::agentd {
 //   attempt:  accepted ──▶ started ──▶ ended ──▶ (forgotten)
 //                 └──────────────────────▲        could not start; never started and asked to stop
 //
-// It reads no clock and does no I/O. `now_ms` is any clock that never goes back.
+// The node's lease: berthd counts on the node for so long after each message that it has answered.
+// The core counts from when the message was sent, which was before berthd heard it. A lease that
+// has ended is not renewed: the next answer begins another one.
+//
+// It reads no clock and does no I/O. `now_ms` is CLOCK_BOOTTIME, as the shims read it.
 //
 // Threading: one thread. Errors: Replay() only; what berthd does wrong becomes a Say and, where the
 // session is of no use any more, a CloseLink.
@@ -92,6 +96,8 @@ class AgentCore {
     int64_t heartbeat_due_ms = 0;
     bool sampling = false;  // SampleUsage has not been answered yet
     uint64_t heartbeats = 0;
+    int64_t hello_ms = 0;
+    std::deque<std::pair<uint64_t, int64_t>> unanswered;  // heartbeats: (sequence, when sent)
     int64_t answered_ms = 0;  // when berthd was last heard to answer a heartbeat
     uint64_t facts_sent = 0;  // sequence of the last one in this session
   };
@@ -118,11 +124,14 @@ class AgentCore {
   void OnStop(uint64_t sequence, const v1::StopTask& stop, Effects& effects);
   void OnForget(uint64_t sequence, const v1::ForgetAttempt& forget, Effects& effects);
   void OnFactAck(uint64_t sequence, Effects& effects);
+  void OnHeartbeatAck(uint64_t sequence, Effects& effects);
 
   // Why the header is not current; empty: it is.
   [[nodiscard]] std::string HeaderFault(const v1::DirectiveHeader& header) const;
   void Refuse(std::string why, Effects& effects);
   void Close(std::string why, Effects& effects);
+  // berthd has heard what was sent at `sent_ms`.
+  void Renew(int64_t sent_ms, Effects& effects);
   void PassDirective(uint64_t sequence, Effects& effects);
   void ForceAt(const AttemptKey& key, Attempt& attempt, std::optional<int64_t> at_ms);
   void BeginStop(const AttemptKey& key, Attempt& attempt, Effects& effects);
@@ -148,6 +157,7 @@ class AgentCore {
   std::deque<v1::Fact> facts_;  // not acknowledged yet, in order of sequence
 
   std::set<std::pair<int64_t, AttemptKey>> force_;
+  shim::Lease lease_;
   bool journal_low_ = false;
   std::optional<Link> link_;
 };

@@ -7,6 +7,7 @@
 #include "agentd/attempt_key.h"
 #include "berth/journal/v1/journal.pb.h"
 #include "berth/v1/agent.pb.h"
+#include "shim/lease_file.h"
 
 // What an agent is to do: the outputs of AgentCore, in order. An effect is carried out only when
 // every record noted before it is on disk.
@@ -27,6 +28,9 @@ struct NoteLater {
 struct Launch {
   AttemptKey key;
   v1::StartTask start;
+  // Until when the node's lease was to last when berthd's word was accepted. With on_partition:
+  // kill the attempt is not started under another one; TaskLost then.
+  int64_t lease_until_ms = 0;
 };
 
 // Find out what became of an attempt that an agent before this one had. Answered by
@@ -49,6 +53,12 @@ struct ForceKill {
 // The end is noted: what only served to run the attempt may go. Its output stays.
 struct TidyAttempt {
   AttemptKey key;
+};
+
+// berthd counts on this node for so long, whatever becomes of the connection. Shims of attempts
+// with on_partition: kill end them when it has passed.
+struct RenewLease {
+  shim::Lease lease;
 };
 
 struct Send {
@@ -80,6 +90,6 @@ struct Say {
 };
 
 using Effect = std::variant<Note, NoteLater, Launch, Inspect, StopAttempt, ForceKill, TidyAttempt,
-                            Send, CloseLink, SampleUsage, OpenDataChannel, Say>;
+                            RenewLease, Send, CloseLink, SampleUsage, OpenDataChannel, Say>;
 
 }  // namespace berth::agentd

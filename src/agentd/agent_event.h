@@ -8,6 +8,7 @@
 
 #include "agentd/attempt_key.h"
 #include "berth/v1/agent.pb.h"
+#include "shim/lease_file.h"
 
 // What happens to an agent: the inputs of AgentCore.
 namespace berth::agentd {
@@ -15,6 +16,7 @@ namespace berth::agentd {
 // The process has started and its journal has been applied.
 struct Began {
   std::string boot_id;  // of this boot of the machine
+  shim::Lease lease;    // as an agent before this one has written it
 };
 
 // A connection to berthd stands. `link` counts connections; a later one ends those before it.
@@ -46,7 +48,7 @@ struct TaskNotStarted {
 
 // How a shim saw its task end.
 struct TaskOutcome {
-  enum class Cause { kItself, kStopped, kTimeLimit };
+  enum class Cause { kItself, kStopped, kTimeLimit, kLeaseEnded };
   Cause cause = Cause::kItself;
   int exit_code = 0;
   int signal = 0;  // 0: it exited
@@ -62,10 +64,12 @@ struct TaskEnded {
   TaskOutcome outcome;
 };
 
-// The shim is gone without a word on how the task ended.
+// The shim is gone without a word on how the task ended, or did not start it because the node's
+// lease had ended: another attempt may take its place.
 struct TaskLost {
   AttemptKey key;
   std::string message;
+  v1::ReasonCode reason = v1::REASON_CODE_DRIVER_ERROR;
 };
 
 // Answer to Inspect: nothing of this attempt was ever started.
@@ -77,7 +81,7 @@ struct TaskNeverStarted {
 struct UsageSampled {
   v1::Usage node;
   std::vector<std::pair<AttemptKey, v1::Usage>> attempts;
-  int64_t boot_time_ms = 0;
+  int64_t boot_time_ms = 0;  // on the clock of AgentCore
   int64_t unix_ms = 0;
 };
 

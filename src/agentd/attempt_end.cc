@@ -60,6 +60,12 @@ v1::AttemptEnded EndedByItself(const TaskOutcome& outcome, v1::AttemptEnd asked,
     ended.set_reason(v1::REASON_CODE_TIME_LIMIT_REACHED);
     message = "reached its time limit of " +
               base::FormatExactDuration(absl::Milliseconds(start.time_limit_ms()));
+  } else if (outcome.cause == TaskOutcome::Cause::kLeaseEnded) {
+    ended.set_end(v1::ATTEMPT_END_LOST);
+    ended.set_reason(v1::REASON_CODE_NODE_LOST);
+    message =
+        "ended by the node, which had not heard from berthd for as long as its lease lasts, as"
+        " onPartition: kill asks for";
   } else if (stopped && asked != v1::ATTEMPT_END_UNSPECIFIED) {
     ended.set_end(asked);
     ended.set_reason(ReasonOfStop(asked, outcome));

@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/unique_fd.h"
+#include "shim/lease_file.h"
 
 namespace berth::agentd {
 
@@ -18,6 +19,7 @@ class StateDirectory {
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::string journal_path() const { return path_ + "/journal"; }
+  [[nodiscard]] std::string lease_path() const { return path_ + "/" + shim::kLeaseFileName; }
 
  private:
   StateDirectory() = default;

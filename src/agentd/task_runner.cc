@@ -50,11 +50,23 @@ bool IsOutputOf(const AttemptKey& key, std::string_view path) {
   return path.size() >= end.size() && path.substr(path.size() - end.size()) == end;
 }
 
+TaskOutcome::Cause CauseOf(shim::EndCause cause) {
+  switch (cause) {
+    case shim::EndCause::kStopped:
+      return TaskOutcome::Cause::kStopped;
+    case shim::EndCause::kTimeLimit:
+      return TaskOutcome::Cause::kTimeLimit;
+    case shim::EndCause::kLeaseEnded:
+      return TaskOutcome::Cause::kLeaseEnded;
+    case shim::EndCause::kItself:
+      break;
+  }
+  return TaskOutcome::Cause::kItself;
+}
+
 TaskOutcome OutcomeOf(const shim::StatusRecord& end, int64_t started_unix_ms) {
   TaskOutcome outcome;
-  outcome.cause = end.cause == shim::EndCause::kTimeLimit ? TaskOutcome::Cause::kTimeLimit
-                  : end.cause == shim::EndCause::kStopped ? TaskOutcome::Cause::kStopped
-                                                          : TaskOutcome::Cause::kItself;
+  outcome.cause = CauseOf(end.cause);
   outcome.exit_code = end.exit_code;
   outcome.signal = end.signal;
   outcome.out_of_memory = end.oom_kills > 0;
@@ -90,13 +102,15 @@ absl::Status TaskRunner::Open() {
 
 // ---- starting ----
 
-void TaskRunner::Launch(const AttemptKey& key, v1::StartTask start) {
+void TaskRunner::Launch(const AttemptKey& key, v1::StartTask start, int64_t lease_until_ms) {
   const auto admitted = parts_.driver.Admit(start);
   if (const auto* refused = std::get_if<CannotStart>(&admitted)) {
     NotStarted(key, *refused);
     return;
   }
-  waiting_[key].start = std::move(start);
+  Waiting& waiting = waiting_[key];
+  waiting.start = std::move(start);
+  waiting.lease_until_ms = lease_until_ms;
   const auto identity = std::get<ProcessDriver::Identity>(admitted);
   parts_.users.Get(identity.uid, identity.gid, [this, key, identity](const UserRecord& user) {
     LaunchAs(key, identity, user);
@@ -121,6 +135,7 @@ void TaskRunner::LaunchAs(const AttemptKey& key, const ProcessDriver::Identity& 
     return;
   }
   AddCgroup(*cgroup, prepared.spec);
+  prepared.spec.lease_until_ms = waiting.lease_until_ms;
   const auto fail = [&](std::string why) {
     parts_.cgroups.GiveBack(*cgroup, true, 0);
     NotStarted(key, {v1::REASON_CODE_DRIVER_ERROR, std::move(why)});
@@ -212,7 +227,12 @@ void TaskRunner::Conclude(const AttemptKey& key, Shim shim, const std::string& h
   if (start && start->step != shim::StartStep::kStarted) {
     parts_.cgroups.GiveBack(shim.cgroup, true, 0);
     const absl::StatusOr<std::string> spec = parts_.store.ReadSpec(key);
-    NotStarted(key, parts_.driver.Explain(*start, spec.ok() ? *spec : std::string()));
+    CannotStart why = parts_.driver.Explain(*start, spec.ok() ? *spec : std::string());
+    if (start->step == shim::StartStep::kLeaseEnded) {
+      report_(TaskLost{key, std::move(why.message), v1::REASON_CODE_NODE_LOST});
+    } else {
+      NotStarted(key, std::move(why));
+    }
     return;
   }
   parts_.cgroups.Kill(shim.cgroup);

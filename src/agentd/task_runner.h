@@ -51,7 +51,7 @@ class TaskRunner {
   absl::Status Open();
 
   // Cost: two files, one posix_spawn; no wait for the task.
-  void Launch(const AttemptKey& key, v1::StartTask start);
+  void Launch(const AttemptKey& key, v1::StartTask start, int64_t lease_until_ms);
   // What became of an attempt of an agent before this one. May answer later: what cannot be found
   // out now, for want of descriptors say, is asked again until it can.
   void Inspect(const AttemptKey& key);
@@ -88,6 +88,7 @@ class TaskRunner {
   // Between Launch() and the start of its shim.
   struct Waiting {
     v1::StartTask start;
+    int64_t lease_until_ms = 0;
     bool stop = false;
     int64_t grace_ms = 0;
   };

@@ -70,7 +70,7 @@ absl::Status Dispatcher::Fill(const state::StartTask& start, v1::StartTask& mess
   message.mutable_run_as()->set_verified(start.run_as.verified);
   message.mutable_run_as()->set_uid(start.run_as.uid);
   message.mutable_run_as()->set_gid(start.run_as.gid);
-  message.set_on_partition(v1::ON_PARTITION_KEEP);
+  message.set_on_partition(group.kill_on_partition ? v1::ON_PARTITION_KILL : v1::ON_PARTITION_KEEP);
   message.set_world_size(group.count());
   message.set_rank(start.position);
   message.set_in_array(group.in_array);

@@ -245,6 +245,7 @@ state::GroupSpec ReadGroup(const v1::TaskGroup& in, const FieldPath& path, Viola
   out.time_limit_ms = in.template_().time_limit_ms();
   out.grace_ms = in.template_().grace_ms();
   out.max_processes = in.template_().max_processes();
+  out.kill_on_partition = in.on_partition() == v1::ON_PARTITION_KILL;
   return out;
 }
 

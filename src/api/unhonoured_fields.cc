@@ -29,8 +29,6 @@ constexpr Unhonoured<v1::JobSpec> kOfJob[] = {
 
 constexpr Unhonoured<v1::TaskGroup> kOfGroup[] = {
     {"gang", [](const v1::TaskGroup& m) { return m.has_gang(); }},
-    {"on_partition",
-     [](const v1::TaskGroup& m) { return m.on_partition() == v1::ON_PARTITION_KILL; }},
     {"service", [](const v1::TaskGroup& m) { return m.service(); }},
 };
 

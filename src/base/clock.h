@@ -12,8 +12,9 @@ class Clock {
  public:
   virtual ~Clock() = default;
 
-  // Milliseconds since this machine started, suspension included; never goes back. For durations,
-  // deadlines and leases. Means nothing on another machine or after a reboot.
+  // Milliseconds since this machine started, suspension included (CLOCK_BOOTTIME, which every
+  // process of the machine reads alike); never goes back. For durations, deadlines and leases.
+  // Means nothing on another machine or after a reboot.
   [[nodiscard]] virtual std::int64_t MonotonicMs() const = 0;
 
   // Milliseconds since 1970-01-01 UTC; may jump either way. Only decorates records for people.

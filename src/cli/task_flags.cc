@@ -222,6 +222,14 @@ absl::StatusOr<v1::JobSpec> JobFromCommand(const TaskFlags& flags, Invocation& i
   BERTH_RETURN_IF_ERROR(Apply("--retries", flags.retries, Count(0, 100), [&](int64_t retries) {
     group.set_retries(static_cast<int32_t>(retries));
   }));
+  if (flags.on_partition == "keep") {
+    group.set_on_partition(v1::ON_PARTITION_KEEP);
+  } else if (flags.on_partition == "kill") {
+    group.set_on_partition(v1::ON_PARTITION_KILL);
+  } else if (!flags.on_partition.empty()) {
+    return Refuse("--on-partition",
+                  "\"" + flags.on_partition + "\" is neither \"keep\" nor \"kill\"");
+  }
   return job;
 }
 
@@ -237,6 +245,7 @@ std::string TaskFlagGiven(const TaskFlags& flags) {
                                                 {"--time-limit", !flags.time_limit.empty()},
                                                 {"--grace", !flags.grace.empty()},
                                                 {"--retries", !flags.retries.empty()},
+                                                {"--on-partition", !flags.on_partition.empty()},
                                                 {"--max-processes", !flags.max_processes.empty()},
                                                 {"--workdir", !flags.workdir.empty()},
                                                 {"--env", !flags.environment.empty()},
@@ -300,6 +309,8 @@ void AddTaskFlags(CLI::App& app, TaskFlags& flags) {
        "DURATION");
   text("--grace", flags.grace, "Between SIGTERM and SIGKILL: 30s", "DURATION");
   text("--retries", flags.retries, "Further attempts after a failure; 0 to 100", "N");
+  text("--on-partition", flags.on_partition,
+       "What a node that is cut off does with a task: keep (default) or kill", "WHAT");
   text("--max-processes", flags.max_processes, "Most processes and threads of a task", "N");
   text("--workdir", flags.workdir, "Directory on the node; the current one by default", "DIR");
   list("--env", flags.environment, "Environment of the tasks; K alone takes it from here", "K[=V]");

@@ -37,6 +37,7 @@ struct TaskFlags {
   std::string time_limit;
   std::string grace;
   std::string retries;
+  std::string on_partition;
   std::string max_processes;
   std::string workdir;
   std::vector<std::string> environment;

@@ -124,9 +124,11 @@ void AddNodes(const LoopSnapshot& loop, Page& page) {
              static_cast<double>(loop.nodes_cordoned));
   page.Gauge("berth_agent_sessions", "Connected agents.", static_cast<double>(loop.sessions));
   page.Counter("berth_agent_heartbeats_total", "Heartbeats of agents.", loop.heartbeats_total);
-  page.Counter("berth_attempts_lost_total",
-               "Attempts given up because their node was not heard from for lostAfter.",
-               loop.attempts_lost_total);
+  page.Counter(
+      "berth_attempts_lost_total",
+      "Attempts given up because their node was not heard from: for lostAfter, or until it "
+      "had ended them by itself.",
+      loop.attempts_lost_total);
   page.Counter("berth_attempts_unknown_total",
                "Attempts that agents have and that belong to no job known here.",
                loop.attempts_unknown_total);

@@ -107,7 +107,8 @@ void Turn::AttemptStarted(const TaskKey& key, const state::AttemptStart& start) 
   }
 }
 
-void Turn::AttemptFinished(const TaskKey& key, const state::AttemptFinish& finish) {
+void Turn::AttemptFinished(const TaskKey& key, const state::AttemptFinish& finish,
+                           int64_t not_before_ms) {
   JobRow& job = *state_->FindJob(key.job);
   TaskRow& row = state_->Row(key);
   if (!state::HoldsResources(row.state)) return;  // reported twice
@@ -143,7 +144,7 @@ void Turn::AttemptFinished(const TaskKey& key, const state::AttemptFinish& finis
     state_->Move(job, key, TaskState::kCancelled);
   } else if (finish.end == AttemptEnd::kLost && row.losses < kMostLosses) {
     ++row.losses;
-    Requeue(job, key, 0);
+    Requeue(job, key, not_before_ms > now_ms_ ? not_before_ms : 0);
   } else if (finish.end == AttemptEnd::kPreempted || finish.end == AttemptEnd::kDrained) {
     Requeue(job, key, 0);
   } else if (MayRetry(finish.end) && row.retries_used < job.spec->groups[key.group].retries) {

@@ -148,7 +148,10 @@ void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) 
       finish.end = AttemptEnd::kLost;
       finish.reason = Reason::kAttemptUnknownToNode;
       finish.message = "node " + hello.node.name + " was told to start it and has no trace of it";
-      AttemptFinished(key, finish);
+      // Another journal may be another machine: the old one ends a fenced attempt by itself.
+      const state::GroupSpec& group = job.spec->groups[key.group];
+      const bool is_fenced = !knows_us && group.kill_on_partition;
+      AttemptFinished(key, finish, is_fenced ? leases_.FencedBy(slot, group.grace_ms) : 0);
     }
   }
   for (const auto& [sequence, what] : again) {

@@ -76,7 +76,8 @@ struct TurnCounters {
   uint64_t cancelled = 0;
   uint64_t heartbeats = 0;
   uint64_t attempts_unknown = 0;  // that agents reported and nobody here knows
-  uint64_t attempts_lost = 0;     // given up because their node was silent for too long
+  uint64_t attempts_lost = 0;     // given up because their node was silent, for too long or until
+                                  // it had ended them by itself
 };
 
 // The loop's state and its one operation. Deterministic: it reads no clock, randomness, file or
@@ -178,7 +179,9 @@ class Turn {
   std::optional<TaskKey> FindAttempt(const state::AgentAttempt& attempt) const;
   state::AgentAttempt NameOf(const state::JobRow& job, const TaskKey& key) const;
   void AttemptStarted(const TaskKey& key, const state::AttemptStart& start);
-  void AttemptFinished(const TaskKey& key, const state::AttemptFinish& finish);
+  // `not_before_ms`: when another attempt may begin at the earliest, should this one be lost.
+  void AttemptFinished(const TaskKey& key, const state::AttemptFinish& finish,
+                       int64_t not_before_ms = 0);
   // A task that was placed waits for a new attempt, from `not_before_ms` on (0: at once).
   void Requeue(state::JobRow& job, const TaskKey& key, int64_t not_before_ms);
   void FinishJobIfDone(state::JobRow& job);
@@ -192,8 +195,16 @@ class Turn {
   // After anything that decides whether a node may get work: it is connected and heard from.
   void SyncReady(Slot slot);
   void CheckSilence();
-  // Returns how many attempts it had.
+  // "node "n1" has not been heard from for 40 s".
+  std::string SilenceOf(Slot slot) const;
+  // Once its lease has ended; returns how many of its attempts are fenced.
+  size_t AddFences(Slot slot);
+  // False: the attempt has ended meanwhile.
+  bool EndFenced(Slot slot, const Leases::Fence& fence);
+  // Returns how many attempts were given up.
   size_t GiveUp(Slot slot);
+  void EndSilentStream(Slot slot, const std::string& silent);
+  void Lose(const TaskKey& key, const std::string& message);
 
   // ---- scheduling (placing.cc) ----
   void Schedule(int64_t budget);

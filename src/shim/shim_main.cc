@@ -16,6 +16,7 @@
 #include <cstring>
 
 #include "shim/launch.h"
+#include "shim/lease_file.h"
 #include "shim/shim_protocol.h"
 #include "shim/spec_view.h"
 #include "shim/supervise.h"
@@ -90,7 +91,13 @@ int Run(const char* directory) {
   if (!Note(record)) return kShimCannotNote;
 
   StatusRecord start = NewRecord(StatusKind::kStart);
-  const LaunchResult launched = Launch(spec);
+  LaunchResult launched;
+  launched.step = StartStep::kLeaseEnded;
+  const bool fenced = spec.lease_path[0] != '\0';
+  if (!fenced ||
+      RenewedUntil(spec.lease_path, spec.header->lease_until_ms) > NowMs(CLOCK_BOOTTIME)) {
+    launched = Launch(spec);
+  }
   start.task_pid = launched.pid;
   start.step = launched.step;
   start.error = launched.error;

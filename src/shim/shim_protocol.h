@@ -40,7 +40,7 @@ inline constexpr int kShimBadSpec = 3;     // the spec is missing or damaged
 inline constexpr int kShimCannotNote = 4;  // the status file could not be written
 
 inline constexpr uint32_t kSpecMagic = 0x50534842;  // "BHSP"
-inline constexpr uint16_t kSpecVersion = 1;
+inline constexpr uint16_t kSpecVersion = 2;
 inline constexpr uint32_t kStatusMagic = 0x54534842;  // "BHST"
 inline constexpr uint16_t kStatusVersion = 1;
 
@@ -59,9 +59,9 @@ enum class MemoryAccounting : uint32_t {
 
 // The fixed part of a spec. After it come, in this order: group_count uint32 (supplementary
 // groups), then strings, each a uint32 length, that many bytes and a NUL that the length leaves
-// out: working directory, standard output, standard error, kill directory, memory directory,
-// cgroup_count paths of cgroup.procs files, argument_count arguments (the first is the program),
-// environment_count entries NAME=value.
+// out: working directory, standard output, standard error, kill directory, memory directory, lease
+// file (empty: the task is not fenced), cgroup_count paths of cgroup.procs files, argument_count
+// arguments (the first is the program), environment_count entries NAME=value.
 struct SpecHeader {
   uint32_t magic = kSpecMagic;
   uint16_t version = kSpecVersion;
@@ -79,6 +79,7 @@ struct SpecHeader {
   int64_t grace_ms = 30000;       // between SIGTERM and SIGKILL
   int64_t time_limit_ms = 0;      // 0: none
   uint64_t open_files_soft = 0;   // soft RLIMIT_NOFILE of the task; 0: as the shim has it
+  int64_t lease_until_ms = 0;     // of a fenced task: its lease as last known, CLOCK_BOOTTIME
   uint64_t oom_kills_before = 0;  // what the memory cgroup had counted before this task
   KillMethod kill_method = KillMethod::kDescendants;
   MemoryAccounting memory_accounting = MemoryAccounting::kRusage;
@@ -98,6 +99,7 @@ enum class StartStep : uint32_t {
   kFindProgram = 6,  // a name without a slash is not in PATH
   kExecute = 7,
   kClone = 8,
+  kLeaseEnded = 9,  // the node's lease has ended: a fenced task must not run
 };
 
 // What made a task end.
@@ -105,6 +107,7 @@ enum class EndCause : uint32_t {
   kItself = 0,   // by itself, or by somebody's signal
   kStopped = 1,  // the agent asked the shim
   kTimeLimit = 2,
+  kLeaseEnded = 3,  // the node's lease ended, and the task is fenced
 };
 
 struct StatusRecord {

@@ -73,6 +73,7 @@ const char* ParseSpec(const char* data, size_t size, char** pointers, SpecView& 
   view.error_path = strings.Next();
   view.kill_directory = strings.Next();
   view.memory_directory = strings.Next();
+  view.lease_path = strings.Next();
   for (uint32_t i = 0; i < header->cgroup_count; ++i) view.cgroup_procs[i] = strings.Next();
   char** next = pointers;
   view.arguments = next;

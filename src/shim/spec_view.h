@@ -21,6 +21,7 @@ struct SpecView {
   const char* error_path = nullptr;
   const char* kill_directory = nullptr;
   const char* memory_directory = nullptr;
+  const char* lease_path = nullptr;  // empty: not fenced
   const char* cgroup_procs[kMaxCgroups] = {};
   // NULL-terminated, as execve(2) wants them; they lie in the caller's `pointers`.
   char** arguments = nullptr;

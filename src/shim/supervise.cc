@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include <cstring>
 
 #include "shim/kill_all.h"
+#include "shim/lease_file.h"
 
 namespace berth::shim {
 namespace {
@@ -38,6 +40,10 @@ class Supervisor {
     sigaddset(&waited_, SIGRTMIN);
     const int64_t limit = spec.header->time_limit_ms;
     if (limit > 0) time_up_at_ = NowMs(CLOCK_BOOTTIME) + limit;
+    if (spec.lease_path[0] != '\0') {
+      lease_until_ = spec.header->lease_until_ms;
+      MakeTimer();
+    }
   }
 
   void Run() {
@@ -54,6 +60,7 @@ class Supervisor {
         time_up_at_ = kNever;
         BeginStop(EndCause::kTimeLimit, spec_.header->grace_ms, now);
       }
+      if (now >= lease_until_) CheckLease(now);
       if (now >= kill_at_) {
         KillOnce();
         kill_at_ = now + kKillAgainMs;
@@ -74,19 +81,43 @@ class Supervisor {
       if (deadline == kNever) {
         signal = sigwaitinfo(&waited_, &siginfo_);
       } else {
+        SetTimer(deadline);
         int64_t left = deadline - NowMs(CLOCK_BOOTTIME);
         if (left < 0) left = 0;
         const timespec timeout = {static_cast<time_t>(left / 1000),
                                   static_cast<long>(left % 1000) * 1'000'000};
         signal = sigtimedwait(&waited_, &siginfo_, &timeout);
       }
+      if (signal == SIGALRM) return 0;
       if (signal > 0) return signal;
       if (errno == EAGAIN) return 0;
     }
   }
 
+  // sigtimedwait(2) does not count the time in which the machine is suspended, and would let a
+  // fenced task run on after it. Without the timer, that is what happens. The system call itself:
+  // libc's function brings threads along.
+  void MakeTimer() {
+    sigevent event = {};
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = SIGALRM;
+    has_timer_ = syscall(SYS_timer_create, CLOCK_BOOTTIME, &event, &timer_) == 0;
+    if (has_timer_) sigaddset(&waited_, SIGALRM);
+  }
+
+  void SetTimer(int64_t deadline) {
+    if (!has_timer_ || deadline == timer_at_) return;
+    timer_at_ = deadline;
+    itimerspec when = {};
+    // A time of 0 would disarm it.
+    when.it_value.tv_sec = static_cast<time_t>(deadline / 1000);
+    when.it_value.tv_nsec = static_cast<long>(deadline % 1000) * 1'000'000 + 1;
+    syscall(SYS_timer_settime, timer_, TIMER_ABSTIME, &when, nullptr);
+  }
+
   int64_t NextDeadline() const {
     int64_t deadline = time_up_at_ < kill_at_ ? time_up_at_ : kill_at_;
+    if (lease_until_ < deadline) deadline = lease_until_;
     if (notice_.pending()) {
       const int64_t retry = NowMs(CLOCK_BOOTTIME) + kNoticeRetryMs;
       if (retry < deadline) deadline = retry;
@@ -125,6 +156,16 @@ class Supervisor {
     // A second, more urgent stop brings the end nearer; none puts it off.
     const int64_t deadline = now + grace_ms;
     if (deadline < kill_at_) kill_at_ = deadline;
+  }
+
+  // The lease as last read has ended: it goes on if the agent has renewed it.
+  void CheckLease(int64_t now) {
+    lease_until_ = RenewedUntil(spec_.lease_path, lease_until_);
+    if (lease_until_ > now) return;
+    // The grace counts from the end of the lease, however late this is: then others may have what
+    // the task has.
+    BeginStop(EndCause::kLeaseEnded, spec_.header->grace_ms, lease_until_);
+    lease_until_ = kNever;
   }
 
   void SignalTask(int signal) {
@@ -206,6 +247,10 @@ class Supervisor {
   siginfo_t siginfo_ = {};
   Reaped state_;
   int64_t time_up_at_ = kNever;
+  int64_t lease_until_ = kNever;
+  int timer_ = 0;
+  bool has_timer_ = false;
+  int64_t timer_at_ = kNever;
   int64_t kill_at_ = kNever;
 };
 

@@ -1,5 +1,6 @@
-// Watches over a started task until nothing of it is left: waits, stops it when asked or when its
-// time is up, kills what its main process leaves behind, and adds up what it used.
+// Watches over a started task until nothing of it is left: waits, stops it when asked, when its
+// time is up or when the lease of a fenced one ends, kills what its main process leaves behind, and
+// adds up what it used.
 #pragma once
 
 #include <sys/types.h>

@@ -36,6 +36,7 @@ std::string EncodeSpec(const TaskSpec& spec) {
   header.nice = spec.nice;
   header.grace_ms = spec.grace_ms;
   header.time_limit_ms = spec.time_limit_ms;
+  header.lease_until_ms = spec.lease_until_ms;
   header.open_files_soft = spec.open_files_soft;
   header.oom_kills_before = spec.oom_kills_before;
   header.kill_method = spec.kill_method;
@@ -46,7 +47,7 @@ std::string EncodeSpec(const TaskSpec& spec) {
              user.groups.size() * sizeof(uint32_t));
   bool whole = true;
   for (const std::string* text : {&spec.working_directory, &spec.output_path, &spec.error_path,
-                                  &spec.kill_directory, &spec.memory_directory}) {
+                                  &spec.kill_directory, &spec.memory_directory, &spec.lease_path}) {
     whole = AppendString(*text, out) && whole;
   }
   for (const auto* list : {&spec.cgroup_procs, &spec.arguments, &spec.environment}) {

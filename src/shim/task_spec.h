@@ -33,6 +33,9 @@ struct TaskSpec {
   std::string kill_directory;
   MemoryAccounting memory_accounting = MemoryAccounting::kRusage;
   std::string memory_directory;
+  // The node's lease file, absolute: the task is fenced, and ends with the lease. Empty: it is not.
+  std::string lease_path;
+  int64_t lease_until_ms = 0;  // until when it was to last when the task was accepted
   uint64_t oom_kills_before = 0;
   uint32_t umask = 022;
   int32_t nice = 0;

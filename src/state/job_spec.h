@@ -78,6 +78,8 @@ struct GroupSpec {
   int64_t time_limit_ms = 0;  // 0: none
   int64_t grace_ms = 30'000;
   int32_t max_processes = 0;  // 0: no limit of its own
+  // A node that is cut off ends the tasks by itself, before they are placed elsewhere.
+  bool kill_on_partition = false;
 
   // Number of tasks. Cost: O(ranges), for each of these.
   int64_t count() const;

@@ -372,6 +372,7 @@ TEST_F(GoldenTest, WrongUseNamesTheThing) {
   Run({"submit", "--gpus", "A100:2147483648", "--", "true"});
   Run({"submit", "--gpus", "2", "--gpu-share", "0.5", "--", "true"});
   Run({"submit", "--retries=-1", "--", "true"});
+  Run({"submit", "--on-partition", "stop", "--", "true"});
   Run({"submit", "--priority", "1001", "--", "true"});
   Run({"submit", "--max-processes", "0", "--", "true"});
   Run({"submit", "--time-limit", "5", "--", "true"});

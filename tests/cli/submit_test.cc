@@ -104,6 +104,8 @@ TEST_F(SubmitTest, EveryFlagFindsItsField) {
                        "*:NoExecute",
                        "--retries",
                        "3",
+                       "--on-partition",
+                       "kill",
                        "--workdir",
                        "/data",
                        "--profile",
@@ -133,6 +135,7 @@ TEST_F(SubmitTest, EveryFlagFindsItsField) {
                   ranges { first: 10 last: 10 }
                 }
                 retries: 3
+                on_partition: ON_PARTITION_KILL
                 template {
                   payload {
                     command: "./run.sh"

@@ -1,4 +1,5 @@
-"""Nodes that are not heard from: stopped agents, killed ones, and their return."""
+"""Nodes that are not heard from: stopped agents, killed ones, and their return; and tasks that end by
+themselves meanwhile."""
 import pathlib
 import signal
 import sys
@@ -91,3 +92,75 @@ class SilenceTest(cluster.IntegrationTest):
         self.gate.touch()
         self.assertEqual(0, self.berth.run("wait", self.job).code)
         self.assertEqual(1, self.task()["attempts"])
+
+
+class FenceTest(cluster.IntegrationTest):
+    """onPartition: kill."""
+
+    # Notes its attempt, its process, and which processes of attempts before it are still there.
+    SCRIPT = """trap '' TERM
+for before in $(cut -d ' ' -f 2 {notes}); do [ -d /proc/$before ] && alive=$alive,$before; done
+echo $BERTH_ATTEMPT $$ $alive >> {notes}
+while ! [ -e {gate} ]; do sleep 0.02; done"""
+
+    def submit(self, what):
+        notes = self.berth.directory / what
+        notes.touch()
+        return self.berth.submit("--memory", "32Mi", "--on-partition", what, "--grace", "1s", "--",
+                                 "sh", "-c", self.SCRIPT.format(notes=notes, gate=self.gate))
+
+    def note_of(self, what, attempt):
+        """What an attempt noted, as words; None: it never began."""
+        lines = (self.berth.directory / what).read_text().splitlines()
+        notes = [line.split() for line in lines if line.split()[0] == str(attempt)]
+        self.assertLessEqual(len(notes), 1, f"attempt {attempt} ran twice")
+        return notes[0] if notes else None
+
+    def task(self, job):
+        return self.berth.tasks(job)[0]
+
+    def test_a_fenced_task_has_ended_before_it_is_tried_elsewhere(self):
+        # Above what a busy machine holds up an acknowledgement.
+        self.berth = self.start_cluster(
+            nodes=["node-a", "node-b"],
+            berthd={"heartbeatInterval": "1s", "lease": "6s", "lostAfter": "5m"})
+        self.gate = self.berth.directory / "gate"
+        self.berth.ok("cordon", "node-b")
+        kill, keep = self.submit("kill"), self.submit("keep")
+        self.berth.wait_for(lambda: self.note_of("kill", 1) and self.note_of("keep", 1),
+                            "both to run")
+        self.berth.ok("uncordon", "node-b")
+
+        agent = self.berth.agents["node-a"]
+        agent.signal(signal.SIGSTOP)
+        self.berth.wait_for(lambda: self.note_of("kill", 2), "the fenced task to run elsewhere", 60)
+        self.assertEqual(2, len(self.note_of("kill", 2)), "the first attempt was still there")
+        self.assertEqual("node-b", self.task(kill)["attempt"]["node"])
+        self.assertTrue(processes.is_running(int(self.note_of("keep", 1)[1])))
+        self.assertEqual(1, self.task(keep)["attempts"])
+        self.berth.wait_for(lambda: self.berth.metric("berth_attempts_lost_total") == 1,
+                            "the metric to count it")
+
+        agent.signal(signal.SIGCONT)
+        self.berth.wait_for_nodes()
+        self.assertTrue(processes.is_running(int(self.note_of("kill", 2)[1])))
+        self.gate.touch()
+        self.assertEqual(0, self.berth.run("wait", kill, keep).code)
+        self.assertEqual([2, 1], [self.task(job)["attempts"] for job in (kill, keep)])
+        self.assertIn("NODE_LOST", self.berth.ok("describe", f"{kill}.0"))
+
+    def test_a_fenced_task_ends_when_berthd_is_away_for_long(self):
+        self.berth = self.start_cluster(berthd={"heartbeatInterval": "1s", "lease": "6s"})
+        self.gate = self.berth.directory / "gate"
+        kill, keep = self.submit("kill"), self.submit("keep")
+        self.berth.wait_for(lambda: self.note_of("kill", 1) and self.note_of("keep", 1),
+                            "both to run")
+        self.berth.berthd.kill()
+        pid = int(self.note_of("kill", 1)[1])
+        self.berth.wait_for(lambda: not processes.is_running(pid), "the fenced task to end by itself")
+        self.berth.start_berthd()
+        self.berth.wait_for(lambda: self.note_of("kill", 2), "the second attempt to run")
+        self.gate.touch()
+        self.assertEqual(0, self.berth.run("wait", kill, keep).code)
+        self.assertEqual([2, 1], [self.task(job)["attempts"] for job in (kill, keep)])
+        self.assertIn("onPartition: kill", self.berth.ok("describe", f"{kill}.0"))

@@ -44,6 +44,8 @@ class TurnHarness {
     int32_t memory_mib = 1024;
     int32_t retries = 0;
     int32_t priority = 0;
+    bool kill_on_partition = false;
+    int64_t grace_ms = 30'000;
     std::string ns = "default";
     std::string request_id;
     std::string body_hash = "h";
@@ -107,6 +109,8 @@ class TurnHarness {
     spec->groups[0].ranges = {{0, job.tasks - 1, 1}};
     spec->groups[0].in_array = job.tasks > 1;
     spec->groups[0].retries = job.retries;
+    spec->groups[0].kill_on_partition = job.kill_on_partition;
+    spec->groups[0].grace_ms = job.grace_ms;
     spec->groups[0].needs.requests.builtin = {job.cpu_milli, job.memory_mib, 0, 0};
     submit.spec = std::move(spec);
     submit.blob = std::make_shared<const std::string>("content");

@@ -34,11 +34,16 @@ std::string ErrorText(int error) {
 }
 
 // The first field that the schema has and this version does nothing with; empty: none is used.
-std::string NotHonoured(const v1::StartTask& start) {
+std::string NotHonoured(const v1::StartTask& start, const ProcessDriver::Node& node) {
   if (!start.payload().image().empty()) return "payload.image";
   if (!start.payload().output_directory().empty()) return "payload.output_directory";
   if (!start.payload().stdin_data().empty()) return "payload.stdin_data";
-  if (start.on_partition() == v1::ON_PARTITION_KILL) return "on_partition: kill";
+  if (!v1::OnPartition_IsValid(start.on_partition())) {
+    return "on_partition: " + std::to_string(start.on_partition());
+  }
+  if (start.on_partition() == v1::ON_PARTITION_KILL && node.lease_path.empty()) {
+    return "on_partition: kill";
+  }
   return {};
 }
 
@@ -50,7 +55,7 @@ CannotStart ProcessDriver::Refuse(v1::ReasonCode reason, std::string message) co
 
 std::variant<ProcessDriver::Identity, CannotStart> ProcessDriver::Admit(
     const v1::StartTask& start) const {
-  const std::string unknown = NotHonoured(start);
+  const std::string unknown = NotHonoured(start, node_);
   if (!unknown.empty()) {
     return Refuse(v1::REASON_CODE_FIELD_NOT_HONOURED,
                   "this agent does not honour " + unknown + " yet");
@@ -112,6 +117,7 @@ std::variant<ProcessDriver::Prepared, CannotStart> ProcessDriver::Prepare(
   spec.grace_ms = start.grace_ms();
   spec.time_limit_ms = start.time_limit_ms();
   spec.open_files_soft = node_.open_files_soft;
+  if (start.on_partition() == v1::ON_PARTITION_KILL) spec.lease_path = node_.lease_path;
   prepared.limits.cpu_milli = start.resources().cpu_milli();
   prepared.limits.memory_bytes = start.resources().memory_bytes();
   prepared.limits.max_processes = start.max_processes();
@@ -201,6 +207,10 @@ CannotStart ProcessDriver::Explain(const shim::StatusRecord& start,
     case StartStep::kClone:
       return Refuse(v1::REASON_CODE_DRIVER_ERROR,
                     "no process could be made for the task: " + error);
+    case StartStep::kLeaseEnded:
+      return Refuse(v1::REASON_CODE_NODE_LOST,
+                    "it was not started: the node had not heard from berthd for as long as its"
+                    " lease lasts, and onPartition: kill asks not to run then");
     case StartStep::kStarted:
       break;
   }

@@ -38,6 +38,7 @@ class ProcessDriver {
     std::string lang = "C.UTF-8";
     std::map<std::string, std::string> device_kinds;  // Device.id → kind
     uint64_t open_files_soft = 0;  // the soft limit that tasks get; 0: the agent's own
+    std::string lease_path;        // absolute; empty: no task can be fenced here
   };
 
   // Whom a task runs as.

@@ -87,6 +87,7 @@ void AddGroup(Sections& page, const v1::TaskGroup& group) {
   }
   page.Line("Processes", CountText(task.max_processes()));
   page.Line("Retries", CountText(group.retries()));
+  if (group.on_partition() == v1::ON_PARTITION_KILL) page.Line("On partition", "kill");
 }
 
 // Where the tasks of a job are: "97 succeeded, 2 running, 1 failed".

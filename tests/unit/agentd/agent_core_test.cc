@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -53,10 +54,11 @@ class CoreTest : public ::testing::Test {
   }
 
   // What comes up after kill -9: a core made from the journal alone.
-  std::vector<Effect> Restart(const std::string& boot_id = "boot-1") {
+  std::vector<Effect> Restart(const std::string& boot_id = "boot-1",
+                              const shim::Lease& lease = {}) {
     core_.emplace(Options("inc-of-nobody"));
     for (const std::string& record : journal_) EXPECT_TRUE(core_->Replay(record).ok());
-    return Handle(Began{boot_id});
+    return Handle(Began{boot_id, lease});
   }
 
   std::vector<Effect> Connect(uint64_t fact_sequence = 0) {
@@ -73,7 +75,7 @@ class CoreTest : public ::testing::Test {
     welcome->set_term(term_);
     welcome->set_session(++session_);
     welcome->set_heartbeat_interval_ms(10'000);
-    welcome->set_lease_ms(40'000);
+    welcome->set_lease_ms(kLeaseMs);
     welcome->set_protocol(1);
     welcome->set_fact_sequence(fact_sequence);
     return Receive(message);
@@ -190,6 +192,39 @@ class CoreTest : public ::testing::Test {
     return effects.size();
   }
 
+  // Sends the next heartbeat, which reads the boot time `sent_ms`; its sequence.
+  uint64_t Beat(int64_t sent_ms) {
+    now_ms_ = std::max(now_ms_, core_->deadline_ms().value());
+    EXPECT_EQ(Only<SampleUsage>(Handle(DeadlinePassed{})).size(), 1u);
+    UsageSampled sampled;
+    sampled.boot_time_ms = sent_ms;
+    const auto sent = Only<Send>(Handle(std::move(sampled)));
+    EXPECT_EQ(sent.size(), 1u);
+    return sent.at(0).message.heartbeat().sequence();
+  }
+
+  std::vector<Effect> Acknowledge(uint64_t sequence) {
+    v1::DaemonMessage ack;
+    ack.mutable_heartbeat_ack()->set_sequence(sequence);
+    return Receive(ack);
+  }
+
+  static shim::Lease LeaseOf(const std::vector<Effect>& effects) {
+    const auto renewed = Only<RenewLease>(effects);
+    EXPECT_EQ(renewed.size(), 1u);
+    return renewed.empty() ? shim::Lease{} : renewed[0].lease;
+  }
+  // What berthd's acknowledgement of a heartbeat does to the lease.
+  std::vector<int64_t> DeadlinesAt(uint64_t sequence) { return Deadlines(Acknowledge(sequence)); }
+  static std::vector<int64_t> Deadlines(const std::vector<Effect>& effects) {
+    std::vector<int64_t> deadlines;
+    for (const RenewLease& lease : Only<RenewLease>(effects)) {
+      deadlines.push_back(lease.lease.until_ms);
+    }
+    return deadlines;
+  }
+
+  static constexpr int64_t kLeaseMs = 40'000;
   const AttemptKey key_{12, 0, 3, 1};
   std::string cluster_ = "cluster-1";
   uint32_t generation_ = 1;
@@ -871,6 +906,144 @@ TEST_F(CoreTest, ConnectsAgainWhenBerthdNoLongerAnswers) {
   const auto closed = Only<CloseLink>(Handle(DeadlinePassed{}));
   ASSERT_EQ(closed.size(), 1u);
   EXPECT_FALSE(closed[0].slow_retry);
+}
+
+// ---- the lease ----
+
+TEST_F(CoreTest, TheWelcomeRenewsTheLeaseFromWhenTheHelloWasSent) {
+  const int64_t sent = now_ms_;
+  EXPECT_THAT(Deadlines(Handle(LinkUp{++link_})), IsEmpty());
+  now_ms_ += 7'000;
+  EXPECT_THAT(Deadlines(Welcome()), ElementsAre(sent + kLeaseMs));
+}
+
+TEST_F(CoreTest, AnAcknowledgementRenewsTheLeaseFromWhenItsHeartbeatWasSent) {
+  Connect();
+  const uint64_t first = Beat(5'000);
+  const uint64_t second = Beat(15'000);
+  const uint64_t third = Beat(25'000);
+  now_ms_ += 3'000;
+  EXPECT_THAT(DeadlinesAt(first), ElementsAre(5'000 + kLeaseMs));
+  // One for several.
+  EXPECT_THAT(DeadlinesAt(third), ElementsAre(25'000 + kLeaseMs));
+  EXPECT_THAT(DeadlinesAt(second), IsEmpty());
+  EXPECT_THAT(DeadlinesAt(third), IsEmpty());
+  EXPECT_THAT(DeadlinesAt(99), IsEmpty());
+}
+
+TEST_F(CoreTest, WhatAnEarlierSessionSentRenewsNothing) {
+  Connect();
+  const uint64_t sequence = Beat(5'000);
+  Connect();
+  EXPECT_THAT(DeadlinesAt(sequence), IsEmpty());
+}
+
+TEST_F(CoreTest, RemembersABoundedNumberOfHeartbeats) {
+  Connect();
+  const uint64_t first = Beat(1);
+  uint64_t last = 0;
+  for (int64_t i = 0; i < 1000; ++i) {
+    // Heard of something else meanwhile, or the connection would be given up.
+    v1::DaemonMessage ack;
+    ack.mutable_heartbeat_ack()->set_sequence(0);
+    Receive(ack);
+    last = Beat(100 + i);
+  }
+  EXPECT_THAT(DeadlinesAt(first), IsEmpty());
+  EXPECT_THAT(DeadlinesAt(last), ElementsAre(100 + 999 + kLeaseMs));
+}
+
+TEST_F(CoreTest, ANewSessionHasItsLeaseBeforeAnythingIsLaunched) {
+  std::vector<Effect> effects = Connect();
+  for (Effect& effect : Receive(StartDirective(key_))) effects.push_back(std::move(effect));
+  EXPECT_LT(Where<RenewLease>(effects), Where<Launch>(effects));
+  EXPECT_LT(Where<Launch>(effects), effects.size());
+}
+
+TEST_F(CoreTest, ALeaseOfAnEarlierBootIsEndedBeforeAnythingElse) {
+  Connect();
+  Run(key_);
+  EXPECT_THAT(Deadlines(Restart()), IsEmpty());
+  const std::vector<Effect> effects = Restart("boot-2");
+  EXPECT_THAT(Deadlines(effects), ElementsAre(0));
+  EXPECT_LT(Where<RenewLease>(effects), Where<TidyAttempt>(effects));
+  core_.emplace(Options("inc-2"));
+  EXPECT_THAT(Deadlines(Handle(Began{"boot-1"})), ElementsAre(0));
+}
+
+TEST_F(CoreTest, ALeaseThatIsRenewedInTimeGoesOn) {
+  now_ms_ = 50'000;
+  EXPECT_EQ(LeaseOf(Connect()), (shim::Lease{50'000, 50'000 + kLeaseMs}));
+  const uint64_t sequence = Beat(60'000);
+  now_ms_ = 50'000 + kLeaseMs;
+  EXPECT_EQ(LeaseOf(Acknowledge(sequence)), (shim::Lease{50'000, 60'000 + kLeaseMs}));
+  // An agent that was restarted meanwhile, too.
+  now_ms_ = 60'000 + kLeaseMs;
+  Restart("boot-1", {50'000, 60'000 + kLeaseMs});
+  EXPECT_EQ(LeaseOf(Connect()), (shim::Lease{50'000, now_ms_ + kLeaseMs}));
+}
+
+TEST_F(CoreTest, ALeaseThatHasEndedIsFollowedByAnother) {
+  now_ms_ = 50'000;
+  Connect();
+  const uint64_t sequence = Beat(60'000);
+  // Answered, but so late that shims have seen the lease end.
+  now_ms_ = 50'000 + kLeaseMs + 1;
+  EXPECT_EQ(LeaseOf(Acknowledge(sequence)), (shim::Lease{now_ms_, 60'000 + kLeaseMs}));
+  Restart("boot-1", {50'000, now_ms_ - 1});
+  EXPECT_EQ(LeaseOf(Connect()), (shim::Lease{now_ms_, now_ms_ + kLeaseMs}));
+}
+
+TEST_F(CoreTest, AnAttemptIsLaunchedUnderTheLeaseThatItWasAcceptedUnder) {
+  now_ms_ = 50'000;
+  Connect();
+  now_ms_ += 2 * kLeaseMs;
+  // What had come before the silence and is read only now.
+  const auto launched = Only<Launch>(Receive(StartDirective(key_)));
+  ASSERT_EQ(launched.size(), 1u);
+  EXPECT_EQ(launched[0].lease_until_ms, 50'000 + kLeaseMs);
+}
+
+TEST_F(CoreTest, AFencedAttemptIsNotLaunchedByALaterAgent) {
+  Connect();
+  v1::DaemonMessage message = StartDirective(key_);
+  message.mutable_directives()->mutable_directives(0)->mutable_start()->set_on_partition(
+      v1::ON_PARTITION_KILL);
+  EXPECT_EQ(Only<Launch>(Receive(message)).size(), 1u);
+  Restart();
+  Connect(1);
+  const std::vector<Effect> effects = Handle(TaskNeverStarted{key_});
+  EXPECT_THAT(Only<Launch>(effects), IsEmpty());
+  const auto facts = FactsSent(effects);
+  ASSERT_EQ(facts.size(), 1u);
+  EXPECT_EQ(facts[0].ended().end(), v1::ATTEMPT_END_LOST);
+  EXPECT_EQ(facts[0].ended().reason(), v1::REASON_CODE_NODE_LOST);
+}
+
+TEST_F(CoreTest, ARefusedDaemonRenewsNothing) {
+  Connect();
+  cluster_ = "cluster-2";
+  EXPECT_THAT(Deadlines(Connect()), IsEmpty());
+}
+
+TEST_F(CoreTest, ATaskThatEndedWithTheLeaseIsLost) {
+  Connect();
+  Run(key_);
+  TaskOutcome outcome;
+  outcome.cause = TaskOutcome::Cause::kLeaseEnded;
+  outcome.exit_code = 0;
+  auto facts = FactsSent(Handle(TaskEnded{key_, outcome}));
+  ASSERT_EQ(facts.size(), 1u);
+  EXPECT_EQ(facts[0].ended().end(), v1::ATTEMPT_END_LOST);
+  EXPECT_EQ(facts[0].ended().reason(), v1::REASON_CODE_NODE_LOST);
+  EXPECT_THAT(facts[0].ended().message(), HasSubstr("onPartition: kill"));
+
+  const AttemptKey never{13, 0, 0, 1};
+  Receive(StartDirective(never));
+  facts = FactsSent(Handle(TaskLost{never, "not started", v1::REASON_CODE_NODE_LOST}));
+  EXPECT_EQ(facts[0].ended().end(), v1::ATTEMPT_END_LOST);
+  EXPECT_EQ(facts[0].ended().reason(), v1::REASON_CODE_NODE_LOST);
+  EXPECT_EQ(facts[0].ended().message(), "not started");
 }
 
 TEST_F(CoreTest, OpensADataChannelWhenAsked) {

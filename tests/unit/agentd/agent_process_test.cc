@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/small_file.h"
 #include "base/unique_fd.h"
+#include "shim/lease_file.h"
 #include "shim/shim_protocol.h"
 #include "tests/unit/agentd/agent_process.h"
 
@@ -236,6 +237,39 @@ TEST_F(AgentProcessTest, EndsATaskAtItsTimeLimit) {
   EXPECT_EQ(ended.end(), v1::ATTEMPT_END_TIMED_OUT);
   EXPECT_EQ(ended.reason(), v1::REASON_CODE_TIME_LIMIT_REACHED);
   EXPECT_EQ(ended.message(), "reached its time limit of 50ms");
+}
+
+TEST_F(AgentProcessTest, AFencedTaskRunsAsLongAsBerthdAnswersAndNoLonger) {
+  constexpr int64_t kIntervalMs = 500;  // the lease is four of them
+  daemon().set_heartbeat_interval_ms(kIntervalMs);
+  agent_.Start();
+  v1::StartTask kept = FakeDaemon::Task({13, 0, 0, 1}, "exec sleep 600");
+  v1::StartTask fenced = FakeDaemon::Task(kKey, "exec sleep 600");
+  fenced.set_on_partition(v1::ON_PARTITION_KILL);
+  daemon().SendStarts({kept, fenced});
+  daemon().WaitForStart(FromProto(kept.key()));
+  const auto pid = static_cast<pid_t>(daemon().WaitForStart(kKey).pid());
+  daemon().WaitForHeartbeat([](const v1::Heartbeat& each) { return each.sequence() >= 8; });
+  EXPECT_EQ(daemon().Facts(kKey).size(), 2u) << "accepted, started";
+
+  daemon().Stop();
+  AgentProcess::WaitUntil([&] { return kill(pid, 0) != 0; });
+  daemon().Start();
+  const v1::AttemptEnded ended = daemon().WaitForEnd(kKey);
+  EXPECT_EQ(ended.end(), v1::ATTEMPT_END_LOST);
+  EXPECT_EQ(ended.reason(), v1::REASON_CODE_NODE_LOST);
+  EXPECT_EQ(daemon().Facts(FromProto(kept.key())).size(), 2u);
+}
+
+TEST_F(AgentProcessTest, TheLeaseGoesOnUnderTheNextAgent) {
+  agent_.Start();
+  const std::string path = agent_.state_dir() + "/" + shim::kLeaseFileName;
+  AgentProcess::WaitUntil([&] { return shim::ReadLease(path.c_str()).until_ms != 0; });
+  agent_.Kill();
+  const shim::Lease before = shim::ReadLease(path.c_str());
+  agent_.Start();
+  AgentProcess::WaitUntil([&] { return shim::ReadLease(path.c_str()).until_ms > before.until_ms; });
+  EXPECT_EQ(shim::ReadLease(path.c_str()).since_ms, before.since_ms);
 }
 
 // ---- output ----

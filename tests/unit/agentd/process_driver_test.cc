@@ -196,9 +196,26 @@ TEST(ProcessDriverTest, RefusesByNameWhatItDoesNotHonour) {
   image.mutable_payload()->set_image("debian:12");
   EXPECT_EQ(RefusalOf(driver, image).reason, v1::REASON_CODE_FIELD_NOT_HONOURED);
   EXPECT_THAT(RefusalOf(driver, image).message, HasSubstr("payload.image"));
+  v1::StartTask newer = Task();
+  newer.set_on_partition(static_cast<v1::OnPartition>(9));
+  EXPECT_THAT(RefusalOf(driver, newer).message, HasSubstr("on_partition: 9"));
   v1::StartTask fenced = Task();
   fenced.set_on_partition(v1::ON_PARTITION_KILL);
-  EXPECT_THAT(RefusalOf(driver, fenced).message, HasSubstr("on_partition"));
+  EXPECT_THAT(RefusalOf(driver, fenced).message, HasSubstr("on_partition: kill"))
+      << "there is no lease by which it could be fenced";
+}
+
+TEST(ProcessDriverTest, FencesATaskThatAsksForItByTheNodesLease) {
+  ProcessDriver::Node node = RootNode();
+  node.lease_path = "/var/lib/berth-agent/lease";
+  const ProcessDriver driver(node);
+  EXPECT_EQ(Prepare(driver, Task()).spec.lease_path, "");
+  v1::StartTask keep = Task();
+  keep.set_on_partition(v1::ON_PARTITION_KEEP);
+  EXPECT_EQ(Prepare(driver, keep).spec.lease_path, "");
+  v1::StartTask kill = Task();
+  kill.set_on_partition(v1::ON_PARTITION_KILL);
+  EXPECT_EQ(Prepare(driver, kill).spec.lease_path, "/var/lib/berth-agent/lease");
 }
 
 TEST(ProcessDriverTest, RefusesWhatCannotRun) {
@@ -269,6 +286,7 @@ TEST_F(ExplainTest, GivesEachStepItsReason) {
       {Explain(StartStep::kOpenOutput, ENOSPC, "x", 2), v1::REASON_CODE_DRIVER_ERROR},
       {Explain(StartStep::kLimits, EPERM), v1::REASON_CODE_DRIVER_ERROR},
       {Explain(StartStep::kClone, EAGAIN), v1::REASON_CODE_DRIVER_ERROR},
+      {Explain(StartStep::kLeaseEnded, 0), v1::REASON_CODE_NODE_LOST},
   };
   for (const auto& [why, reason] : cases) {
     EXPECT_EQ(why.reason, reason) << why.message;

@@ -136,6 +136,23 @@ TEST_F(TaskRunnerTest, FindsALiveAttemptAndItsCgroup) {
   EXPECT_EQ(runner_.running(), 1u);
 }
 
+TEST_F(TaskRunnerTest, WhatItsLeaseDidNotLetStartIsLostAndNotAFailure) {
+  base::UniqueFd status = Attempt(key_, "task-5");
+  Note(status, StatusKind::kShim);
+  shim::StatusRecord start;
+  start.kind = StatusKind::kStart;
+  start.step = shim::StartStep::kLeaseEnded;
+  shim::Seal(start);
+  ASSERT_EQ(pwrite(status.get(), &start, sizeof(start),
+                   static_cast<off_t>(shim::SlotOffset(StatusKind::kStart))),
+            static_cast<ssize_t>(sizeof(start)));
+  status.reset();
+  runner_.Inspect(key_);
+  const auto lost = std::get<TaskLost>(NextEvent());
+  EXPECT_EQ(lost.key, key_);
+  EXPECT_EQ(lost.reason, v1::REASON_CODE_NODE_LOST);
+}
+
 TEST_F(TaskRunnerTest, LeavesTheCgroupOfALiveAttemptToIt) {
   const base::UniqueFd live = Attempt(other_, "task-5");
   Note(live, StatusKind::kShim);

@@ -28,6 +28,7 @@ class DispatcherTest : public ::testing::Test {
     spec->groups[1].time_limit_ms = 60'000;
     spec->groups[1].grace_ms = 5'000;
     spec->groups[1].max_processes = 7;
+    spec->groups[1].kill_on_partition = true;
     spec_ = spec;
 
     v1::JobSpec kept;
@@ -82,6 +83,7 @@ TEST_F(DispatcherTest, AStartHasAllThatTheNodeNeeds) {
   EXPECT_EQ(start.time_limit_ms(), 60'000);
   EXPECT_EQ(start.grace_ms(), 5'000);
   EXPECT_EQ(start.max_processes(), 7);
+  EXPECT_EQ(start.on_partition(), v1::ON_PARTITION_KILL);
   EXPECT_TRUE(start.run_as().verified());
   EXPECT_EQ(start.run_as().uid(), 1000u);
   EXPECT_EQ(start.run_as().gid(), 100u);

@@ -152,6 +152,7 @@ TEST_F(AdmissionTest, WhatIsKeptIsReadBackAsItWas) {
   task().set_time_limit_ms(60'000);
   task().set_grace_ms(0);
   task().set_max_processes(64);
+  group().set_on_partition(v1::ON_PARTITION_KILL);
   (*task().mutable_resources()->mutable_extended())["ports"] = 2;
   v1::DeviceRequest& device = *task().add_devices();
   device.set_kind("gpu");
@@ -193,6 +194,7 @@ TEST_F(AdmissionTest, WhatIsKeptIsReadBackAsItWas) {
   EXPECT_EQ(group.time_limit_ms, 60'000);
   EXPECT_EQ(group.grace_ms, 0);
   EXPECT_EQ(group.max_processes, 64);
+  EXPECT_TRUE(group.kill_on_partition);
   EXPECT_TRUE(group.in_array);
   EXPECT_EQ(group.needs.devices[0].share_milli, 250);
   EXPECT_EQ(group.needs.required_nodes[0][0].bound, -5);

@@ -25,6 +25,7 @@ v1::JobSpec FullSpec() {
   range.set_last(20);
   range.set_step(5);
   group.set_retries(2);
+  group.set_on_partition(v1::ON_PARTITION_KILL);
   v1::TaskTemplate& task = *group.mutable_template_();
   task.mutable_payload()->add_command("true");
   task.mutable_resources()->set_cpu_milli(1500);
@@ -76,6 +77,7 @@ TEST(ConvertTest, ASpecificationIsShownAsItWasAdmitted) {
   const auto& admitted = std::get<AdmittedJob>(outcome);
   v1::JobSpec kept;
   ASSERT_TRUE(kept.ParseFromString(*admitted.blob));
+  EXPECT_EQ(kept.groups(0).on_partition(), v1::ON_PARTITION_KILL);
   kept.mutable_groups(0)->mutable_template_()->clear_payload();
   std::string difference;
   MessageDifferencer differencer;

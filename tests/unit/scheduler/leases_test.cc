@@ -15,6 +15,7 @@ class LeasesTest : public ::testing::Test {
     int64_t ms;
     Slot slot;
     bool is_lost;
+    std::optional<Leases::Fence> fence = std::nullopt;
     bool operator==(const Seen&) const = default;
   };
   std::vector<Seen> Until(int64_t until_ms) {
@@ -22,13 +23,19 @@ class LeasesTest : public ::testing::Test {
     while (leases_.next_ms() && *leases_.next_ms() <= until_ms) {
       const int64_t now = *leases_.next_ms();
       while (const auto silence = leases_.TakeDue(now)) {
-        seen.push_back({now, silence->slot, silence->is_lost});
+        seen.push_back({now, silence->slot, silence->is_lost, silence->fence});
       }
     }
     return seen;
   }
 
+  Seen Fenced(int64_t ms, Slot slot, const Leases::Fence& fence) {
+    return {ms, slot, false, fence};
+  }
+
   Leases leases_{kLease, kLost};
+  const Leases::Fence first_{{JobId{1}, 0, 0}, 1};
+  const Leases::Fence second_{{JobId{1}, 0, 1}, 3};
 };
 
 TEST_F(LeasesTest, ASilentNodeIsAwayAndThenLostOnce) {
@@ -89,6 +96,59 @@ TEST_F(LeasesTest, AProcessThatStoodStillStartsEveryLeaseAnew) {
   leases_.Hear(2, awake + 2 * kLost);
   EXPECT_FALSE(leases_.TakeDue(awake + 4 * kLost).has_value());
   EXPECT_FALSE(leases_.is_fresh(0));
+}
+
+TEST_F(LeasesTest, WhatIsLeftForTheNextTurnIsNoStandstill) {
+  for (Slot slot = 0; slot < 3; ++slot) leases_.Hear(slot, 0);
+  ASSERT_EQ(Until(kLease).size(), 3u);
+  EXPECT_TRUE(leases_.TakeDue(kLost)->is_lost);
+  // A turn later than what counts as one, and each turn takes as long as may be.
+  EXPECT_TRUE(leases_.TakeDue(kLost + 5'000).value().is_lost);
+  EXPECT_TRUE(leases_.TakeDue(kLost + 10'000).value().is_lost);
+}
+
+// ---- fences ----
+
+TEST_F(LeasesTest, AFencedAttemptHasEndedWhenTheLeaseTheGraceAndTheMarginAreOver) {
+  leases_.Hear(3, 1000);
+  ASSERT_EQ(Until(1000 + kLease).size(), 1u);
+  leases_.AddFence(3, first_, 30'000);
+  leases_.AddFence(3, second_, 0);
+  EXPECT_TRUE(leases_.HasFence(3, first_.task));
+  EXPECT_FALSE(leases_.HasFence(4, first_.task));
+  EXPECT_EQ(Until(1'000'000), (std::vector<Seen>{Fenced(1000 + kLease + 5'000, 3, second_),
+                                                 Fenced(1000 + kLease + 30'000 + 5'000, 3, first_),
+                                                 {1000 + kLost, 3, true}}));
+  EXPECT_FALSE(leases_.HasFence(3, first_.task));
+}
+
+TEST_F(LeasesTest, AFenceMayComeLongAfterItsNodeIsLost) {
+  leases_.Hear(3, 0);
+  ASSERT_EQ(Until(kLease).size(), 1u);
+  leases_.AddFence(3, first_, kLost);
+  EXPECT_EQ(Until(kLost).size(), 1u);
+  EXPECT_TRUE(leases_.HasFence(3, first_.task));
+  EXPECT_EQ(Until(10 * kLost), (std::vector<Seen>{Fenced(kLease + kLost + 5'000, 3, first_)}));
+}
+
+TEST_F(LeasesTest, AWordEndsTheFencesOfItsNodeAlone) {
+  leases_.Hear(3, 0);
+  leases_.Hear(4, 0);
+  ASSERT_EQ(Until(kLease).size(), 2u);
+  leases_.AddFence(3, first_, 0);
+  leases_.AddFence(4, second_, 0);
+  leases_.Hear(3, kLease + 1);
+  EXPECT_FALSE(leases_.HasFence(3, first_.task));
+  EXPECT_EQ(Until(kLease + 5'000), (std::vector<Seen>{Fenced(kLease + 5'000, 4, second_)}));
+}
+
+TEST_F(LeasesTest, AfterAStandstillFencesAreForgottenWithTheirLease) {
+  leases_.Hear(3, 0);
+  ASSERT_EQ(Until(kLease).size(), 1u);
+  leases_.AddFence(3, first_, 0);
+  EXPECT_FALSE(leases_.TakeDue(kLease + 5'000 + 6'000).has_value());
+  EXPECT_TRUE(leases_.is_fresh(3));
+  EXPECT_FALSE(leases_.HasFence(3, first_.task));
 }
 
 }  // namespace

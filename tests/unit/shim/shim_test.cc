@@ -11,6 +11,9 @@
 #include <fstream>
 #include <string>
 
+#include "base/clock.h"
+#include "base/unique_fd.h"
+#include "shim/lease_file.h"
 #include "shim/shim_protocol.h"
 #include "tests/unit/shim/shim_runner.h"
 
@@ -254,6 +257,118 @@ TEST(ShimTest, EndsATaskAtItsTimeLimit) {
   EXPECT_EQ(end.cause, EndCause::kTimeLimit);
   EXPECT_EQ(end.signal, SIGTERM);
   EXPECT_GE(end.boot_ms - runner.Record(StatusKind::kStart)->boot_ms, 50);
+}
+
+// The test is the agent that renews the lease, or does not.
+class FencedShimTest : public ::testing::Test {
+ protected:
+  // A lease that ends soon, yet not before the shim has started the task.
+  static constexpr int64_t kSoonMs = 2'000;
+
+  int64_t Now() const { return clock_.MonotonicMs(); }
+  void Write(const Lease& lease) { ASSERT_EQ(WriteLease(lease_.get(), lease), 0); }
+  // Of a task that was accepted under the lease that lasts `until`.
+  TaskSpec Fenced(const std::string& command, int64_t grace_ms, int64_t until) const {
+    TaskSpec spec = runner_.ShellSpec(command);
+    spec.lease_path = path_;
+    spec.lease_until_ms = until;
+    spec.grace_ms = grace_ms;
+    return spec;
+  }
+  void ExpectNotStarted(int64_t until) {
+    runner_.Start(Fenced("echo ran", 0, until));
+    EXPECT_EQ(runner_.WaitForNotice().step, StartStep::kLeaseEnded);
+    EXPECT_EQ(runner_.WaitForShim(), kShimDone);
+    EXPECT_EQ(runner_.Record(StatusKind::kStart)->step, StartStep::kLeaseEnded);
+    EXPECT_FALSE(runner_.Record(StatusKind::kEnd).has_value());
+    EXPECT_EQ(runner_.Output(), "");
+  }
+
+  base::SystemClock clock_;
+  ShimRunner runner_;
+  const std::string path_ = runner_.path(kLeaseFileName);
+  const base::UniqueFd lease_{OpenLease(path_.c_str())};
+  const int64_t began_ = Now();
+  const int64_t soon_ = began_ + kSoonMs;
+  const int64_t never_ = began_ + 3'600'000;
+};
+
+TEST_F(FencedShimTest, EndsItsTaskWhenTheLeaseEnds) {
+  Write({began_, soon_});
+  const StatusRecord end = runner_.Run(Fenced("exec sleep 600", 3'600'000, soon_));
+  EXPECT_EQ(end.cause, EndCause::kLeaseEnded);
+  EXPECT_EQ(end.signal, SIGTERM);
+  EXPECT_GE(end.boot_ms, soon_);
+}
+
+TEST_F(FencedShimTest, KillsItAfterItsGrace) {
+  Write({began_, soon_});
+  const StatusRecord end =
+      runner_.Run(Fenced("trap '' TERM; while :; do sleep 60; done", 100, soon_));
+  EXPECT_EQ(end.cause, EndCause::kLeaseEnded);
+  EXPECT_EQ(end.signal, SIGKILL);
+  EXPECT_GE(end.boot_ms, soon_ + 100);
+}
+
+TEST_F(FencedShimTest, GoesOnWhenTheLeaseIsRenewed) {
+  Write({began_, soon_});
+  runner_.Start(Fenced("read line < $FIFO; exit 5", 0, soon_));
+  EXPECT_EQ(runner_.WaitForNotice().step, StartStep::kStarted);
+  Write({began_, never_});
+  while (Now() <= soon_) usleep(1000);
+  std::ofstream(runner_.FifoPath()) << "go\n";
+  EXPECT_EQ(runner_.WaitForShim(), kShimDone);
+  EXPECT_EQ(runner_.Record(StatusKind::kEnd)->cause, EndCause::kItself);
+  EXPECT_EQ(runner_.Record(StatusKind::kEnd)->exit_code, 5);
+}
+
+// As when the machine was suspended, or the shim stopped: by now, others may have its task.
+TEST_F(FencedShimTest, EndsItsTaskWhenAnotherLeaseHasBegun) {
+  Write({began_, soon_});
+  runner_.Start(Fenced("trap '' TERM; while :; do sleep 60; done", 0, soon_));
+  EXPECT_EQ(runner_.WaitForNotice().step, StartStep::kStarted);
+  Write({soon_ + 1, never_});
+  EXPECT_EQ(runner_.WaitForShim(), kShimDone);
+  EXPECT_EQ(runner_.Record(StatusKind::kEnd)->cause, EndCause::kLeaseEnded);
+}
+
+TEST_F(FencedShimTest, ALeaseThatCannotBeReadIsNotRenewed) {
+  Write({began_, never_});
+  runner_.Start(Fenced("exec sleep 600", 3'600'000, soon_));
+  EXPECT_EQ(runner_.WaitForNotice().step, StartStep::kStarted);
+  ASSERT_EQ(unlink(path_.c_str()), 0);
+  EXPECT_EQ(runner_.WaitForShim(), kShimDone);
+  EXPECT_EQ(runner_.Record(StatusKind::kEnd)->cause, EndCause::kLeaseEnded);
+}
+
+TEST_F(FencedShimTest, DoesNotStartATaskWhoseLeaseHasEnded) {
+  Write({began_ - 10, began_});
+  ExpectNotStarted(began_);
+}
+
+TEST_F(FencedShimTest, DoesNotStartATaskUnderAnotherLease) {
+  Write({began_, never_});
+  ExpectNotStarted(began_ - 1);
+}
+
+TEST_F(FencedShimTest, DoesNotStartATaskWhenTheLeaseIsGone) {
+  ASSERT_EQ(unlink(path_.c_str()), 0);
+  ExpectNotStarted(began_);
+}
+
+TEST_F(FencedShimTest, StartsATaskThatWaitedWhileTheLeaseWasRenewed) {
+  Write({began_ - 100, never_});
+  EXPECT_EQ(runner_.Run(Fenced("exit 7", 0, began_ - 50)).exit_code, 7);
+}
+
+TEST_F(FencedShimTest, AStopThatCameFirstStaysTheCauseAndIsBroughtNearer) {
+  Write({began_, soon_});
+  runner_.Start(Fenced("trap '' TERM; echo ready > $FIFO; while :; do sleep 60; done", 50, soon_));
+  EXPECT_EQ(runner_.ReadFifo(), "ready\n");
+  runner_.Stop(3'600'000);
+  EXPECT_EQ(runner_.WaitForShim(), kShimDone);
+  EXPECT_EQ(runner_.Record(StatusKind::kEnd)->cause, EndCause::kStopped);
+  EXPECT_EQ(runner_.Record(StatusKind::kEnd)->signal, SIGKILL);
 }
 
 TEST(ShimTest, KillsWhatTheMainProcessLeavesBehind) {

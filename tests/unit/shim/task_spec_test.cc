@@ -24,6 +24,8 @@ TaskSpec FullSpec() {
   spec.kill_directory = "/c/freezer";
   spec.memory_accounting = MemoryAccounting::kV1;
   spec.memory_directory = "/c/memory";
+  spec.lease_path = "/s/lease";
+  spec.lease_until_ms = 91011;
   spec.oom_kills_before = 7;
   spec.umask = 077;
   spec.nice = 5;
@@ -66,6 +68,7 @@ TEST(TaskSpecTest, ComesBackFromItsBytesAsItWas) {
   EXPECT_STREQ(view.error_path, "/a/stderr");
   EXPECT_STREQ(view.kill_directory, "/c/freezer");
   EXPECT_STREQ(view.memory_directory, "/c/memory");
+  EXPECT_STREQ(view.lease_path, "/s/lease");
   EXPECT_STREQ(view.cgroup_procs[0], "/c/memory/cgroup.procs");
   EXPECT_STREQ(view.cgroup_procs[1], "/c/freezer/cgroup.procs");
   EXPECT_EQ(view.header->cgroup_count, 2u);
@@ -87,6 +90,7 @@ TEST(TaskSpecTest, ComesBackFromItsBytesAsItWas) {
   EXPECT_EQ(view.header->nice, 5);
   EXPECT_EQ(view.header->grace_ms, 1234);
   EXPECT_EQ(view.header->time_limit_ms, 5678);
+  EXPECT_EQ(view.header->lease_until_ms, 91011);
   EXPECT_EQ(view.header->open_files_soft, 1024u);
 }
 
