@@ -53,8 +53,7 @@ Lease ReadLease(const char* path) {
 }
 
 int64_t RenewedUntil(const char* path, int64_t until_ms) {
-  const Lease lease = ReadLease(path);
-  return lease.until_ms != 0 && lease.since_ms <= until_ms ? lease.until_ms : until_ms;
+  return RenewedUntil(ReadLease(path), until_ms);
 }
 
 }  // namespace berth::shim

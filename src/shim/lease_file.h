@@ -35,8 +35,12 @@ int WriteLease(int fd, const Lease& lease);
 // Cost: open, pread and close; waits up to 100 ms for a write that is under way.
 Lease ReadLease(const char* path);
 
-// Until when a lease lasts that was known to last until `until_ms`: what the file says, if it
-// speaks of the same one. Cost: as ReadLease().
+// Until when a lease lasts that was known to last until `until_ms`: what `lease` says, if that is
+// the same one.
+constexpr int64_t RenewedUntil(const Lease& lease, int64_t until_ms) {
+  return lease.until_ms != 0 && lease.since_ms <= until_ms ? lease.until_ms : until_ms;
+}
+// As the file says. Cost: as ReadLease().
 int64_t RenewedUntil(const char* path, int64_t until_ms);
 
 }  // namespace berth::shim
