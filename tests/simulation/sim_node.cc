@@ -53,7 +53,7 @@ bool AgentLife::Begin() {
   node_.journal_synced_ = node_.journal_.size();
   next_group_ = loaded->next_group;
   Enter([this] {
-    Report(agentd::Began{"boot-" + std::to_string(node_.boots_)});
+    Report(agentd::Began{"boot-" + std::to_string(node_.boots_), node_.lease_});
     CleanUp();
   });
   return true;
@@ -229,7 +229,9 @@ void AgentLife::LinkClosed(uint64_t link) {
 
 void AgentLife::Do(agentd::Effect& effect) {
   if (auto* launch = std::get_if<agentd::Launch>(&effect)) {
-    node_.Launch(launch->key, launch->start);
+    node_.Launch(*launch);
+  } else if (const auto* renew = std::get_if<agentd::RenewLease>(&effect)) {
+    node_.lease_ = renew->lease;
   } else if (const auto* inspect = std::get_if<agentd::Inspect>(&effect)) {
     node_.Inspect(inspect->key);
   } else if (const auto* stop = std::get_if<agentd::StopAttempt>(&effect)) {
@@ -327,6 +329,7 @@ void SimNode::PowerOff() {
   }
   shims_.clear();
   journal_fails_ = false;
+  lease_ = {};
 }
 
 void SimNode::StallAgent(int64_t for_us) {
@@ -360,15 +363,18 @@ void SimNode::ToAgent(int64_t delay_us, std::function<agentd::Event()> make) {
   });
 }
 
-void SimNode::Launch(const AttemptKey& key, const v1::StartTask& start) {
+void SimNode::Launch(const agentd::Launch& launch) {
   // The agent makes the directory and starts the shim; killed in between, nothing has started.
-  context_.events.After(context_.Between(200, 20'000), [this, agent = agent_, key, start] {
+  const int64_t takes_us = context_.Chance(5) ? context_.Between(1'000'000, 40'000'000)
+                                              : context_.Between(200, 20'000);
+  context_.events.After(takes_us, [this, agent = agent_, launch] {
     if (agent->dead()) return;
     auto shim = std::make_shared<Shim>();
-    shim->key = key;
-    shim->start = start;
-    shim->behaviour = BehaviourOf(seed_, NameOf(key));
-    shims_[key] = shim;
+    shim->key = launch.key;
+    shim->start = launch.start;
+    shim->behaviour = BehaviourOf(seed_, NameOf(launch.key));
+    shim->lease_until_ms = launch.lease_until_ms;
+    shims_[launch.key] = shim;
     Spawn(shim);
   });
 }
@@ -379,25 +385,46 @@ void SimNode::Spawn(const std::shared_ptr<Shim>& shim) {
     Tell(shim);
     return;
   }
+  const bool fenced = shim->start.on_partition() == v1::ON_PARTITION_KILL;
+  if (fenced && shim::RenewedUntil(lease_, shim->lease_until_ms) <= BootMs()) {
+    context_.coverage.Count("seen", "a fenced attempt is not started: the lease has ended");
+    shim->stage = Shim::Stage::kLeaseEnded;
+    Tell(shim);
+    return;
+  }
   shim->stage = Shim::Stage::kRunning;
   shim->started_unix_ms = UnixMs();
   const v1::Resources& resources = shim->start.resources();
   ledger_.Started(name_, NameOf(shim->key),
                   {.cpu_milli = resources.cpu_milli(),
                    .memory_mib = resources.memory_bytes() >> 20,
-                   .fenced = shim->start.on_partition() == v1::ON_PARTITION_KILL});
+                   .fenced = fenced});
   Tell(shim);
   context_.events.After(shim->behaviour.runs_us, [this, shim] {
-    End(shim, shim->behaviour.signal != 0 ? 0 : shim->behaviour.exit_code, shim->behaviour.signal,
-        shim->stopping ? TaskOutcome::Cause::kStopped : TaskOutcome::Cause::kItself);
+    End(shim, shim->behaviour.signal != 0 ? 0 : shim->behaviour.exit_code, shim->behaviour.signal);
+  });
+  if (fenced) AwaitLeaseEnd(shim);
+}
+
+// The shim wakes, a little late, when the lease ends as it knew it last.
+void SimNode::AwaitLeaseEnd(const std::shared_ptr<Shim>& shim) {
+  const int64_t wakes_us =
+      booted_us_ + shim->lease_until_ms * 1000 + context_.Between(0, 2'000'000);
+  context_.events.At(wakes_us, [this, shim] {
+    if (shim->dead || shim->stage != Shim::Stage::kRunning) return;
+    shim->lease_until_ms = shim::RenewedUntil(lease_, shim->lease_until_ms);
+    if (shim->lease_until_ms > BootMs()) return AwaitLeaseEnd(shim);
+    context_.coverage.Count("seen", "a fenced attempt is ended by its shim");
+    const int64_t grace_ms = shim->start.grace_ms();
+    BeginStop(shim, TaskOutcome::Cause::kLeaseEnded, grace_ms,
+              booted_us_ + (shim->lease_until_ms + grace_ms) * 1000);
   });
 }
 
-void SimNode::End(const std::shared_ptr<Shim>& shim, int exit_code, int signal,
-                  TaskOutcome::Cause cause) {
+void SimNode::End(const std::shared_ptr<Shim>& shim, int exit_code, int signal) {
   if (shim->dead || shim->stage != Shim::Stage::kRunning) return;
   shim->stage = Shim::Stage::kEnded;
-  shim->outcome.cause = cause;
+  shim->outcome.cause = shim->cause;
   shim->outcome.exit_code = exit_code;
   shim->outcome.signal = signal;
   shim->outcome.started_unix_ms = shim->started_unix_ms;
@@ -415,6 +442,8 @@ void SimNode::Tell(const std::shared_ptr<Shim>& shim) {
         return agentd::TaskNotStarted{shim->key, v1::REASON_CODE_PROGRAM_NOT_FOUND, "no program"};
       case Shim::Stage::kEnded:
         return agentd::TaskEnded{shim->key, shim->outcome};
+      case Shim::Stage::kLeaseEnded:
+        return agentd::TaskLost{shim->key, "its lease has ended", v1::REASON_CODE_NODE_LOST};
       case Shim::Stage::kGone:
         return agentd::TaskLost{shim->key, "its shim is gone"};
       default: {
@@ -445,21 +474,27 @@ void SimNode::Inspect(const AttemptKey& key) {
 void SimNode::Stop(const AttemptKey& key, int64_t grace_ms) {
   const auto found = shims_.find(key);
   if (found == shims_.end() || found->second->stage != Shim::Stage::kRunning) return;
-  const std::shared_ptr<Shim> shim = found->second;
-  const bool first = !std::exchange(shim->stopping, true);
-  if (first && grace_ms > 0 && shim->behaviour.heeds_sigterm) {
-    context_.events.After(context_.Between(1'000, 1'500'000),
-                          [this, shim] { End(shim, 0, 15, TaskOutcome::Cause::kStopped); });
+  BeginStop(found->second, TaskOutcome::Cause::kStopped, grace_ms,
+            context_.events.now_us() + grace_ms * 1000);
+}
+
+void SimNode::BeginStop(const std::shared_ptr<Shim>& shim, TaskOutcome::Cause cause,
+                        int64_t grace_ms, int64_t kill_at_us) {
+  if (shim->cause == TaskOutcome::Cause::kItself) {
+    shim->cause = cause;
+    if (grace_ms > 0 && shim->behaviour.heeds_sigterm) {
+      context_.events.After(context_.Between(1'000, 1'500'000),
+                            [this, shim] { End(shim, 0, 15); });
+    }
   }
-  const int64_t kill_at_us = context_.events.now_us() + grace_ms * 1000 + kKillTakesUs;
   if (kill_at_us >= shim->kill_at_us) return;
   shim->kill_at_us = kill_at_us;
-  context_.events.At(kill_at_us, [this, shim] { End(shim, 0, 9, TaskOutcome::Cause::kStopped); });
+  context_.events.At(kill_at_us + kKillTakesUs, [this, shim] { End(shim, 0, 9); });
 }
 
 void SimNode::ForceKill(const AttemptKey& key) {
   const auto found = shims_.find(key);
-  if (found != shims_.end()) End(found->second, 0, 9, TaskOutcome::Cause::kStopped);
+  if (found != shims_.end()) End(found->second, 0, 9);
 }
 
 void SimNode::Tidy(const AttemptKey& key) {

@@ -131,11 +131,13 @@ class SimNode {
       kRunning,
       kEnded,
       kCouldNotStart,
+      kLeaseEnded,
       kGone
     } stage = Stage::kPrepared;
     agentd::TaskOutcome outcome;
     int64_t started_unix_ms = 0;
-    bool stopping = false;
+    agentd::TaskOutcome::Cause cause = agentd::TaskOutcome::Cause::kItself;
+    int64_t lease_until_ms = 0;
     bool dead = false;  // of this boot no more
     int64_t kill_at_us = INT64_MAX;
   };
@@ -148,14 +150,16 @@ class SimNode {
 
   void StartAgentAfter(int64_t delay_us);
   void StartAgent();
-  void Launch(const agentd::AttemptKey& key, const v1::StartTask& start);
+  void Launch(const agentd::Launch& launch);
   void Spawn(const std::shared_ptr<Shim>& shim);
   void Inspect(const agentd::AttemptKey& key);
   void Stop(const agentd::AttemptKey& key, int64_t grace_ms);
   void ForceKill(const agentd::AttemptKey& key);
   void Tidy(const agentd::AttemptKey& key);
-  void End(const std::shared_ptr<Shim>& shim, int exit_code, int signal,
-           agentd::TaskOutcome::Cause cause);
+  void BeginStop(const std::shared_ptr<Shim>& shim, agentd::TaskOutcome::Cause cause,
+                 int64_t grace_ms, int64_t kill_at_us);
+  void AwaitLeaseEnd(const std::shared_ptr<Shim>& shim);
+  void End(const std::shared_ptr<Shim>& shim, int exit_code, int signal);
   void Tell(const std::shared_ptr<Shim>& shim);
   void ToAgent(int64_t delay_us, std::function<agentd::Event()> make);
 
@@ -183,6 +187,8 @@ class SimNode {
   bool journal_fails_ = false;
   bool journal_full_ = false;
   int64_t journal_slowest_us_ = 3'000;
+  // The lease file.
+  shim::Lease lease_;
   // What berthd said on streams that are dead.
   std::deque<std::string> lingering_;
   bool lingers_ = false;
