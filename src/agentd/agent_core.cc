@@ -5,6 +5,7 @@
 
 #include "agentd/attempt_end.h"
 #include "base/build_info.h"
+#include "base/planted_fault.h"
 #include "base/strings.h"
 
 namespace berth::agentd {
@@ -198,7 +199,11 @@ void AgentCore::On(const Began& event, Effects& effects) {
                     attempt.started),
           effects);
     } else {
-      effects.emplace_back(Inspect{key});
+      if (BERTH_PLANTED(kLaunchKnownAttempts)) {
+        effects.emplace_back(Launch{key, attempt.start, lease_.until_ms});
+      } else {
+        effects.emplace_back(Inspect{key});
+      }
       if (attempt.stop) BeginStop(key, attempt, effects);
     }
   }
@@ -313,6 +318,7 @@ std::string AgentCore::HeaderFault(const v1::DirectiveHeader& header) const {
     return "generation " + std::to_string(header.generation());
   }
   if (header.incarnation() != incarnation_) return "incarnation " + Quoted(header.incarnation());
+  if (BERTH_PLANTED(kSkipSessionCheck)) return {};
   if (header.term() != link_->term) return "term " + std::to_string(header.term());
   if (header.session() != link_->session) return "session " + std::to_string(header.session());
   return {};
@@ -327,7 +333,8 @@ void AgentCore::OnDirectives(v1::DirectiveBatch& batch, Effects& effects) {
   }
   for (v1::Directive& directive : *batch.mutable_directives()) {
     const uint64_t sequence = directive.sequence();
-    if (sequence <= directive_sequence_) continue;  // journalled before
+    const bool journalled_before = sequence <= directive_sequence_;
+    if (journalled_before && !BERTH_PLANTED(kSkipSequenceCheck)) continue;
     directive_sequence_ = sequence;
     switch (directive.directive_case()) {
       case v1::Directive::kStart:
@@ -633,6 +640,7 @@ void AgentCore::Close(std::string why, Effects& effects) {
 void AgentCore::Renew(int64_t sent_ms, Effects& effects) {
   if (link_->lease_ms <= 0) return;
   if (now_ms_ > lease_.until_ms) lease_.since_ms = now_ms_;
+  if (BERTH_PLANTED(kRenewFromAck)) sent_ms = now_ms_;
   lease_.until_ms = sent_ms + std::min(link_->lease_ms, kLongestLeaseMs);
   effects.emplace_back(RenewLease{lease_});
 }

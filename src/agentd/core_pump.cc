@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include "base/planted_fault.h"
+
 namespace berth::agentd {
 
 bool CorePump::Pass(int64_t now_ms) {
@@ -60,7 +62,8 @@ void CorePump::Commit() {
 }
 
 void CorePump::Release() {
-  while (!held_.empty() && held_.front().ticket <= durable_ && !halted_) {
+  while (!held_.empty() && !halted_ &&
+         (held_.front().ticket <= durable_ || BERTH_PLANTED(kForgetJournal))) {
     Effect effect = std::move(held_.front().effect);
     held_.pop_front();
     hands_.Do(effect);

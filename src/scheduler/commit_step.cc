@@ -2,10 +2,16 @@
 
 #include <utility>
 
+#include "base/planted_fault.h"
+
 namespace berth::scheduler {
 
 absl::Status CommitStep::Run(Outcome& outcome,
                              const std::function<void(const Written&)>& on_durable) {
+  if (BERTH_PLANTED(kReplyBeforeSync)) Release(outcome);
+  if (BERTH_PLANTED(kDirectivesBeforeSync)) {
+    link_.Deliver(std::exchange(outcome.output.agent_effects, {}));
+  }
   if (const auto& batch = outcome.output.batch; batch != nullptr) {
     const store::WriteBatch writes = encoder_.Encode(*batch);
     if (auto status = store_.Commit(writes, batch->epoch, batch->term); !status.ok()) {
@@ -13,7 +19,7 @@ absl::Status CommitStep::Run(Outcome& outcome,
     }
     on_durable({batch->epoch, writes.bytes(), writes.size()});
   }
-  Release(outcome);
+  if (!BERTH_PLANTED(kReplyBeforeSync)) Release(outcome);
   return absl::OkStatus();
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted_fault.h"
 #include "scheduler/turn.h"
 
 namespace berth::scheduler {
@@ -87,6 +88,7 @@ Reply Turn::Do(const Principal&, const state::AgentFacts& command) {
       state_->Move(*state_->FindJob(key->job), *key, TaskState::kStarting);
     }
   }
+  if (BERTH_PLANTED(kAcknowledgeTooMuch)) ++link.fact_sequence;
   effects_.push_back(state::AckFacts{command.stream, link.fact_sequence});
   return Answer({});
 }
@@ -133,7 +135,7 @@ void Turn::AttemptFinished(const TaskKey& key, const state::AttemptFinish& finis
                       .attempt = attempt,
                       .submitted_unix_ms = job.submitted_unix_ms});
 
-  const bool unwanted = row.wish == AttemptEnd::kCancelled;
+  const bool unwanted = row.wish == AttemptEnd::kCancelled && !BERTH_PLANTED(kForgetCancel);
   state_->LetGo(job, key);
   if (finish.end == AttemptEnd::kExited && finish.exit_code == 0) {
     ++counters_.succeeded;
@@ -166,7 +168,7 @@ void Turn::Requeue(JobRow& job, const TaskKey& key, int64_t not_before_ms) {
   if (not_before_ms != 0) {
     backing_off_.emplace(not_before_ms, key);
   } else {
-    job.groups[key.group].queued.insert(key.position);
+    if (!BERTH_PLANTED(kForgetLost)) job.groups[key.group].queued.insert(key.position);
   }
   SyncQueue(job, key.group);
 }

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/planted_fault.h"
 #include "berth/ids.h"
 
 namespace berth::scheduler {
@@ -54,6 +55,7 @@ class Leases {
   void Hear(Slot slot, int64_t now_ms) {
     if (slot >= contacts_.size()) contacts_.resize(size_t{slot} + 1);
     Contact& contact = contacts_[slot];
+    if (BERTH_PLANTED(kKeepOldLease) && contact.stage == Stage::kAway) return Begin(slot);
     contact.heard_ms = now_ms;
     if (contact.stage == Stage::kFresh) return;
     DropFences(slot);
@@ -63,6 +65,7 @@ class Leases {
   // When an attempt of this grace has surely ended by itself, if the node stays silent.
   // REQUIRES: the node was heard from once.
   int64_t FencedBy(Slot slot, int64_t grace_ms) const {
+    if (BERTH_PLANTED(kFenceWithoutGrace)) return heard_ms(slot) + lease_ms_;
     return heard_ms(slot) + lease_ms_ + grace_ms + kFenceMarginMs;
   }
 

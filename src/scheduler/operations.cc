@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "base/planted_fault.h"
 #include "scheduler/turn.h"
 
 namespace berth::scheduler {
@@ -97,6 +98,9 @@ bool Turn::CancelTask(JobRow& job, const TaskKey& key, const std::string& messag
   state_->Move(job, key, TaskState::kStopping);
   row.stop_sequence = TakeSequence(row.slot);
   SendStop(job, key);
+  if (BERTH_PLANTED(kFreeStoppingRoom)) {
+    AttemptFinished(key, {.end = AttemptEnd::kCancelled, .reason = Reason::kCancelledByUser});
+  }
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted_fault.h"
 #include "scheduler/turn.h"
 
 namespace berth::scheduler {
@@ -100,8 +101,10 @@ void Turn::Bind(JobRow& job, const TaskKey& key, const pipeline::Placement& plac
 
   // Attempts of a task that came after a snapshot are not known after its restore, and their
   // numbers are never given again.
-  const uint32_t number =
+  uint32_t number =
       std::max(row.attempt.number, state_->meta().generation * kAttemptsPerGeneration) + 1;
+  if (BERTH_PLANTED(kReuseAttemptNumber)) number = std::max(row.attempt.number, 1u);
+  if (BERTH_PLANTED(kRepeatAttemptAtRestore)) number = row.attempt.number + 1;
   if (row.attempt.number != 0) row.past.push_back(std::move(row.attempt));
   row.attempt = {};
   row.attempt.number = number;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/planted_fault.h"
 #include "scheduler/turn.h"
 
 namespace berth::scheduler {
@@ -102,7 +103,10 @@ void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) 
   state::NodeLink& link = state_->Link(slot);
   // Sequences go on across restores, so this is comparable with those of any row. A snapshot may be
   // older than what its agents have heard.
-  const uint64_t heard = hello.directive_sequence;
+  uint64_t heard = hello.directive_sequence;
+  if (BERTH_PLANTED(kForgetHeardAtRestore) && hello.generation != state_->meta().generation) {
+    heard = 0;
+  }
   if (link.next_sequence <= heard) link.next_sequence = heard + 1;
 
   // The agent has not heard of this restore: of what was taken since then it has heard nothing.
@@ -139,7 +143,7 @@ void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) 
       finish.end = AttemptEnd::kCancelled;
       finish.reason = Reason::kCancelledByUser;
       AttemptFinished(key, finish);
-    } else if (knows_us && row.start_sequence > heard) {
+    } else if ((knows_us || BERTH_PLANTED(kResendLost)) && row.start_sequence > heard) {
       again[row.start_sequence] = {key, false};
     } else {
       // It was heard and is gone; or the agent has lost its journal, and may have started it: that
@@ -181,7 +185,8 @@ void Turn::ReconcileStrays(Slot slot, const state::OpenSession& hello) {
       continue;
     }
     if (!state_->StraysOn(slot).contains(report.attempt)) {
-      state_->PutStray(slot, report.attempt, report.holding, WasMadeHere(report.attempt));
+      state_->PutStray(slot, report.attempt, report.holding,
+                       WasMadeHere(report.attempt) || BERTH_PLANTED(kKillUnknown));
     }
     if (state_->StraysOn(slot).at(report.attempt).is_leaving) {
       // It has been given up: another took its place, or the task has ended. It must not go on

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/planted_fault.h"
 #include "scheduler/turn.h"
 
 namespace berth::scheduler {
@@ -89,7 +90,7 @@ Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
             .Key({.job = job.id, .group = g, .priority = spec.priority, .queued_at_ms = now_ms_});
     SyncQueue(job, g);
   }
-  if (!command.request_id.empty()) {
+  if (!command.request_id.empty() && !BERTH_PLANTED(kForgetRequest)) {
     state_->PutRequest({.principal = who.name,
                         .request_id = command.request_id,
                         .body_hash = command.body_hash,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/planted_fault.h"
 #include "pipeline/table_context.h"
 
 namespace berth::scheduler {
@@ -103,7 +104,8 @@ void Turn::RebuildQueue() {
                                                           .priority = job.spec->priority,
                                                           .queued_at_ms = job.queued_at_ms});
       for (const auto& [position, row] : group.rows) {
-        if (row.state == state::TaskState::kQueued && row.not_before_ms != 0) {
+        if (row.state == state::TaskState::kQueued && row.not_before_ms != 0 &&
+            !BERTH_PLANTED(kForgetBackoff)) {
           backing_off_.emplace(row.not_before_ms, TaskKey{id, g, position});
         }
       }

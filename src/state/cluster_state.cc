@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/planted_fault.h"
 
 namespace berth::state {
 namespace {
@@ -182,6 +183,9 @@ void ClusterState::PutStray(Slot slot, const AgentAttempt& attempt, const Attemp
   }
   FindDevices(slot, stray);
   nodes_.Allocate(slot, requirements_.Get(stray.shape), stray.reservation);
+  if (BERTH_PLANTED(kFreeStrayRoom)) {
+    nodes_.Release(slot, requirements_.Get(stray.shape), stray.reservation);
+  }
   touched_nodes_.emplace(slot, false);
   const bool is_new = strays_[slot].emplace(attempt, std::move(stray)).second;
   BERTH_CHECK(is_new) << "an attempt strays twice on one node";
@@ -192,7 +196,9 @@ bool ClusterState::DropStray(Slot slot, const AgentAttempt& attempt) {
   if (on_node == strays_.end()) return false;
   const auto stray = on_node->second.find(attempt);
   if (stray == on_node->second.end()) return false;
-  nodes_.Release(slot, requirements_.Get(stray->second.shape), stray->second.reservation);
+  if (!BERTH_PLANTED(kFreeStrayRoom)) {
+    nodes_.Release(slot, requirements_.Get(stray->second.shape), stray->second.reservation);
+  }
   requirements_.Release(stray->second.shape, nodes_);
   touched_nodes_.emplace(slot, false);
   on_node->second.erase(stray);
@@ -397,6 +403,7 @@ std::shared_ptr<const ChangeBatch> ClusterState::TakeChanges(int64_t now_ms) {
   log.epoch = epoch;
 
   batch->changes.push_back(MetaChange{meta_});
+  if (BERTH_PLANTED(kReuseJobId)) std::get<MetaChange>(batch->changes.back()).meta.next_job = 1;
   for (Change& change : journal_) batch->changes.push_back(std::move(change));
   for (const auto& [slot, durable] : touched_nodes_) {
     links_[slot].epoch = epoch;
@@ -422,7 +429,7 @@ std::shared_ptr<const ChangeBatch> ClusterState::TakeChanges(int64_t now_ms) {
   log.tasks = std::move(touched_tasks_);
   for (const auto& [id, spec] : removed_jobs_) {
     batch->changes.push_back(JobRemoval{id, spec, spec->ns});
-    log.removed_jobs.emplace_back(id, spec->ns);
+    if (!BERTH_PLANTED(kLoseTombstone)) log.removed_jobs.emplace_back(id, spec->ns);
   }
 
   change_log_.push_back(std::move(log));

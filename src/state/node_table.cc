@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted_fault.h"
 #include "state/rank.h"
 
 namespace berth::state {
@@ -249,7 +250,7 @@ void NodeTable::Release(Slot slot, const TaskRequirements& needs, const Reservat
     missing.pop_back();
   }
   --task_counts_[slot];
-  ++improvements_;
+  if (!BERTH_PLANTED(kForgetRelease)) ++improvements_;
 }
 
 uint16_t NodeTable::DevicePosition(Slot slot, const std::string& id) {

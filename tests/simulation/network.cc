@@ -64,16 +64,18 @@ void Stream::Deliver(Direction direction) {
     }
     return;
   }
-  int times = 1;
   if (route_.duplicates_of_thousand > 0 && context_.Chance(route_.duplicates_of_thousand)) {
     context_.Fault("a message comes twice");
-    times = 2;
+    // At once, or out of some buffer much later.
+    const int64_t later_us = context_.Chance(500) ? 0 : context_.Between(0, 60'000'000);
+    context_.events.After(later_us, [self = shared_from_this(), direction, bytes = item.bytes] {
+      const auto again = self->ends_[direction].receiver.on_message;
+      if (again) again(bytes);
+    });
   }
-  for (; times > 0; --times) {
-    // A copy: what is called may end the stream.
-    const auto on_message = end.receiver.on_message;
-    if (on_message) on_message(item.bytes);
-  }
+  // A copy: what is called may end the stream.
+  const auto on_message = end.receiver.on_message;
+  if (on_message) on_message(item.bytes);
   Kick(direction);
 }
 

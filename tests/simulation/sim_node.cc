@@ -365,8 +365,8 @@ void SimNode::ToAgent(int64_t delay_us, std::function<agentd::Event()> make) {
 
 void SimNode::Launch(const agentd::Launch& launch) {
   // The agent makes the directory and starts the shim; killed in between, nothing has started.
-  const int64_t takes_us = context_.Chance(5) ? context_.Between(1'000'000, 40'000'000)
-                                              : context_.Between(200, 20'000);
+  const int64_t takes_us =
+      context_.Chance(5) ? context_.Between(1'000'000, 40'000'000) : context_.Between(200, 20'000);
   context_.events.After(takes_us, [this, agent = agent_, launch] {
     if (agent->dead()) return;
     auto shim = std::make_shared<Shim>();
@@ -483,8 +483,7 @@ void SimNode::BeginStop(const std::shared_ptr<Shim>& shim, TaskOutcome::Cause ca
   if (shim->cause == TaskOutcome::Cause::kItself) {
     shim->cause = cause;
     if (grace_ms > 0 && shim->behaviour.heeds_sigterm) {
-      context_.events.After(context_.Between(1'000, 1'500'000),
-                            [this, shim] { End(shim, 0, 15); });
+      context_.events.After(context_.Between(1'000, 1'500'000), [this, shim] { End(shim, 0, 15); });
     }
   }
   if (kill_at_us >= shim->kill_at_us) return;

@@ -3,6 +3,9 @@
 //   berth_simulation --seed N          one, with its trace
 //   berth_simulation --seeds A..B      many; the first that fails is traced
 //   berth_simulation --long [--from A] until it fails or is stopped
+//   berth_simulation_planted --planted NAME|all [--seeds A..B]
+//                                      with a fault in the code under test: which seed finds it
+#include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
 
@@ -12,6 +15,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/planted_fault.h"
 #include "tests/simulation/simulation.h"
 
 namespace berth::simulation {
@@ -80,6 +84,64 @@ int RunMany(uint64_t first, uint64_t last) {
   return failures == 0 ? 0 : 1;
 }
 
+struct Range {
+  uint64_t first = 0;
+  uint64_t last = 0;
+};
+
+Range ParseRange(const char* text) {
+  char* end = nullptr;
+  const uint64_t first = std::strtoull(text, &end, 10);
+  return {first, std::strncmp(end, "..", 2) == 0 ? std::strtoull(end + 2, nullptr, 10) : first};
+}
+
+#ifdef BERTH_PLANTED_FAULTS
+
+// In a process of its own: some faults end it by a check of the code itself.
+int FindPlanted(int fault, const Range& seeds) {
+  const char* name = base::kPlantedFaultNames[fault];
+  const pid_t child = fork();
+  if (child == 0) {
+    base::planted_fault = static_cast<base::PlantedFault>(fault);
+    signal(SIGABRT, [](int) {
+      char line[96];
+      const int length = snprintf(line, sizeof(line), "found by a check at seed %llu\n",
+                                  static_cast<unsigned long long>(running_seed));
+      _exit(length > 0 && write(STDOUT_FILENO, line, static_cast<size_t>(length)) > 0 ? 0 : 1);
+    });
+    std::printf("%-28s", name);
+    std::fflush(stdout);
+    for (uint64_t seed = seeds.first; seed <= seeds.last; ++seed) {
+      running_seed = seed;
+      const Outcome outcome = Simulate(seed, false);
+      if (outcome.violation.empty()) continue;
+      std::printf("found at seed %llu: %s\n", static_cast<unsigned long long>(seed),
+                  outcome.violation.c_str());
+      std::fflush(stdout);
+      _exit(0);
+    }
+    std::printf("NOT FOUND\n");
+    std::fflush(stdout);
+    _exit(1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return status == 0 ? 0 : 1;
+}
+
+int FindAllPlanted(const char* wanted, const Range& seeds) {
+  int result = 2;
+  for (int fault = 1; fault < base::kPlantedFaults; ++fault) {
+    const char* name = base::kPlantedFaultNames[fault];
+    if (std::strcmp(wanted, "all") != 0 && std::strcmp(wanted, name) != 0) continue;
+    result = (result == 1) | FindPlanted(fault, seeds);
+  }
+  if (result == 2) std::fprintf(stderr, "there is no planted fault \"%s\"\n", wanted);
+  return result;
+}
+
+#endif
+
 int Main(int argc, char** argv) {
   signal(SIGABRT, OnAbort);
   const auto argument = [&](const char* name) -> const char* {
@@ -88,13 +150,17 @@ int Main(int argc, char** argv) {
     }
     return nullptr;
   };
+#ifdef BERTH_PLANTED_FAULTS
+  const char* planted_seeds = argument("--seeds");
+  if (const char* planted = argument("--planted")) {
+    return FindAllPlanted(planted,
+                          ParseRange(planted_seeds == nullptr ? "1..2000" : planted_seeds));
+  }
+#endif
   if (const char* seed = argument("--seed")) return RunOne(std::strtoull(seed, nullptr, 10));
   if (const char* seeds = argument("--seeds")) {
-    char* end = nullptr;
-    const uint64_t first = std::strtoull(seeds, &end, 10);
-    const uint64_t last =
-        std::strncmp(end, "..", 2) == 0 ? std::strtoull(end + 2, nullptr, 10) : first;
-    return RunMany(first, last);
+    const Range range = ParseRange(seeds);
+    return RunMany(range.first, range.last);
   }
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--long") != 0) continue;

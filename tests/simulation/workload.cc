@@ -42,8 +42,7 @@ const std::vector<Template>& Templates() {
   static const std::vector<Template> templates = {
       Make("one", 1, 1000, 1024, 0, 2000, false),      Make("array", 5, 500, 512, 1, 1000, false),
       Make("wide", 3, 2000, 2048, 2, 0, false),        Make("whole", 2, 4000, 4096, 0, 5000, false),
-      Make("groups", 2, 1000, 512, 1, 3000, false, 2),
-      Make("fenced", 3, 1000, 512, 0, 4000, true),
+      Make("groups", 2, 1000, 512, 1, 3000, false, 2), Make("fenced", 3, 1000, 512, 0, 4000, true),
       Make("fenced-now", 1, 2000, 1024, 1, 0, true),
   };
   return templates;

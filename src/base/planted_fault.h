@@ -1,0 +1,84 @@
+#pragma once
+
+// Faults that the tests plant in the shipped code, one at a time, to see that the nets which are to
+// catch such a fault do: docs/testing.md lists them with what finds them. They exist only where a
+// file is compiled with BERTH_PLANTED_FAULTS, which nothing that is shipped is; elsewhere
+// BERTH_PLANTED is false and leaves no trace.
+//
+//   if (BERTH_PLANTED(kReplyBeforeSync)) Release(outcome);
+#ifdef BERTH_PLANTED_FAULTS
+
+#include <iterator>
+
+namespace berth::base {
+
+enum class PlantedFault {
+  kNone,
+  kReplyBeforeSync,         // a turn is released before it is on disk
+  kDirectivesBeforeSync,    // directives go out before their turn is on disk
+  kSkipSequenceCheck,       // an agent carries out a directive that it had before
+  kSkipSessionCheck,        // an agent obeys a directive of another session
+  kReuseAttemptNumber,      // a new attempt gets the number of the one before
+  kForgetJournal,           // an agent acts before its journal is on disk
+  kLaunchKnownAttempts,     // an agent that is started again starts what it finds in its journal
+  kFreeStoppingRoom,        // a cancelled task's room is free before it has stopped
+  kForgetCancel,            // a cancelled task that is lost gets another attempt
+  kForgetRequest,           // the answer to a request_id is not kept
+  kReuseJobId,              // the counter of jobs is not kept up to date
+  kKeepOldLease,            // a lease that starts again keeps its old deadline
+  kFenceWithoutGrace,       // a fenced attempt is given up before its grace has passed
+  kRenewFromAck,            // an agent's lease counts from the answer instead of the heartbeat
+  kLoseTombstone,           // a removed job is missing from the change log
+  kAcknowledgeTooMuch,      // facts are acknowledged that have not come
+  kResendLost,              // what an agent without its journal may have started is sent again
+  kForgetLost,              // a lost task does not go back to the queue
+  kForgetBackoff,           // a recovery forgets who waits for a retry
+  kForgetRelease,           // room that becomes free wakes nobody
+  kFreeStrayRoom,           // what was given up and still runs holds no room
+  kKillUnknown,             // attempts that are not known are killed
+  kForgetHeardAtRestore,    // a restore forgets what agents have heard
+  kRepeatAttemptAtRestore,  // attempt numbers go on from the snapshot
+};
+
+// Which one is planted. Set before anything runs.
+inline PlantedFault planted_fault = PlantedFault::kNone;
+
+// By number of PlantedFault.
+inline constexpr const char* kPlantedFaultNames[] = {
+    "none",
+    "reply-before-sync",
+    "directives-before-sync",
+    "skip-sequence-check",
+    "skip-session-check",
+    "reuse-attempt-number",
+    "forget-journal",
+    "launch-known-attempts",
+    "free-stopping-room",
+    "forget-cancel",
+    "forget-request",
+    "reuse-job-id",
+    "keep-old-lease",
+    "fence-without-grace",
+    "renew-from-ack",
+    "lose-tombstone",
+    "acknowledge-too-much",
+    "resend-lost",
+    "forget-lost",
+    "forget-backoff",
+    "forget-release",
+    "free-stray-room",
+    "kill-unknown",
+    "forget-heard-at-restore",
+    "repeat-attempt-at-restore",
+};
+inline constexpr int kPlantedFaults = static_cast<int>(std::size(kPlantedFaultNames));
+
+}  // namespace berth::base
+
+#define BERTH_PLANTED(fault) (::berth::base::planted_fault == ::berth::base::PlantedFault::fault)
+
+#else
+
+#define BERTH_PLANTED(fault) false
+
+#endif
