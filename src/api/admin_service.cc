@@ -14,8 +14,8 @@ using grpc::ByteBuffer;
 using grpc::CallbackServerContext;
 using state::Principal;
 
-AdminService::AdminService(const ServiceParts& parts, AdminParts admin)
-    : parts_(parts), admin_(std::move(admin)) {}
+AdminService::AdminService(const ServiceParts& parts, AdminParts admin, base::WorkThread& snapshots)
+    : parts_(parts), admin_(std::move(admin)), snapshots_(snapshots) {}
 
 grpc::ServerUnaryReactor* AdminService::GetVersion(CallbackServerContext* context,
                                                    const ByteBuffer* in, ByteBuffer* out) {
@@ -72,9 +72,15 @@ grpc::ServerUnaryReactor* AdminService::ReloadConfig(CallbackServerContext* cont
       });
 }
 
-grpc::ServerUnaryReactor* AdminService::SaveSnapshot(CallbackServerContext* context,
-                                                     const ByteBuffer*, ByteBuffer*) {
-  return RefuseCall(context, CallNotHonoured("SaveSnapshot"));
+grpc::ServerWriteReactor<ByteBuffer>* AdminService::SaveSnapshot(CallbackServerContext* context,
+                                                                 const ByteBuffer* in) {
+  return SnapshotCall::Start({.loop = parts_.loop,
+                              .authorizer = parts_.authorizer,
+                              .snapshots = snapshots_,
+                              .open_calls = parts_.open_calls,
+                              .source = admin_.save_snapshot,
+                              .busy = snapshot_busy_},
+                             context, in);
 }
 
 grpc::ServerUnaryReactor* AdminService::Reconcile(CallbackServerContext* context, const ByteBuffer*,

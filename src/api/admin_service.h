@@ -1,12 +1,14 @@
 // berth.v1.AdminService.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "api/service_parts.h"
+#include "api/snapshot_call.h"
 #include "berth/v1/admin.grpc.pb.h"
 
 namespace berth::api {
@@ -21,6 +23,8 @@ struct AdminParts {
   std::function<std::string()> config;
   // Reads the configuration again. Keys whose change takes a restart; on an error nothing changed.
   std::function<absl::StatusOr<std::vector<std::string>>(const state::Principal&)> reload;
+  // Called on the snapshots' thread.
+  SnapshotSource save_snapshot;
 };
 
 template <typename Service>
@@ -35,7 +39,8 @@ using RawAdminCalls = v1::AdminService::WithRawCallbackMethod_GetVersion<
 // Threading: gRPC's.
 class AdminService final : public RawAdminCalls<v1::AdminService::Service> {
  public:
-  AdminService(const ServiceParts& parts, AdminParts admin);
+  // `snapshots` outlives the service.
+  AdminService(const ServiceParts& parts, AdminParts admin, base::WorkThread& snapshots);
 
   grpc::ServerUnaryReactor* GetVersion(grpc::CallbackServerContext* context,
                                        const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
@@ -44,15 +49,16 @@ class AdminService final : public RawAdminCalls<v1::AdminService::Service> {
   grpc::ServerUnaryReactor* ReloadConfig(grpc::CallbackServerContext* context,
                                          const grpc::ByteBuffer* in,
                                          grpc::ByteBuffer* out) override;
-  grpc::ServerUnaryReactor* SaveSnapshot(grpc::CallbackServerContext* context,
-                                         const grpc::ByteBuffer* in,
-                                         grpc::ByteBuffer* out) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* SaveSnapshot(grpc::CallbackServerContext* context,
+                                                           const grpc::ByteBuffer* in) override;
   grpc::ServerUnaryReactor* Reconcile(grpc::CallbackServerContext* context,
                                       const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
 
  private:
   const ServiceParts parts_;
   const AdminParts admin_;
+  base::WorkThread& snapshots_;
+  std::atomic<bool> snapshot_busy_ = false;
 };
 
 }  // namespace berth::api

@@ -104,6 +104,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
 Server::Server(const ServerOptions& options, ServerParts parts)
     : parts_(std::move(parts)),
       answers_("answers"),
+      snapshots_("save-snapshot"),
       jobs_({.loop = parts_.loop,
              .authorizer = parts_.authorizer,
              .answers = answers_,
@@ -117,7 +118,7 @@ Server::Server(const ServerOptions& options, ServerParts parts)
               .authorizer = parts_.authorizer,
               .answers = answers_,
               .open_calls = open_calls_},
-             parts_.admin) {}
+             parts_.admin, snapshots_) {}
 
 Server::~Server() { Stop(std::chrono::milliseconds(0)); }
 
@@ -181,6 +182,7 @@ void Server::Stop(std::chrono::milliseconds grace) {
     grpc_->Shutdown(std::chrono::system_clock::now() + grace);
   }
   answers_.Stop();
+  snapshots_.Stop();
 }
 
 }  // namespace berth::api

@@ -79,6 +79,7 @@ class Server {
 
   ServerParts parts_;
   base::WorkThread answers_;
+  base::WorkThread snapshots_;
   OpenCalls open_calls_;
   JobService jobs_;
   NodeService nodes_;

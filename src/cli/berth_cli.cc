@@ -37,7 +37,7 @@ struct Verb {
   bool takes_command;
 };
 
-constexpr std::array<Verb, 12> kVerbs = {{
+constexpr std::array<Verb, 13> kVerbs = {{
     {"run", "Run a command on the cluster, follow it, and end as it ends", AddRun, true},
     {"submit", "Submit a job file or a command, and return", AddSubmit, true},
     {"get", "List jobs, tasks or nodes", AddGet, false},
@@ -48,6 +48,7 @@ constexpr std::array<Verb, 12> kVerbs = {{
     {"cancel", "Ask that jobs or tasks end", AddCancel, false},
     {"cordon", "Give a node no new tasks", AddCordon, false},
     {"uncordon", "Give a node new tasks again", AddUncordon, false},
+    {"admin", "Save, inspect or restore the state of the cluster", AddAdmin, false},
     {"version", "Print the versions of this program and of berthd", AddVersion, false},
     {"completion", "Print a completion script for bash", AddCompletion, false},
 }};
@@ -145,6 +146,21 @@ std::vector<std::string> FlagNames(const CLI::App& app) {
   return names;
 }
 
+// The verb that was named, or the verb within it: "snapshot save" of "admin".
+const CLI::App& Innermost(const CLI::App& verb) {
+  const CLI::App* app = &verb;
+  for (auto named = app->get_subcommands(); !named.empty(); named = app->get_subcommands()) {
+    app = named.front();
+  }
+  return *app;
+}
+
+// "berth admin snapshot"
+std::string WordsOf(const CLI::App& app) {
+  const CLI::App* const parent = app.get_parent();
+  return parent == nullptr ? app.get_name() : WordsOf(*parent) + " " + app.get_name();
+}
+
 // What to say of an argument that no flag or operand took.
 absl::Status Unexpected(const std::string& argument, const CLI::App& app, const CLI::App& sub,
                         const Verb& verb) {
@@ -157,7 +173,7 @@ absl::Status Unexpected(const std::string& argument, const CLI::App& app, const 
       if (each.starts_with("--")) views.emplace_back(each);
     }
     std::string message = "unknown flag " + QuoteArgument(name) + base::DidYouMean(name, views) +
-                          "; see 'berth " + std::string(verb.name) + " --help'";
+                          "; see '" + WordsOf(sub) + " --help'";
     if (verb.takes_command) message += "; what belongs to the command goes after \"--\"";
     return Usage(message);
   }
@@ -166,8 +182,12 @@ absl::Status Unexpected(const std::string& argument, const CLI::App& app, const 
                  ": the command goes after \"--\", as in: berth " + std::string(verb.name) +
                  " -- " + TerminalText(argument.substr(0, kMostQuoted)));
   }
-  return Usage("unexpected argument " + QuoteArgument(argument) + "; see 'berth " +
-               std::string(verb.name) + " --help'");
+  std::vector<std::string_view> verbs;
+  const std::vector<const CLI::App*> within =
+      sub.get_subcommands([](const CLI::App* each) { return each != nullptr; });
+  for (const CLI::App* const each : within) verbs.emplace_back(each->get_name());
+  return Usage("unexpected argument " + QuoteArgument(argument) +
+               base::DidYouMean(argument, verbs) + "; see '" + WordsOf(sub) + " --help'");
 }
 
 // One argument of ours, checked before the parser sees it.
@@ -267,8 +287,9 @@ absl::StatusOr<int> Execute(const std::vector<std::string>& arguments, const Pro
     const Verb& verb = kVerbs[i];
     const std::vector<std::string> extra = parser.app.remaining(true);
     BERTH_RETURN_IF_ERROR(CheckValues(parser.app));
-    BERTH_RETURN_IF_ERROR(CheckValues(*parser.subs[i]));
-    if (!extra.empty()) return Unexpected(extra[0], parser.app, *parser.subs[i], verb);
+    const CLI::App& named = Innermost(*parser.subs[i]);
+    BERTH_RETURN_IF_ERROR(CheckValues(named));
+    if (!extra.empty()) return Unexpected(extra[0], parser.app, named, verb);
     if (command && !verb.takes_command) {
       return Usage("berth " + std::string(verb.name) + " takes no command after \"--\"");
     }

@@ -3,6 +3,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
@@ -32,6 +33,10 @@ struct Process {
   std::function<absl::StatusOr<std::string>()> working_directory;
   // All of standard input, up to `max_bytes`.
   std::function<absl::StatusOr<std::string>(std::size_t max_bytes)> read_stdin;
+  // Becomes another program of Berth ("berthd"): the one beside this program, else the one in PATH.
+  // Returns only when that cannot be; NotFound: there is none.
+  std::function<absl::Status(const std::string& program, const std::vector<std::string>& arguments)>
+      become;
   // From this call on SIGINT, SIGTERM and SIGHUP do not end the process: each makes the descriptor
   // readable. Call before the first thread is started. -1: interrupts are not seen.
   std::function<base::UniqueFd()> open_interrupts;

@@ -54,6 +54,18 @@ struct Retention {
   friend bool operator==(const Retention&, const Retention&) = default;
 };
 
+// berthd's own snapshots of its state.
+struct Snapshots {
+  // Made when it is missing. In a file that does not name it: `snapshots` in dataDir.
+  std::string directory = "/var/lib/berth/snapshots";
+  // Between two of them. Zero: none are made.
+  absl::Duration interval = absl::Hours(24);
+  // The newest ones, that are not removed.
+  int64_t keep = 7;
+
+  friend bool operator==(const Snapshots&, const Snapshots&) = default;
+};
+
 // One plugin named at an extension point.
 struct PluginRef {
   std::string name;
@@ -127,6 +139,7 @@ struct BerthdConfig {
   TaskDefaults task_defaults;
   Limits limits;
   Retention retention;
+  Snapshots snapshots;
   // Changes of this many epochs are kept for watches that resume.
   int64_t watch_history_epochs = 100'000;
 

@@ -124,6 +124,26 @@ void ReadRetention(const Node& node, Retention* retention) {
   map.Finish();
 }
 
+std::string OwnSnapshots(const BerthdConfig& config) { return config.data_dir + "/snapshots"; }
+
+void ReadSnapshots(const Node& node, Snapshots* snapshots) {
+  MapReader map(node);
+  ReadPath(map, "directory", false, &snapshots->directory);
+  // "off" for people; the same as 0.
+  if (const auto interval = map.Get("interval");
+      interval && interval->value().is_scalar() && interval->value().text() == "off") {
+    snapshots->interval = absl::ZeroDuration();
+  } else {
+    map.Duration("interval", absl::ZeroDuration(), kLongest, &snapshots->interval);
+    if (snapshots->interval != absl::ZeroDuration() && snapshots->interval < absl::Seconds(1)) {
+      map.Fail("interval", base::FormatExactDuration(snapshots->interval) +
+                               " is too short: at least 1s, or off");
+    }
+  }
+  map.Int("keep", 1, 10'000, &snapshots->keep);
+  map.Finish();
+}
+
 // A plugin's name: required, and once in a list.
 std::string ReadPluginName(MapReader& map, std::set<std::string>& seen) {
   const auto node = map.Require("name");
@@ -270,6 +290,8 @@ void ReadBerthd(const Node& root, BerthdConfig* config) {
   if (const auto node = map.Get("taskDefaults")) ReadTaskDefaults(*node, &config->task_defaults);
   if (const auto node = map.Get("limits")) ReadLimits(*node, &config->limits);
   if (const auto node = map.Get("retention")) ReadRetention(*node, &config->retention);
+  config->snapshots.directory = OwnSnapshots(*config);
+  if (const auto node = map.Get("snapshots")) ReadSnapshots(*node, &config->snapshots);
   map.Int("watchHistoryEpochs", 1, 1'000'000'000, &config->watch_history_epochs);
   if (const auto node = map.Get("profiles")) ReadProfiles(*node, &config->profiles);
   map.NotHonoured("pluginDir", "plugins are compiled in");
@@ -397,6 +419,15 @@ std::string FormatBerthdConfig(const BerthdConfig& config) {
   SetDuration(retention, "finishedJobsAge", config.retention.finished_jobs_age);
   retention.Set("finishedJobsCount", Value::Int(config.retention.finished_jobs_count));
   map.Set("retention", std::move(retention));
+  Value snapshots;
+  SetText(snapshots, "directory", config.snapshots.directory);
+  if (config.snapshots.interval == absl::ZeroDuration()) {
+    SetText(snapshots, "interval", "off");
+  } else {
+    SetDuration(snapshots, "interval", config.snapshots.interval);
+  }
+  snapshots.Set("keep", Value::Int(config.snapshots.keep));
+  map.Set("snapshots", std::move(snapshots));
   map.Set("watchHistoryEpochs", Value::Int(config.watch_history_epochs));
   Value::List profiles;
   for (const ProfileConfig& profile : config.profiles) profiles.push_back(WriteProfile(profile));
@@ -429,6 +460,10 @@ ReloadDiff CompareForReload(const BerthdConfig& running, const BerthdConfig& rel
   restart("taskDefaults", running.task_defaults == reloaded.task_defaults);
   restart("limits", running.limits == reloaded.limits);
   restart("retention", running.retention == reloaded.retention);
+  // A directory in dataDir that has moved with it is told by that.
+  Snapshots moved = running.snapshots;
+  if (moved.directory == OwnSnapshots(running)) moved.directory = OwnSnapshots(reloaded);
+  restart("snapshots", moved == reloaded.snapshots);
   restart("watchHistoryEpochs", running.watch_history_epochs == reloaded.watch_history_epochs);
   at_once("profiles", running.profiles == reloaded.profiles);
   return diff;

@@ -75,6 +75,33 @@ absl::StatusOr<std::string> ReadStdin(std::size_t max_bytes) {
   return text;
 }
 
+// The directory that this program is in, with a slash at its end; empty when it cannot be told.
+std::string OwnDirectory() {
+  std::array<char, 4096> path = {};
+  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size() - 1);
+  const std::string self(path.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+  return self.substr(0, self.rfind('/') + 1);
+}
+
+absl::Status Become(const std::string& program, const std::vector<std::string>& arguments) {
+  std::vector<std::string> words = {program};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  std::signal(SIGPIPE, SIG_DFL);
+  const std::string directory = OwnDirectory();
+  if (!directory.empty()) execv((directory + program).c_str(), argv.data());
+  if (errno == ENOENT) execvp(program.c_str(), argv.data());
+  const int error = errno;
+  std::signal(SIGPIPE, SIG_IGN);
+  if (error == ENOENT) {
+    return absl::NotFoundError(program + " is neither in " + directory +
+                               " nor in PATH; run this where it is installed");
+  }
+  return absl::ErrnoToStatus(error, "cannot run " + program);
+}
+
 UniqueFd OpenInterrupts() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -103,6 +130,7 @@ int main(int argc, char** argv) {
   process.environment = Environment;
   process.working_directory = WorkingDirectory;
   process.read_stdin = ReadStdin;
+  process.become = Become;
   process.open_interrupts = OpenInterrupts;
   const int code =
       berth::cli::RunBerthCli(std::vector<std::string>(argv + 1, argv + argc), process);

@@ -27,22 +27,28 @@
 #include "base/did_you_mean.h"
 #include "base/logging.h"
 #include "base/mutex.h"
+#include "base/quantities.h"
 #include "base/service_notify.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "builtin.h"
 #include "config/berthd_loader.h"
+#include "exe/restore_command.h"
 #include "monitor/exporter.h"
 #include "monitor/health.h"
 #include "monitor/loop_check.h"
 #include "monitor/loop_metrics.h"
+#include "monitor/snapshot_metrics.h"
 #include "monitor/store_metrics.h"
 #include "observe/process_metrics.h"
 #include "pipeline/table_context.h"
 #include "scheduler/loop.h"
 #include "scheduler/recovery.h"
 #include "store/recover.h"
+#include "store/restore_snapshot.h"
 #include "store/rocksdb_store.h"
+#include "store/snapshot_keeper.h"
+#include "store/write_snapshot.h"
 #include "wire/grpc_log.h"
 
 namespace berth {
@@ -148,6 +154,7 @@ class Daemon {
   absl::Status StartLoop();
   absl::Status StartServer();
   absl::Status StartExporter();
+  void StartSnapshots();
   std::string EffectiveConfig() const;
 
   const std::string config_path_;
@@ -156,6 +163,7 @@ class Daemon {
   PluginRegistry registry_;
   base::SystemClock clock_;
   std::unique_ptr<store::RocksDbStore> store_;
+  std::unique_ptr<store::SnapshotKeeper> keeper_;  // null: there are no snapshots of its own
   std::unique_ptr<scheduler::Loop> loop_;
   std::unique_ptr<api::LoopPort> port_;
   std::unique_ptr<api::Authorizer> authorizer_;
@@ -193,6 +201,8 @@ absl::Status Daemon::StartLoop() {
                                                             registry_, ToOptions(config.profiles)));
   BERTH_LOG_INFO("cluster {}: epoch {}, term {}, {} jobs, {} nodes", store_->cluster_id(),
                  store_->head().epoch, turn->state().meta().term, jobs, nodes);
+  BERTH_ASSIGN_OR_RETURN(const auto restore, store::FindRestore(*store_));
+  if (restore) BERTH_LOG_INFO("this state was restored from a snapshot: {}", *restore);
   loop_ = std::make_unique<scheduler::Loop>(ToLoopOptions(config), std::move(turn), *store_, clock_,
                                             Die);
   port_ = api::MakeLoopPort(*loop_, [this] { return store_->CheckRoom(); });
@@ -232,6 +242,15 @@ absl::Status Daemon::StartServer() {
   admin.cluster_id = store_->cluster_id();
   admin.config = [this] { return EffectiveConfig(); };
   admin.reload = [this](const state::Principal& who) { return Reload(who); };
+  admin.save_snapshot = [this](const auto& sink) -> absl::Status {
+    BERTH_ASSIGN_OR_RETURN(const auto state, store_->Snapshot());
+    return store::WriteSnapshot(*state,
+                                {.cluster_name = store_->cluster_name(),
+                                 .berthd_version = std::string(base::Version()),
+                                 .created_unix_ms = clock_.WallMs()},
+                                sink)
+        .status();
+  };
   api::ServerParts parts{.loop = *port_,
                          .authorizer = *authorizer_,
                          .outputs = link_->outputs(),
@@ -269,14 +288,37 @@ absl::Status Daemon::StartExporter() {
                                        .memory_bytes = stats.memory_bytes,
                                        .disk_free_bytes = stats.disk_free_bytes};
           }),
+          std::make_shared<monitor::SnapshotMetrics>([this] {
+            const store::SnapshotKeeperStats stats =
+                keeper_ == nullptr ? store::SnapshotKeeperStats() : keeper_->stats();
+            return monitor::SnapshotFacts{.last_success_unix_ms = stats.last_success_unix_ms,
+                                          .last_bytes = stats.last_bytes,
+                                          .failures = stats.failures};
+          }),
           std::make_shared<observe::ProcessMetrics>(std::string(base::Version()), cluster_name)});
   BERTH_ASSIGN_OR_RETURN(const uint16_t port, exporter_->Start(address));
   BERTH_LOG_INFO("metrics and health on http://{}:{}", address.substr(0, address.rfind(':')), port);
   return absl::OkStatus();
 }
 
+void Daemon::StartSnapshots() {
+  store::SnapshotKeeperOptions options;
+  {
+    base::MutexLock lock(mutex_);
+    options.directory = config_.snapshots.directory;
+    options.interval_ms = absl::ToInt64Milliseconds(config_.snapshots.interval);
+    options.keep = config_.snapshots.keep;
+  }
+  if (options.interval_ms == 0) return;
+  options.cluster_name = store_->cluster_name();
+  options.berthd_version = base::Version();
+  keeper_ = std::make_unique<store::SnapshotKeeper>(std::move(options), *store_, clock_);
+  keeper_->Start();
+}
+
 absl::Status Daemon::Start() {
   BERTH_RETURN_IF_ERROR(StartLoop());
+  StartSnapshots();
   // Before anybody is served: a port that is taken ends the start with nothing half-done.
   BERTH_RETURN_IF_ERROR(StartExporter());
   BERTH_RETURN_IF_ERROR(StartServer());
@@ -287,6 +329,7 @@ absl::Status Daemon::Start() {
 void Daemon::Stop() {
   // First: nobody is sent here any more.
   if (exporter_ != nullptr) health_.Set("serving", absl::UnavailableError("berthd is stopping"));
+  if (keeper_ != nullptr) keeper_->Stop();
   if (link_ != nullptr) link_->EndSessions();
   if (server_ != nullptr) {
     server_->Stop(std::chrono::duration_cast<std::chrono::milliseconds>(kStopGrace));
@@ -420,6 +463,62 @@ absl::StatusOr<config::BerthdConfig> LoadConfig(std::string& path) {
   return std::move(loaded.config);
 }
 
+// Of the configuration at `path`, as LoadConfig finds it, no more than where the state is.
+absl::StatusOr<config::BerthdConfig> LoadForRestore(std::string path) {
+  if (path.empty()) {
+    if (access(kDefaultConfig, F_OK) != 0) return config::BerthdConfig{};
+    path = kDefaultConfig;
+  }
+  BERTH_ASSIGN_OR_RETURN(config::LoadedBerthdConfig loaded, config::LoadBerthdConfig(path));
+  return std::move(loaded.config);
+}
+
+struct RestoreFlags {
+  RestoreArguments arguments;
+  std::string generation;
+};
+
+// Adds the subcommand's flags. Its names are those of `berth admin snapshot restore`.
+CLI::App* AddRestore(CLI::App& app, RestoreFlags& flags) {
+  CLI::App* const restore = app.add_subcommand(
+      "restore-snapshot", "Put a snapshot's state into a data directory, without serving it");
+  restore->fallthrough();
+  restore->add_option("FILE", flags.arguments.file, "The snapshot")->required();
+  restore->add_option("--data-dir", flags.arguments.data_dir,
+                      "The directory (default: the configuration's dataDir)");
+  restore->add_option("--generation", flags.generation,
+                      "Restore generation of the new state (default: one more than any known)");
+  restore->add_option("-o,--output", flags.arguments.format, "json or yaml (default: for people)");
+  return restore;
+}
+
+int Restore(RestoreFlags& flags, const std::string& config_path) {
+  RestoreArguments& arguments = flags.arguments;
+  if (!arguments.format.empty() && arguments.format != "json" && arguments.format != "yaml") {
+    std::cerr << "berthd: --output \"" << arguments.format << "\": write json or yaml\n";
+    return 2;
+  }
+  if (!flags.generation.empty()) {
+    const auto number = base::ParseCount(flags.generation, 1, UINT32_MAX);
+    if (!number.ok()) {
+      std::cerr << "berthd: --generation: " << base::S(number.status().message()) << "\n";
+      return 2;
+    }
+    arguments.generation = static_cast<uint32_t>(*number);
+  }
+  if (!arguments.data_dir.empty() && !config_path.empty()) {
+    std::cerr << "berthd: --config and --data-dir: give one\n";
+    return 2;
+  }
+  if (arguments.data_dir.empty()) {
+    const auto config = LoadForRestore(config_path);
+    if (!config.ok()) return FailRestore(config.status(), arguments.format);
+    arguments.data_dir = config->data_dir;
+    arguments.cluster_name = config->cluster_name;
+  }
+  return RestoreCommand(arguments);
+}
+
 }  // namespace
 }  // namespace berth
 
@@ -439,6 +538,8 @@ int main(int argc, char** argv) {
   CLI::App* check = config_command->add_subcommand("check", "Check a file; print what it means");
   check->add_option("FILE", path, "The file (default: the one that berthd would read)");
   check->fallthrough();
+  RestoreFlags restore_flags;
+  CLI::App* restore = AddRestore(app, restore_flags);
   app.allow_extras();
   try {
     app.parse(argc, argv);
@@ -449,7 +550,8 @@ int main(int argc, char** argv) {
   }
   if (const std::vector<std::string> extra = app.remaining(true); !extra.empty()) {
     static constexpr std::string_view kKnown[] = {
-        "--config", "--print-config", "--version", "--help", "config", "check",
+        "--config", "--print-config",   "--version",  "--help",       "config",
+        "check",    "restore-snapshot", "--data-dir", "--generation", "--output",
     };
     std::cerr << "berthd: unknown argument \"" << extra[0] << "\""
               << base::DidYouMean(extra[0], kKnown) << "; see 'berthd --help'\n";
@@ -459,6 +561,7 @@ int main(int argc, char** argv) {
     std::cerr << "berthd: what of the configuration? write berthd config check [FILE]\n";
     return 2;
   }
+  if (restore->parsed()) return Restore(restore_flags, path);
   const auto config = LoadConfig(path);
   if (!config.ok()) return Fail(config.status());
   if (check->parsed()) {

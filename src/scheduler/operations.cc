@@ -125,4 +125,16 @@ Reply Turn::Do(const Principal& who, const state::SetCordon& command) {
   return Answer(NodeReply{state_->ViewNode(slot)});
 }
 
+Reply Turn::Do(const Principal& who, const state::NoteSnapshot&) {
+  if (!who.is_operator) {
+    Audit(who, "save_snapshot", "cluster", "refused");
+    return Refuse(absl::PermissionDeniedError("snapshot: " + who.name +
+                                              " may not save one, since all users' scripts are in "
+                                              "it; operators may"),
+                  Reason::kNotAllowed);
+  }
+  Audit(who, "save_snapshot", "cluster", "ok");
+  return Answer({});
+}
+
 }  // namespace berth::scheduler

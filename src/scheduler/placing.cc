@@ -6,19 +6,13 @@
 #include "base/check.h"
 #include "base/planted_fault.h"
 #include "scheduler/turn.h"
+#include "state/generation.h"
 
 namespace berth::scheduler {
 
 using state::JobRow;
 using state::TaskRow;
 using state::TaskState;
-
-namespace {
-
-// More than one task is ever tried between two restores.
-constexpr uint32_t kAttemptsPerGeneration = 1'000'000;
-
-}  // namespace
 
 queue::QueuedEntry Turn::EntryOf(const JobRow& job, uint32_t group) const {
   return {.key = job.groups[group].queue_key, .job = job.id, .group = group};
@@ -102,7 +96,7 @@ void Turn::Bind(JobRow& job, const TaskKey& key, const pipeline::Placement& plac
   // Attempts of a task that came after a snapshot are not known after its restore, and their
   // numbers are never given again.
   uint32_t number =
-      std::max(row.attempt.number, state_->meta().generation * kAttemptsPerGeneration) + 1;
+      std::max(row.attempt.number, state_->meta().generation * state::kAttemptsPerGeneration) + 1;
   if (BERTH_PLANTED(kReuseAttemptNumber)) number = std::max(row.attempt.number, 1u);
   if (BERTH_PLANTED(kRepeatAttemptAtRestore)) number = row.attempt.number + 1;
   if (row.attempt.number != 0) row.past.push_back(std::move(row.attempt));

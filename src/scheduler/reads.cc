@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "scheduler/turn.h"
+#include "state/generation.h"
 
 namespace berth::scheduler {
 
@@ -68,6 +69,18 @@ std::optional<TaskKey> Turn::ResolveTask(const JobRow& job, const ObjectRef& obj
   return TaskKey{job.id, group, *position};
 }
 
+std::optional<Reply> Turn::RefuseOldPage(uint64_t first_epoch) {
+  const state::ClusterMeta& meta = state_->meta();
+  if (first_epoch == 0 || first_epoch >= meta.generation * state::kEpochsPerGeneration) {
+    return std::nullopt;
+  }
+  return Refuse(absl::OutOfRangeError("page_token: the list was begun at epoch " +
+                                      std::to_string(first_epoch) +
+                                      ", before a snapshot was restored (now is epoch " +
+                                      std::to_string(meta.epoch) + "); begin it again"),
+                Reason::kEpochTooOld, "page_token");
+}
+
 Reply Turn::Do(const Principal& who, const state::GetJob& command) {
   const JobRow* job = VisibleJob(who, command.job);
   if (job == nullptr) return Refuse(NoSuchJob(command.job), Reason::kNotFound, "job_id");
@@ -75,6 +88,7 @@ Reply Turn::Do(const Principal& who, const state::GetJob& command) {
 }
 
 Reply Turn::Do(const Principal& who, const state::ListJobs& command) {
+  if (auto refused = RefuseOldPage(command.first_epoch)) return *std::move(refused);
   JobsReply reply;
   reply.first_epoch = command.first_epoch != 0 ? command.first_epoch : state_->meta().epoch;
   const auto page = static_cast<size_t>(command.page_size);
@@ -115,6 +129,7 @@ Reply Turn::Do(const Principal& who, const state::GetTask& command) {
 }
 
 Reply Turn::Do(const Principal& who, const state::ListTasks& command) {
+  if (auto refused = RefuseOldPage(command.first_epoch)) return *std::move(refused);
   TasksReply reply;
   reply.first_epoch = command.first_epoch != 0 ? command.first_epoch : state_->meta().epoch;
   if (command.job && VisibleJob(who, *command.job) == nullptr) {
@@ -161,6 +176,7 @@ Reply Turn::Do(const Principal&, const state::GetNode& command) {
 }
 
 Reply Turn::Do(const Principal&, const state::ListNodes& command) {
+  if (auto refused = RefuseOldPage(command.first_epoch)) return *std::move(refused);
   NodesReply reply;
   reply.first_epoch = command.first_epoch != 0 ? command.first_epoch : state_->meta().epoch;
   const auto& by_name = state_->nodes().by_name();

@@ -67,6 +67,13 @@ Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
                                       "\": there is none of that name; there is: " + known),
                   Reason::kUnknownProfile, "job.profile");
   }
+  if (!state_->HasJobIds()) {
+    return refuse(
+        absl::FailedPreconditionError(
+            "job: the ids of restore generation " + std::to_string(state_->meta().generation) +
+            " are used up; save a snapshot and restore it, which begins a new one"),
+        Reason::kNone, "");
+  }
   std::vector<state::ShapeId> shapes;
   for (size_t i = 0; i < spec.groups.size(); ++i) {
     auto shape = state_->requirements().Acquire(spec.groups[i].needs, profile->second,

@@ -134,6 +134,7 @@ class Turn {
   // ---- operators (operations.cc) ----
   Reply Do(const state::Principal& who, const state::Cancel& command);
   Reply Do(const state::Principal& who, const state::SetCordon& command);
+  Reply Do(const state::Principal& who, const state::NoteSnapshot& command);
   CancelReply::Result CancelOne(const state::Principal& who, const state::ObjectRef& object,
                                 const std::string& message);
   // Asks one task to end; true when it is on its way out or cancelled now.
@@ -150,6 +151,9 @@ class Turn {
   Reply Do(const state::Principal& who, const state::CatchUp& command);
   Reply Do(const state::Principal& who, const state::LocateOutput& command);
 
+  // The refusal of a further page of a list that was begun before a snapshot was restored: its
+  // first pages showed what may not be any more.
+  std::optional<Reply> RefuseOldPage(uint64_t first_epoch);
   // A job that the principal may see, else null.
   const state::JobRow* VisibleJob(const state::Principal& who, JobId id) const;
   // The task that `object` names in `job`; for a job of several tasks without a name of one,

@@ -4,11 +4,10 @@
 
 #include "base/check.h"
 #include "base/planted_fault.h"
+#include "state/generation.h"
 
 namespace berth::state {
 namespace {
-
-constexpr uint64_t kJobsPerGeneration = 10'000'000'000;
 
 template <typename T>
 void SortUnique(std::vector<T>& items) {
@@ -35,11 +34,14 @@ const JobRow* ClusterState::FindJob(JobId id) const {
   return it == jobs_.end() ? nullptr : it->second.get();
 }
 
+bool ClusterState::HasJobIds() const { return meta_.next_job < kJobsPerGeneration; }
+
 JobRow& ClusterState::AddJob(std::shared_ptr<const JobSpec> spec,
                              std::shared_ptr<const std::string> blob, std::vector<ShapeId> shapes,
                              const std::string& submitted_by, const RunAs& run_as, int64_t now_ms,
                              int64_t wall_ms) {
   BERTH_CHECK(shapes.size() == spec->groups.size());
+  BERTH_CHECK(HasJobIds()) << "no job ids are left";
   const JobId id{meta_.generation * kJobsPerGeneration + meta_.next_job++};
   auto job = std::make_unique<JobRow>();
   job->id = id;

@@ -67,8 +67,12 @@ class ClusterState {
   JobRow* FindJob(JobId id);
   const JobRow* FindJob(JobId id) const;
 
-  // Adds a job with every task queued. `shapes` has one for each group; the job takes over their
-  // users. Returns it with its id. `blob` is its content, kept while any job has that address.
+  // Whether this generation has ids left for further jobs (generation.h).
+  bool HasJobIds() const;
+
+  // Adds a job with every task queued. REQUIRES: HasJobIds(). `shapes` has one for each group; the
+  // job takes over their users. Returns it with its id. `blob` is its content, kept while any job
+  // has that address.
   JobRow& AddJob(std::shared_ptr<const JobSpec> spec, std::shared_ptr<const std::string> blob,
                  std::vector<ShapeId> shapes, const std::string& submitted_by, const RunAs& run_as,
                  int64_t now_ms, int64_t wall_ms);

@@ -75,6 +75,10 @@ struct SetCordon {
   bool cordoned = false;
 };
 
+// A snapshot of the store is about to be sent to this principal: leaves an audit record, and is
+// answered when that is durable, so that the snapshot has it.
+struct NoteSnapshot {};
+
 struct GetJob {
   JobId job;
 };
@@ -223,8 +227,8 @@ struct InventoryChanged {
 };
 
 using CommandBody =
-    std::variant<SubmitJob, NoteBatchRefusal, GetBatch, Cancel, SetCordon, GetJob, ListJobs,
-                 GetTask, ListTasks, GetNode, ListNodes, Explain, CatchUp, LocateOutput,
+    std::variant<SubmitJob, NoteBatchRefusal, GetBatch, Cancel, SetCordon, NoteSnapshot, GetJob,
+                 ListJobs, GetTask, ListTasks, GetNode, ListNodes, Explain, CatchUp, LocateOutput,
                  OpenSession, CloseSession, AgentFacts, AgentHeartbeat, InventoryChanged>;
 
 struct Command {

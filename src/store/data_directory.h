@@ -17,6 +17,8 @@ namespace berth::store {
 //   cluster.json   ClusterIdentity of records.proto: cluster, schema version
 //   db/            the database
 //   ballast        disk space to give up when the disk is full (disk_room.h)
+//   snapshots/     berthd's own, unless they are kept elsewhere (snapshot_keeper.h)
+//   restore.*      a state that takes over (restore_swap.h)
 //
 // Threading: made and destroyed by one thread; the accessors from any.
 class DataDirectory {
@@ -31,21 +33,39 @@ class DataDirectory {
   static absl::StatusOr<std::unique_ptr<DataDirectory>> Open(const std::string& path,
                                                              const std::string& cluster_name,
                                                              const base::Clock& clock);
+  // As Open, for a state of this cluster that is going to be put in it: it may be empty but for
+  // snapshots, gets no identity yet, and is refused when it is of another cluster.
+  static absl::StatusOr<std::unique_ptr<DataDirectory>> OpenForRestore(
+      const std::string& path, const std::string& cluster_id, const std::string& cluster_name,
+      const base::Clock& clock);
+  // FAILED_PRECONDITION, naming the process: a berthd runs on the directory. Changes nothing.
+  static absl::Status CheckNotInUse(const std::string& path);
+  // Writes cluster.json for a directory that has none.
+  static absl::Status MakeIdentity(const std::string& path, const std::string& cluster_id,
+                                   const std::string& cluster_name, const base::Clock& clock);
   DataDirectory(const DataDirectory&) = delete;
   DataDirectory& operator=(const DataDirectory&) = delete;
 
   const std::string& path() const { return path_; }
   const std::string& cluster_id() const { return cluster_id_; }
-  std::string database_path() const { return path_ + "/db"; }
+  // Empty: it has none.
+  const std::string& cluster_name() const { return cluster_name_; }
+  std::string database_path() const { return DatabasePath(path_); }
+  static std::string DatabasePath(const std::string& path) { return path + "/db"; }
 
  private:
   DataDirectory(std::string path, base::UniqueFd lock)
       : path_(std::move(path)), lock_(std::move(lock)) {}
+  // The lock is held, and what a restore has left is settled.
+  static absl::StatusOr<std::unique_ptr<DataDirectory>> Lock(const std::string& path,
+                                                             bool may_have_snapshots,
+                                                             const base::Clock& clock);
   absl::Status ReadOrMakeIdentity(const std::string& cluster_name, const base::Clock& clock);
 
   const std::string path_;
   const base::UniqueFd lock_;
   std::string cluster_id_;
+  std::string cluster_name_;
 };
 
 }  // namespace berth::store

@@ -9,6 +9,21 @@
 
 namespace berth::store {
 
+absl::StatusOr<std::shared_ptr<MemoryDisk>> MemoryDisk::Build(
+    const std::string& cluster_id, const Head& head,
+    const std::function<absl::Status(const RecordSink& sink)>& source) {
+  auto disk = std::make_shared<MemoryDisk>(cluster_id);
+  base::MutexLock lock(disk->mutex_);
+  Content& content = *disk->content_;
+  const auto sink = [&content](Table table, std::string_view key, std::string_view value) {
+    content.tables[table][std::string(key)] = std::make_shared<const std::string>(value);
+    return absl::OkStatus();
+  };
+  if (auto status = source(sink); !status.ok()) return status;
+  content.head = head;
+  return disk;
+}
+
 void MemoryDisk::FailNextWrite(absl::Status status) {
   base::MutexLock lock(mutex_);
   write_fault_ = std::move(status);

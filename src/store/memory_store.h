@@ -3,11 +3,13 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 
 #include "base/mutex.h"
+#include "store/record_sink.h"
 #include "store/state_store.h"
 
 namespace berth::store {
@@ -21,6 +23,11 @@ class MemoryDisk {
  public:
   explicit MemoryDisk(std::string cluster_id = "00000000-0000-4000-8000-000000000000")
       : cluster_id_(std::move(cluster_id)) {}
+
+  // A disk that holds the records that `source` puts into the sink, whose last commit is `head`.
+  static absl::StatusOr<std::shared_ptr<MemoryDisk>> Build(
+      const std::string& cluster_id, const Head& head,
+      const std::function<absl::Status(const RecordSink& sink)>& source);
 
   // The next commit fails with `status` and leaves no trace.
   void FailNextWrite(absl::Status status);

@@ -22,6 +22,7 @@
 #include "store/blob_cache.h"
 #include "store/commit_check.h"
 #include "store/data_directory.h"
+#include "store/record_codec.h"
 #include "store/record_frame.h"
 #include "store/record_keys.h"
 
@@ -33,6 +34,9 @@ using rocksdb::Slice;
 // Tables that are written alike lie together. The names are on disk.
 enum Family : size_t { kState, kBlobs, kJournals, kFamilies };
 constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "blobs", "journals"};
+
+// Of a database that is being built: what one write has.
+constexpr size_t kBuildBatchBytes = size_t{1} << 20;
 
 constexpr char kHeadLetter = 'H';  // not a table's
 constexpr std::string_view kHeadKey = "H";
@@ -217,6 +221,46 @@ class RocksDbSnapshot final : public StoreReader {
   Head head_;
 };
 
+// A database that is open for a short while.
+struct OpenedDatabase {
+  OpenedDatabase() = default;
+  OpenedDatabase(const OpenedDatabase&) = delete;
+  OpenedDatabase& operator=(const OpenedDatabase&) = delete;
+  ~OpenedDatabase() { Close().PermitUncheckedError(); }
+
+  rocksdb::Status Close() {
+    if (db == nullptr) return {};
+    for (rocksdb::ColumnFamilyHandle*& family : source.families) {
+      if (family != nullptr) db->DestroyColumnFamilyHandle(family);
+      family = nullptr;
+    }
+    const rocksdb::Status status = db->Close();
+    db = nullptr;
+    return status;
+  }
+
+  std::unique_ptr<rocksdb::DB> db;
+  Source source;
+};
+
+absl::Status OpenDatabase(const rocksdb::Options& options, const std::string& data_dir,
+                          bool read_only, OpenedDatabase& opened) {
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const char* name : kFamilyNames) descriptors.emplace_back(name, options);
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const std::string path = DataDirectory::DatabasePath(data_dir);
+  const rocksdb::Status status =
+      read_only ? rocksdb::DB::OpenForReadOnly(options, path, descriptors, &handles, &db)
+                : rocksdb::DB::Open(options, path, descriptors, &handles, &db);
+  if (!status.ok()) return StoreError(status, data_dir, "open its database");
+  opened.db.reset(db);
+  opened.source.db = db;
+  opened.source.place = data_dir;
+  std::copy(handles.begin(), handles.end(), opened.source.families.begin());
+  return absl::OkStatus();
+}
+
 void Add(const WriteBatch::Write& write, const Source& source, rocksdb::WriteBatch& writes) {
   rocksdb::ColumnFamilyHandle* const family = source.family(write.table);
   const char letter = static_cast<char>(write.table);
@@ -296,6 +340,57 @@ absl::StatusOr<std::unique_ptr<RocksDbStore>> RocksDbStore::Open(const RocksDbSt
   store->impl_->head = head;
   return store;
 }
+
+absl::Status RocksDbStore::Build(
+    const std::string& data_dir, const Head& head,
+    const std::function<absl::Status(const RecordSink& sink)>& source) {
+  OpenedDatabase opened;
+  rocksdb::Options options = MakeOptions({});
+  options.error_if_exists = true;
+  BERTH_RETURN_IF_ERROR(OpenDatabase(options, data_dir, /*read_only=*/false, opened));
+  // Nothing of it counts before all of it is there, so no log is written.
+  rocksdb::WriteOptions unlogged;
+  unlogged.disableWAL = true;
+  rocksdb::WriteBatch writes;
+  const auto write = [&] {
+    const rocksdb::Status status = opened.db->Write(unlogged, &writes);
+    writes.Clear();
+    return status.ok() ? absl::OkStatus() : StoreError(status, data_dir, "write the new database");
+  };
+  const auto put = [&](rocksdb::ColumnFamilyHandle* family, std::string_view key,
+                       std::string_view value) {
+    const rocksdb::Status status = writes.Put(family, ToSlice(key), ToSlice(value));
+    BERTH_CHECK(status.ok()) << status.ToString();
+  };
+  BERTH_RETURN_IF_ERROR(source([&](Table table, std::string_view key, std::string_view value) {
+    put(opened.source.family(table), FullKey(table, key), value);
+    return writes.GetDataSize() < kBuildBatchBytes ? absl::OkStatus() : write();
+  }));
+  put(opened.source.families[kState], kHeadKey, EncodeHead(head));
+  BERTH_RETURN_IF_ERROR(write());
+  const std::vector<rocksdb::ColumnFamilyHandle*> families(opened.source.families.begin(),
+                                                           opened.source.families.end());
+  rocksdb::Status status = opened.db->Flush(rocksdb::FlushOptions(), families);
+  if (status.ok()) status = opened.Close();
+  return status.ok() ? absl::OkStatus() : StoreError(status, data_dir, "finish the new database");
+}
+
+absl::StatusOr<RocksDbStore::Glimpse> RocksDbStore::Peek(const std::string& data_dir) {
+  OpenedDatabase opened;
+  rocksdb::Options options = MakeOptions({});
+  options.create_if_missing = false;
+  options.create_missing_column_families = false;
+  BERTH_RETURN_IF_ERROR(OpenDatabase(options, data_dir, /*read_only=*/true, opened));
+  Glimpse glimpse;
+  BERTH_ASSIGN_OR_RETURN(glimpse.head, ReadHead(opened.source, nullptr));
+  if (glimpse.head.epoch == 0) return glimpse;
+  BERTH_ASSIGN_OR_RETURN(const std::string meta,
+                         store::Get(opened.source, nullptr, Table::kMeta, kMetaKey));
+  BERTH_ASSIGN_OR_RETURN(glimpse.meta, DecodeMeta(kMetaKey, meta));
+  return glimpse;
+}
+
+const std::string& RocksDbStore::cluster_name() const { return impl_->directory->cluster_name(); }
 
 Head RocksDbStore::head() const {
   base::MutexLock lock(impl_->mutex);

@@ -3,12 +3,16 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "state/changes.h"
 #include "store/disk_room.h"
+#include "store/record_sink.h"
 #include "store/state_store.h"
 
 namespace berth::store {
@@ -24,6 +28,7 @@ struct RocksDbStoreOptions {
   DiskRoomOptions room;
 };
 
+
 // One process holds a data directory at a time. Every commit is one write of RocksDB's log, synced.
 //
 // Opening finds all that was committed. A log that ends in the middle of a write, as a crash leaves
@@ -35,7 +40,24 @@ class RocksDbStore final : public StateStore {
   // Cost: reads back the log, at most 64 MiB; else some ms.
   static absl::StatusOr<std::unique_ptr<RocksDbStore>> Open(const RocksDbStoreOptions& options,
                                                             const base::Clock& clock);
+  // Makes the database of a data directory that has none, whose last commit is `head`, of the
+  // records that `source` puts into the sink. Whole and on disk when it returns; a kill, or an
+  // error, leaves what cannot be used. REQUIRES: the directory is the caller's.
+  static absl::Status Build(const std::string& data_dir, const Head& head,
+                            const std::function<absl::Status(const RecordSink& sink)>& source);
+
+  // The cluster's numbers as of the last commit, of a database that nobody has open. All zero:
+  // there was none. Changes nothing on disk. Errors: as Open.
+  struct Glimpse {
+    Head head;
+    state::ClusterMeta meta;
+  };
+  static absl::StatusOr<Glimpse> Peek(const std::string& data_dir);
+
   ~RocksDbStore() override;
+
+  // clusterName that the directory was made with. Empty: it had none.
+  const std::string& cluster_name() const;
 
   Head head() const override;
   absl::StatusOr<std::string> Get(Table table, std::string_view key) const override;

@@ -99,6 +99,11 @@ class CliHarness {
     process.read_stdin = [this](std::size_t most) -> absl::StatusOr<std::string> {
       return stdin_text.substr(0, most);
     };
+    process.become = [this](const std::string& program, const std::vector<std::string>& words) {
+      became = {program};
+      became.insert(became.end(), words.begin(), words.end());
+      return absl::NotFoundError(program + " is not there, as the test has it");
+    };
     process.open_interrupts = [this] { return base::UniqueFd(dup(interrupt_read_.get())); };
     result.code = cli::RunBerthCli(arguments, process);
     result.out = std::move(out.text);
@@ -112,6 +117,8 @@ class CliHarness {
   std::map<std::string, std::string> environment;
   std::string stdin_text;
   bool terminal = false;
+  // The program that took this one's place, and its arguments.
+  std::vector<std::string> became;
   std::size_t out_room = SIZE_MAX;
 
  private:

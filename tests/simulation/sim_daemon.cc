@@ -7,6 +7,7 @@
 #include "api/job_spec_reader.h"
 #include "scheduler/recovery.h"
 #include "store/recover.h"
+#include "store/restored_records.h"
 
 namespace berth::simulation {
 
@@ -96,7 +97,9 @@ void SimDaemon::Start() {
     context_.Trace("berthd starts: term " + std::to_string(cluster().meta().term) + ", epoch " +
                    std::to_string(cluster().meta().epoch));
   }
-  ledger_.Recovered(cluster(), false);
+  last_generation_ = cluster().meta().generation;
+  last_term_ = cluster().meta().term;
+  ledger_.Recovered(cluster(), std::exchange(was_restored_, false));
   Pump();
 }
 
@@ -131,6 +134,43 @@ void SimDaemon::FailNextCommit(bool in_sync) {
   } else {
     disk_->FailNextWrite(absl::UnavailableError("input/output error"));
   }
+}
+
+void SimDaemon::SaveSnapshot() {
+  if (life_ == nullptr) return;
+  const auto reader = life_->store->Snapshot();
+  if (!reader.ok() || (*reader)->head().epoch == 0) return;
+  kept_.emplace();
+  kept_->head = (*reader)->head();
+  kept_->meta = cluster().meta();
+  for (const store::Table table : store::kTables) {
+    const auto scanned = (*reader)->Scan(table, [&](std::string_view key, std::string_view value) {
+      kept_->records.emplace_back(table, key, value);
+      return true;
+    });
+    if (!scanned.ok()) context_.Violated("snapshot: " + scanned.ToString());
+  }
+  context_.Trace("a snapshot is saved: epoch " + std::to_string(kept_->head.epoch));
+}
+
+void SimDaemon::Restore() {
+  if (!kept_ || life_ == nullptr) return;
+  context_.Fault("berthd is restored from an older snapshot");
+  const state::ClusterMeta meta = store::RestoredMeta(kept_->meta, kept_->head,
+                                                      last_generation_ + 1, last_term_);
+  auto disk = store::MemoryDisk::Build(
+      meta.cluster_id, {.epoch = meta.epoch, .term = meta.term},
+      [&](const store::RecordSink& sink) -> absl::Status {
+        for (const auto& [table, key, value] : kept_->records) {
+          if (auto put = store::PutRestored(table, key, value, meta, sink); !put.ok()) return put;
+        }
+        return store::PutRestoredEpoch(meta, sink);
+      });
+  if (!disk.ok()) return context_.Violated("restore: " + disk.status().ToString());
+  Die();
+  disk_ = *std::move(disk);
+  ++restores_;
+  was_restored_ = true;
 }
 
 void SimDaemon::SetDiskFull(bool full) {

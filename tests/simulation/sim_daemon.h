@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "agents/agent_link.h"
@@ -44,6 +45,11 @@ class SimDaemon final : public agents::AgentLink {
   void Crash(bool keeps_unsynced);
   void Stall(int64_t for_us);
   void FailNextCommit(bool in_sync);
+  // Keeps a snapshot of what is durable; one that was kept before is replaced.
+  void SaveSnapshot();
+  // Ends the daemon and starts one on the snapshot that was kept; nothing without one.
+  void Restore();
+  int restores() const { return restores_; }
   void SlowDisk(int64_t slowest_us) { disk_slowest_us_ = slowest_us; }
   void SetDiskFull(bool full);
   void JumpWallClock(int64_t by_ms) { wall_offset_ms_ += by_ms; }
@@ -110,6 +116,16 @@ class SimDaemon final : public agents::AgentLink {
   std::shared_ptr<Life> life_;
   std::shared_ptr<scheduler::WatchSink> observer_;
   int starts_ = 0;
+  int restores_ = 0;
+  bool was_restored_ = false;  // and no daemon has begun on it yet
+  struct Kept {
+    store::Head head;
+    state::ClusterMeta meta;
+    std::vector<std::tuple<store::Table, std::string, std::string>> records;
+  };
+  std::optional<Kept> kept_;
+  uint32_t last_generation_ = 0;
+  uint64_t last_term_ = 0;
   uint64_t next_stream_ = 1;
   int64_t disk_slowest_us_ = 2'000;
   int64_t wall_offset_ms_ = 0;

@@ -327,9 +327,31 @@ class FakeJobService::Admin final : public v1::AdminService::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status SaveSnapshot(grpc::ServerContext*, const v1::SaveSnapshotRequest*,
+                            grpc::ServerWriter<v1::SaveSnapshotResponse>* writer) override {
+    const grpc::Status status = fake_.Note("SaveSnapshot");
+    std::string rest;
+    {
+      std::lock_guard lock(fake_.mutex_);
+      rest = fake_.snapshot_;
+    }
+    constexpr size_t kPiece = 100;
+    for (size_t at = 0; at < rest.size(); at += kPiece) {
+      v1::SaveSnapshotResponse response;
+      response.set_data(rest.substr(at, kPiece));
+      if (!writer->Write(response) || !status.ok()) break;
+    }
+    return status;
+  }
+
  private:
   FakeJobService& fake_;
 };
+
+void FakeJobService::SetSnapshot(std::string file) {
+  std::lock_guard lock(mutex_);
+  snapshot_ = std::move(file);
+}
 
 FakeJobService::FakeJobService()
     : socket_(dir_.path() + "/berthd.sock"),

@@ -72,6 +72,9 @@ class FakeJobService {
   v1::Job job(const std::string& id);
   v1::Task task(const std::string& id);
 
+  // What SaveSnapshot sends, in small pieces.
+  void SetSnapshot(std::string file);
+
   // What explain answers, by id of the request.
   void SetExplanation(const v1::Explanation& explanation);
 
@@ -115,6 +118,7 @@ class FakeJobService {
   std::vector<v1::SubmitJobRequest> submissions_;
   std::vector<v1::CancelRequest> cancellations_;
   v1::Explanation explanation_;
+  std::string snapshot_;
   std::function<void(const v1::SubmitJobRequest&, v1::SubmitJobResponse&)> on_submit_;
 
   std::unique_ptr<Jobs> job_service_;

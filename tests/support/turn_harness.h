@@ -51,10 +51,10 @@ class TurnHarness {
     std::string body_hash = "h";
   };
 
-  explicit TurnHarness(const TurnOptions& options = {}) {
+  explicit TurnHarness(const TurnOptions& options = {},
+                       const state::ClusterMeta& meta = {.cluster_id = "cluster-a", .seed = 1}) {
     plugins::RegisterBuiltinPlugins(registry_);
-    auto state = std::make_unique<state::ClusterState>(
-        state::ClusterMeta{.cluster_id = "cluster-a", .seed = 1}, options.watch_history_epochs);
+    auto state = std::make_unique<state::ClusterState>(meta, options.watch_history_epochs);
     state->BeginTerm();
     auto turn = Turn::Create(options, std::move(state), registry_, {pipeline::ProfileOptions{}});
     EXPECT_TRUE(turn.ok()) << turn.status();

@@ -22,5 +22,10 @@ Action AddCordon(CLI::App& app);
 Action AddUncordon(CLI::App& app);
 Action AddVersion(CLI::App& app);
 Action AddCompletion(CLI::App& app);
+Action AddAdmin(CLI::App& app);
+
+// ---- verbs of `berth admin` ----
+
+Action AddSnapshot(CLI::App& app);
 
 }  // namespace berth::cli

@@ -621,11 +621,6 @@ TEST_F(UnaryCallsTest, CallsThatAreNotServedYetSaySoByName) {
   }
   {
     grpc::ClientContext context;
-    v1::SaveSnapshotResponse response;
-    refused(admin_stub_->SaveSnapshot(&context, {}, &response), "SaveSnapshot");
-  }
-  {
-    grpc::ClientContext context;
     v1::ReconcileResponse response;
     refused(admin_stub_->Reconcile(&context, {}, &response), "Reconcile");
   }

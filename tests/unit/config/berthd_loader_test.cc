@@ -55,6 +55,7 @@ limits:
   commandsPerTurn: 12
   workUnitsPerTurn: 5000
 retention: {finishedJobsAge: 1d, finishedJobsCount: 500}
+snapshots: {directory: /backup/berth, interval: 6h, keep: 28}
 watchHistoryEpochs: 1000
 profiles:
   - name: default
@@ -100,6 +101,7 @@ TEST(BerthdLoaderTest, ReadsEveryKey) {
   EXPECT_EQ(config.limits.work_units_per_turn, 5000);
   EXPECT_EQ(config.retention.finished_jobs_age, absl::Hours(24));
   EXPECT_EQ(config.retention.finished_jobs_count, 500);
+  EXPECT_EQ(config.snapshots, (Snapshots{"/backup/berth", absl::Hours(6), 28}));
   EXPECT_EQ(config.watch_history_epochs, 1000);
   ASSERT_EQ(config.profiles.size(), 2u);
   const ProfileConfig& packed = config.profiles[1];
@@ -171,6 +173,11 @@ TEST(BerthdLoaderTest, RefusesWithPathLineAndProposal) {
       {"watchHistoryEpochs: 0\n", "watchHistoryEpochs: 0 is out of range: from 1"},
       {"taskDefaults: {cpu: 2000000}\n", "taskDefaults.cpu: 2000000 is out of range: at most"},
       {"watchHistoryEpochs: many\n", "watchHistoryEpochs: expected a whole number"},
+      {"snapshots: {interval: 500ms}\n", "snapshots.interval: 500ms is too short: at least 1s"},
+      {"snapshots: {interval: daily}\n", "snapshots.interval:"},
+      {"snapshots: {keep: 0}\n", "snapshots.keep: 0 is out of range: from 1"},
+      {"snapshots: {directory: here}\n", "snapshots.directory: \"here\" is not an absolute path"},
+      {"snapshots: {every: 1h}\n", "snapshots: unknown key \"every\""},
       {"pluginDir: /p\n", "berthd.yaml:1:12: pluginDir: is not honoured yet"},
       {"tls: {cert: c}\n", "tls: is not honoured yet"},
       {"profiles: {}\n", "profiles: expected a list, found a map"},
@@ -252,6 +259,19 @@ TEST(BerthdLoaderTest, TellsWhatAReloadChangesAndWhatItCannot) {
                      "dataDir: /other\nlimits: {inboxFacts: 5}\n"));
   EXPECT_THAT(diff.at_once, ElementsAre("log.level", "profiles"));
   EXPECT_THAT(diff.needs_restart, ElementsAre("dataDir", "limits"));
+  EXPECT_THAT(CompareForReload(running, Parse("snapshots: {interval: off}\n")).needs_restart,
+              ElementsAre("snapshots"));
+}
+
+TEST(BerthdLoaderTest, SnapshotsLieInTheDataDirectoryAndMayBeOff) {
+  const Snapshots own = Parse("dataDir: /srv/berth\n").snapshots;
+  EXPECT_EQ(own.directory, "/srv/berth/snapshots");
+  EXPECT_EQ(own.interval, absl::Hours(24));
+  EXPECT_EQ(own.keep, 7);
+  for (const char* off : {"off", "0", "0s"}) {
+    EXPECT_EQ(Parse("snapshots: {interval: " + std::string(off) + "}\n").snapshots.interval,
+              absl::ZeroDuration());
+  }
 }
 
 }  // namespace

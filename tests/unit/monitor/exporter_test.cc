@@ -13,6 +13,7 @@
 
 #include "base/small_file.h"
 #include "monitor/loop_metrics.h"
+#include "monitor/snapshot_metrics.h"
 #include "monitor/store_metrics.h"
 #include "observe/process_metrics.h"
 #include "tests/support/fake_clock.h"
@@ -68,13 +69,17 @@ class ExporterTest : public ::testing::Test {
   ExporterTest() {
     loop_ = SampleSnapshot(clock_);
     exporter_ = std::make_unique<Exporter>(
-        health_, std::vector<std::shared_ptr<prometheus::Collectable>>{
-                     std::make_shared<observe::ProcessMetrics>("0.1.0"),
-                     std::make_shared<LoopMetrics>([this] { return loop_; }, clock_),
-                     std::make_shared<StoreMetrics>([] {
-                       return StoreSizes{
-                           .disk_bytes = 26, .memory_bytes = 27, .disk_free_bytes = 28};
-                     })});
+        health_,
+        std::vector<std::shared_ptr<prometheus::Collectable>>{
+            std::make_shared<observe::ProcessMetrics>("0.1.0"),
+            std::make_shared<LoopMetrics>([this] { return loop_; }, clock_),
+            std::make_shared<SnapshotMetrics>([] {
+              return SnapshotFacts{
+                  .last_success_unix_ms = 1'767'225'600'500, .last_bytes = 29, .failures = 30};
+            }),
+            std::make_shared<StoreMetrics>([] {
+              return StoreSizes{.disk_bytes = 26, .memory_bytes = 27, .disk_free_bytes = 28};
+            })});
   }
   uint16_t Start() {
     const auto port = exporter_->Start("127.0.0.1:0");

@@ -1,0 +1,22 @@
+// berth admin: what operators do with the cluster itself.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "cli/commands/commands.h"
+
+namespace berth::cli {
+
+Action AddAdmin(CLI::App& app) {
+  CLI::App* const snapshot =
+      app.add_subcommand("snapshot", "Save, inspect or restore the state of the cluster");
+  snapshot->fallthrough();
+  return [snapshot, save_and_restore =
+                        AddSnapshot(*snapshot)](Invocation& invocation) -> absl::StatusOr<int> {
+    if (snapshot->parsed()) return save_and_restore(invocation);
+    return absl::InvalidArgumentError(
+        "what of the cluster? Write: berth admin snapshot save|inspect|restore FILE");
+  };
+}
+
+}  // namespace berth::cli
