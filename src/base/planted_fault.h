@@ -36,7 +36,6 @@ enum class PlantedFault {
   kForgetRelease,           // room that becomes free wakes nobody
   kFreeStrayRoom,           // what was given up and still runs holds no room
   kKillUnknown,             // attempts that are not known are killed
-  kForgetHeardAtRestore,    // a restore forgets what agents have heard
   kRepeatAttemptAtRestore,  // attempt numbers go on from the snapshot
 };
 
@@ -68,7 +67,6 @@ inline constexpr const char* kPlantedFaultNames[] = {
     "forget-release",
     "free-stray-room",
     "kill-unknown",
-    "forget-heard-at-restore",
     "repeat-attempt-at-restore",
 };
 inline constexpr int kPlantedFaults = static_cast<int>(std::size(kPlantedFaultNames));

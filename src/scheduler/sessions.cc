@@ -103,10 +103,7 @@ void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) 
   state::NodeLink& link = state_->Link(slot);
   // Sequences go on across restores, so this is comparable with those of any row. A snapshot may be
   // older than what its agents have heard.
-  uint64_t heard = hello.directive_sequence;
-  if (BERTH_PLANTED(kForgetHeardAtRestore) && hello.generation != state_->meta().generation) {
-    heard = 0;
-  }
+  const uint64_t heard = hello.directive_sequence;
   if (link.next_sequence <= heard) link.next_sequence = heard + 1;
 
   // The agent has not heard of this restore: of what was taken since then it has heard nothing.

@@ -58,10 +58,12 @@ void ClientWay::Answer(const OnReply& on_reply, absl::Status posted, scheduler::
     context_.Fault("an answer is lost");
     return;
   }
-  context_.events.After(context_.Between(50, slowest_us),
-                        [on_reply, posted = std::move(posted), reply = std::move(reply)] {
-                          on_reply(posted, reply);
-                        });
+  context_.events.After(
+      context_.Between(50, slowest_us), [this, on_reply, posted = std::move(posted),
+                                         reply = std::move(reply), line = daemon_.restores()] {
+        // What was promised before a restore is no promise any more.
+        if (line == daemon_.restores()) on_reply(posted, reply);
+      });
 }
 
 // ---- those who submit ----
@@ -201,6 +203,11 @@ void Watcher::ListJobs(JobId after, uint64_t first_epoch) {
       [self = shared_from_this(), round = round_, answered = std::make_shared<bool>(false)](
           const absl::Status& posted, const scheduler::Reply& reply) {
         if (round != self->round_ || !posted.ok() || std::exchange(*answered, true)) return;
+        if (!reply.status.ok()) {
+          // A page of the time before a restore.
+          self->context_.coverage.Count("seen", "a list begins again after a restore");
+          return self->Restart();
+        }
         const auto& page = std::get<scheduler::JobsReply>(reply.body);
         for (const state::JobView& job : page.jobs) {
           const v1::Job shown = api::ToProto(job, api::SpecPart::kLeftOut);
@@ -225,6 +232,11 @@ void Watcher::ListTasks(std::optional<TaskKey> after, uint64_t first_epoch) {
        answered = std::make_shared<bool>(false)](const absl::Status& posted,
                                                  const scheduler::Reply& reply) {
         if (round != self->round_ || !posted.ok() || std::exchange(*answered, true)) return;
+        if (!reply.status.ok()) {
+          // A page of the time before a restore.
+          self->context_.coverage.Count("seen", "a list begins again after a restore");
+          return self->Restart();
+        }
         const auto& page = std::get<scheduler::TasksReply>(reply.body);
         for (const state::TaskStatusView& task : page.tasks) {
           const v1::Task shown = api::ToProto(task);

@@ -166,6 +166,11 @@ class World {
       node.route().slowest_us = c.Between(50'000, 4 * kSecond);
       c.events.After(c.Between(1, 20) * kSecond, [&node] { node.route().slowest_us = 2'000; });
     });
+    if (c.Chance(150)) {
+      const int64_t saved_us = c.Between(0, faults_until_us_);
+      c.events.At(saved_us, [this] { daemon_.SaveSnapshot(); });
+      c.events.At(c.Between(saved_us, faults_until_us_), [this] { daemon_.Restore(); });
+    }
     if (c.Chance(300)) {
       for (auto& node : nodes_) node->route().duplicates_of_thousand = 30;
     }
