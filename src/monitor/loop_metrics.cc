@@ -117,8 +117,7 @@ void AddTasks(const LoopSnapshot& loop, Page& page) {
 
 void AddNodes(const LoopSnapshot& loop, Page& page) {
   page.Gauge("berth_nodes", "Nodes of the cluster.", static_cast<double>(loop.nodes));
-  page.Gauge("berth_nodes_ready",
-             "Nodes that may get tasks: connected, heard from, nothing left to end.",
+  page.Gauge("berth_nodes_ready", "Nodes that may get tasks: connected and heard from.",
              static_cast<double>(loop.nodes_ready));
   page.Gauge("berth_nodes_cordoned", "Nodes that take no new tasks.",
              static_cast<double>(loop.nodes_cordoned));
@@ -132,6 +131,17 @@ void AddNodes(const LoopSnapshot& loop, Page& page) {
   page.Counter("berth_attempts_unknown_total",
                "Attempts that agents have and that belong to no job known here.",
                loop.attempts_unknown_total);
+  page.Gauge("berth_attempts_quarantined",
+             "Attempts that run on connected nodes and are not known here, after a restore.",
+             static_cast<double>(loop.attempts_quarantined));
+  ByLabel reconciled;
+  for (size_t i = 0; i < loop.reconciled_total.size(); ++i) {
+    reconciled.emplace_back(ToString(static_cast<scheduler::Reconciled>(i)),
+                            static_cast<double>(loop.reconciled_total[i]));
+  }
+  page.Add(CounterFamily("berth_reconciled_attempts_total",
+                         "Attempts of agents that connected, by what became of them.", "outcome",
+                         reconciled));
 }
 
 void AddResources(const LoopSnapshot& loop, Page& page) {

@@ -238,6 +238,8 @@ void Loop::Impl::Publish() {
   s.heartbeats_total = counters.heartbeats;
   s.attempts_unknown_total = counters.attempts_unknown;
   s.attempts_lost_total = counters.attempts_lost;
+  s.attempts_quarantined = cluster.quarantined();
+  s.reconciled_total = counters.reconciled;
   for (ResourceIndex i = 0; i < cluster.nodes().resource_count(); ++i) {
     LoopSnapshot::ResourceTotals totals;
     totals.resource = state::ResourceName(cluster.nodes().names(), i);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "berth/resources.h"
+#include "scheduler/reconciled.h"
 #include "state/commands.h"
 #include "state/task_lifecycle.h"
 
@@ -50,6 +51,8 @@ struct LoopSnapshot {
   uint64_t heartbeats_total = 0;
   uint64_t attempts_unknown_total = 0;
   uint64_t attempts_lost_total = 0;
+  uint64_t attempts_quarantined = 0;
+  ReconciledCounts reconciled_total{};
   struct ResourceTotals {
     std::string resource;
     int64_t capacity = 0;   // quanta

@@ -122,6 +122,7 @@ void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) 
     if (found != reports.end()) {
       const state::AttemptReport& report = *found->second;
       if (report.started && row.attempt.started_unix_ms == 0) AttemptStarted(key, *report.started);
+      Count(report.ended ? Reconciled::kEnded : Reconciled::kGoesOn);
       if (report.ended) {
         AttemptFinished(key, *report.ended);
       } else if (row.state == TaskState::kBound) {
@@ -136,6 +137,7 @@ void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) 
       }
     } else if (knows_us && row.start_sequence > heard && row.state == TaskState::kStopping) {
       // It was never told to start, and will not be: a directive of an old session is refused.
+      Count(Reconciled::kNeverTold);
       state::AttemptFinish finish;
       finish.end = AttemptEnd::kCancelled;
       finish.reason = Reason::kCancelledByUser;
@@ -145,6 +147,7 @@ void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) 
     } else {
       // It was heard and is gone; or the agent has lost its journal, and may have started it: that
       // attempt is never sent again.
+      Count(Reconciled::kLost);
       state::AttemptFinish finish;
       finish.end = AttemptEnd::kLost;
       finish.reason = Reason::kAttemptUnknownToNode;
@@ -158,6 +161,7 @@ void Turn::Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us) 
   for (const auto& [sequence, what] : again) {
     const auto& [key, is_stop] = what;
     const JobRow& job = *state_->FindJob(key.job);
+    Count(is_stop ? Reconciled::kStopAgain : Reconciled::kStartAgain);
     is_stop ? SendStop(job, key) : SendStart(job, key);
   }
 
@@ -178,6 +182,7 @@ void Turn::ReconcileStrays(Slot slot, const state::OpenSession& hello) {
     const auto key = FindAttempt(report.attempt);
     if (key && state_->Row(*key).slot == slot) continue;  // dealt with
     if (report.ended) {
+      Count(Reconciled::kForgotten);
       Direct(slot, state::ForgetAttempt{TakeSequence(slot), report.attempt});
       continue;
     }
@@ -188,8 +193,10 @@ void Turn::ReconcileStrays(Slot slot, const state::OpenSession& hello) {
     if (state_->StraysOn(slot).at(report.attempt).is_leaving) {
       // It has been given up: another took its place, or the task has ended. It must not go on
       // beside that.
+      Count(Reconciled::kLeaving);
       Direct(slot, state::StopTask{TakeSequence(slot), report.attempt, AttemptEnd::kLost});
     } else {
+      Count(Reconciled::kUnknown);
       ++unknown;  // nothing unknown is killed
       unknown_jobs.insert(report.attempt.job);
     }

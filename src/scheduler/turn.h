@@ -19,6 +19,7 @@
 #include "pipeline/profile.h"
 #include "queue/scheduling_queue.h"
 #include "scheduler/leases.h"
+#include "scheduler/reconciled.h"
 #include "scheduler/reply.h"
 #include "state/cluster_state.h"
 #include "state/commands.h"
@@ -75,6 +76,7 @@ struct TurnCounters {
   uint64_t failed = 0;
   uint64_t cancelled = 0;
   uint64_t heartbeats = 0;
+  ReconciledCounts reconciled{};  // of agents that came back, by outcome
   uint64_t attempts_unknown = 0;  // that agents reported and nobody here knows
   uint64_t attempts_lost = 0;     // given up because their node was silent, for too long or until
                                   // it had ended them by itself
@@ -171,6 +173,7 @@ class Turn {
   Reply Do(const state::Principal& who, state::InventoryChanged& command);
   // `knows_us`: the agent's journal is the one that earlier sessions spoke with.
   void Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us);
+  void Count(Reconciled outcome) { ++counters_.reconciled[static_cast<size_t>(outcome)]; }
   // What the agent has that is no task's current attempt.
   void ReconcileStrays(Slot slot, const state::OpenSession& hello);
   // Counts attempts that an agent has and that belong to jobs unknown here, and says so.

@@ -208,6 +208,14 @@ bool ClusterState::DropStray(Slot slot, const AgentAttempt& attempt) {
   return true;
 }
 
+size_t ClusterState::quarantined() const {
+  size_t count = 0;
+  for (const auto& [slot, strays] : strays_) {
+    for (const auto& [attempt, stray] : strays) count += stray.is_leaving ? 0 : 1;
+  }
+  return count;
+}
+
 bool ClusterState::WasIssued(JobId id) const {
   return id.value / kJobsPerGeneration == meta_.generation &&
          id.value % kJobsPerGeneration < meta_.next_job;

@@ -114,6 +114,9 @@ class ClusterState {
     strays_.at(slot).at(attempt).is_leaving = true;
   }
 
+  // Attempts in quarantine, on all nodes. Cost: O(strays).
+  size_t quarantined() const;
+
   // Whether this id was given to a job since the last restore.
   bool WasIssued(JobId id) const;
 

@@ -28,7 +28,6 @@ struct RocksDbStoreOptions {
   DiskRoomOptions room;
 };
 
-
 // One process holds a data directory at a time. Every commit is one write of RocksDB's log, synced.
 //
 // Opening finds all that was committed. A log that ends in the middle of a write, as a crash leaves

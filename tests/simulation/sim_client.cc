@@ -58,12 +58,12 @@ void ClientWay::Answer(const OnReply& on_reply, absl::Status posted, scheduler::
     context_.Fault("an answer is lost");
     return;
   }
-  context_.events.After(
-      context_.Between(50, slowest_us), [this, on_reply, posted = std::move(posted),
-                                         reply = std::move(reply), line = daemon_.restores()] {
-        // What was promised before a restore is no promise any more.
-        if (line == daemon_.restores()) on_reply(posted, reply);
-      });
+  context_.events.After(context_.Between(50, slowest_us),
+                        [this, on_reply, posted = std::move(posted), reply = std::move(reply),
+                         line = daemon_.restores()] {
+                          // What was promised before a restore is no promise any more.
+                          if (line == daemon_.restores()) on_reply(posted, reply);
+                        });
 }
 
 // ---- those who submit ----

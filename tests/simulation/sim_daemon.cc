@@ -156,8 +156,8 @@ void SimDaemon::SaveSnapshot() {
 void SimDaemon::Restore() {
   if (!kept_ || life_ == nullptr) return;
   context_.Fault("berthd is restored from an older snapshot");
-  const state::ClusterMeta meta = store::RestoredMeta(kept_->meta, kept_->head,
-                                                      last_generation_ + 1, last_term_);
+  const state::ClusterMeta meta =
+      store::RestoredMeta(kept_->meta, kept_->head, last_generation_ + 1, last_term_);
   auto disk = store::MemoryDisk::Build(
       meta.cluster_id, {.epoch = meta.epoch, .term = meta.term},
       [&](const store::RecordSink& sink) -> absl::Status {
@@ -238,6 +238,13 @@ void SimDaemon::RunTurn(int64_t now_ms) {
   input.now_ms = now_ms;
   input.wall_ms = kStartsAtMs + wall_offset_ms_ + context_.events.now_us() / 1000;
   outcome.output = life_->turn->Run(std::move(input));
+  const scheduler::ReconciledCounts& reconciled = life_->turn->counters().reconciled;
+  for (size_t i = 0; i < reconciled.size(); ++i) {
+    const uint64_t since = reconciled[i] - std::exchange(life_->reconciled[i], reconciled[i]);
+    const auto outcome_name = ToString(static_cast<scheduler::Reconciled>(i));
+    if (since > 0) context_.coverage.Count("reconcile", std::string(outcome_name), since);
+  }
+  CheckLosses(outcome.output);
   life_->more_work = outcome.output.more_work;
   life_->deadline_ms = outcome.output.next_deadline_ms;
   if (context_.traces()) {
@@ -246,6 +253,39 @@ void SimDaemon::RunTurn(int64_t now_ms) {
   ledger_.CheckState(cluster());
   life_->gate->Pass(std::move(outcome));
   StartCommit();
+}
+
+// A node is given up only for its silence, and not sooner.
+void SimDaemon::CheckLosses(const scheduler::TurnOutput& output) {
+  const uint64_t lost = life_->turn->counters().attempts_lost;
+  if (std::exchange(life_->attempts_lost, lost) == lost) return;
+  for (const state::Change& change : output.batch->changes) {
+    const auto* task = std::get_if<state::TaskChange>(&change);
+    if (task == nullptr) continue;
+    const state::TaskRow& row = task->task.row;
+    const state::AttemptRow& attempt =
+        row.attempt.end == state::AttemptEnd::kNone && !row.past.empty() ? row.past.back()
+                                                                         : row.attempt;
+    if (attempt.reason != Reason::kNodeLost || !attempt.message.starts_with("node \"")) continue;
+    const state::GroupSpec& group = task->task.spec->groups[task->task.group];
+    const state::AgentAttempt name{task->task.job, task->task.group,
+                                   group.IndexAt(task->task.position), attempt.number};
+    if (!given_up_.insert(name).second) continue;
+    context_.coverage.Count("seen", group.kill_on_partition
+                                        ? "a fenced attempt is given up"
+                                        : "an attempt of a silent node is given up");
+    const int64_t after_ms = group.kill_on_partition ? options_.turn.lease_ms + group.grace_ms +
+                                                           scheduler::Leases::kFenceMarginMs
+                                                     : options_.turn.lost_after_ms;
+    const auto heard = life_->heard_us.find(attempt.node);
+    const int64_t since_us =
+        std::max(life_->started_us, heard == life_->heard_us.end() ? int64_t{0} : heard->second);
+    const int64_t silent_ms = (context_.events.now_us() - since_us) / 1000;
+    if (silent_ms + 1 < after_ms) {
+      context_.Violated("attempt " + Text(name) + " is given up after " +
+                        std::to_string(silent_ms) + " ms of silence of " + attempt.node);
+    }
+  }
 }
 
 void SimDaemon::StartCommit() {
@@ -328,6 +368,7 @@ void SimDaemon::OnAgentMessage(uint64_t stream, const std::string& bytes) {
   if (std::holds_alternative<wire::Refusal>(read)) return EndStream(stream);
   auto* body = std::get_if<state::CommandBody>(&read);
   if (body == nullptr) return;
+  life_->heard_us[session.messages.node()] = context_.events.now_us();
   if (++session.under_way >= kMostUnderWay) session.stream->PauseUp();
   const auto status = life_->gate->Post(state::CommandClass::kAgents,
                                         {.principal = AgentPrincipal(), .body = std::move(*body)},

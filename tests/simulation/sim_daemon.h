@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -94,10 +95,14 @@ class SimDaemon final : public agents::AgentLink {
     bool stalled = false;
     std::vector<std::function<void()>> deferred;
     int64_t planned_wake_us = -1;
+    scheduler::ReconciledCounts reconciled{};  // of them, in the books
+    uint64_t attempts_lost = 0;                // likewise
+    std::map<std::string, int64_t> heard_us;   // when something was taken from each node
   };
 
   void Pump();
   void RunTurn(int64_t now_ms);
+  void CheckLosses(const scheduler::TurnOutput& output);
   void StartCommit();
   void FinishCommit();
   void Die();
@@ -116,6 +121,7 @@ class SimDaemon final : public agents::AgentLink {
   std::shared_ptr<Life> life_;
   std::shared_ptr<scheduler::WatchSink> observer_;
   int starts_ = 0;
+  std::set<state::AgentAttempt> given_up_;
   int restores_ = 0;
   bool was_restored_ = false;  // and no daemon has begun on it yet
   struct Kept {
