@@ -368,7 +368,7 @@ void SimDaemon::OnAgentMessage(uint64_t stream, const std::string& bytes) {
   if (std::holds_alternative<wire::Refusal>(read)) return EndStream(stream);
   auto* body = std::get_if<state::CommandBody>(&read);
   if (body == nullptr) return;
-  life_->heard_us[session.messages.node()] = context_.events.now_us();
+  const std::string node = session.messages.node();
   if (++session.under_way >= kMostUnderWay) session.stream->PauseUp();
   const auto status = life_->gate->Post(state::CommandClass::kAgents,
                                         {.principal = AgentPrincipal(), .body = std::move(*body)},
@@ -383,6 +383,12 @@ void SimDaemon::OnAgentMessage(uint64_t stream, const std::string& bytes) {
     EndStream(stream);
   }
   Pump();
+  if (life_ == nullptr) return;
+  const Slot slot = cluster().nodes().Find(node);
+  // What comes on a stream that is not the node's session is nothing heard of it.
+  if (slot != kNoSlot && cluster().FindLink(slot)->stream == stream) {
+    life_->heard_us[node] = context_.events.now_us();
+  }
 }
 
 void SimDaemon::OnAgentGone(uint64_t stream) {
