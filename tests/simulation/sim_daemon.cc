@@ -386,7 +386,7 @@ void SimDaemon::OnAgentMessage(uint64_t stream, const std::string& bytes) {
   if (life_ == nullptr) return;
   const Slot slot = cluster().nodes().Find(node);
   // What comes on a stream that is not the node's session is nothing heard of it.
-  if (slot != kNoSlot && cluster().FindLink(slot)->stream == stream) {
+  if (status.ok() && slot != kNoSlot && cluster().FindLink(slot)->stream == stream) {
     life_->heard_us[node] = context_.events.now_us();
   }
 }
