@@ -234,7 +234,10 @@ void SimDaemon::Pump() {
 void SimDaemon::RunTurn(int64_t now_ms) {
   scheduler::TurnInput input;
   scheduler::Outcome outcome;
+  const size_t waiting = life_->gate->depth(static_cast<size_t>(state::CommandClass::kAgents));
   life_->gate->Take(kAllowance, input, outcome);
+  const size_t read =
+      waiting - life_->gate->depth(static_cast<size_t>(state::CommandClass::kAgents));
   input.now_ms = now_ms;
   input.wall_ms = kStartsAtMs + wall_offset_ms_ + context_.events.now_us() / 1000;
   outcome.output = life_->turn->Run(std::move(input));
@@ -245,6 +248,15 @@ void SimDaemon::RunTurn(int64_t now_ms) {
     if (since > 0) context_.coverage.Count("reconcile", std::string(outcome_name), since);
   }
   CheckLosses(outcome.output);
+  for (size_t i = 0; i < read; ++i) {
+    const auto [node, stream] = std::move(life_->unread.front());
+    life_->unread.pop_front();
+    const Slot slot = cluster().nodes().Find(node);
+    // What comes on a stream that is not the node's session is nothing heard of it.
+    if (slot != kNoSlot && cluster().FindLink(slot)->stream == stream) {
+      life_->heard_us[node] = context_.events.now_us();
+    }
+  }
   life_->more_work = outcome.output.more_work;
   life_->deadline_ms = outcome.output.next_deadline_ms;
   if (context_.traces()) {
@@ -378,17 +390,13 @@ void SimDaemon::OnAgentMessage(uint64_t stream, const std::string& bytes) {
                                           --applied->second.under_way;
                                           applied->second.stream->ResumeUp();
                                         });
-  if (!status.ok()) {
+  if (status.ok()) {
+    life_->unread.push_back({node, stream});
+  } else {
     context_.coverage.Count("seen", "the inbox of agents is full");
     EndStream(stream);
   }
   Pump();
-  if (life_ == nullptr) return;
-  const Slot slot = cluster().nodes().Find(node);
-  // What comes on a stream that is not the node's session is nothing heard of it.
-  if (status.ok() && slot != kNoSlot && cluster().FindLink(slot)->stream == stream) {
-    life_->heard_us[node] = context_.events.now_us();
-  }
 }
 
 void SimDaemon::OnAgentGone(uint64_t stream) {
@@ -397,7 +405,9 @@ void SimDaemon::OnAgentGone(uint64_t stream) {
       life_->gate->Post(state::CommandClass::kAgents,
                         {.principal = AgentPrincipal(), .body = state::CloseSession{stream}},
                         [](const scheduler::Reply&) {});
-  if (!status.ok()) {
+  if (status.ok()) {
+    life_->unread.push_back({"", stream});
+  } else {
     context_.events.After(10'000, [this, life = life_, stream] {
       if (life == life_) Enter([this, stream] { OnAgentGone(stream); });
     });
