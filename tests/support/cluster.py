@@ -66,7 +66,10 @@ class Daemon:
         return self.process is not None and self.process.poll() is None
 
     def signal(self, number):
+        """SIGSTOP: returns when it stands still."""
         self.process.send_signal(number)
+        if number == signal.SIGSTOP:
+            wait_until(lambda: processes.is_stopped(self.pid), f"{self.program} to stand still")
 
     def kill(self):
         """kill -9: no chance to tidy up."""
