@@ -172,7 +172,7 @@ class SnapshotTest(cluster.IntegrationTest):
         berth.start_berthd()
         berth.wait_for_nodes()
         berth.ok("wait", job)
-        # Not the first one a second time, and no number that the time before the restore may have given.
+        # Not the first one a second time, and above all of the generation before (state/generation.h).
         self.assertEqual([1_000_001], [task["attempt"]["number"] for task in berth.tasks(job)])
 
     def test_a_task_that_still_runs_is_kept(self):
