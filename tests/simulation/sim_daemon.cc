@@ -56,7 +56,9 @@ SimDaemon::SimDaemon(Context& context, Ledger& ledger, const PluginRegistry& reg
       disk_(std::make_shared<store::MemoryDisk>()),
       observer_(std::make_shared<Observer>(ledger)) {}
 
-SimDaemon::~SimDaemon() = default;
+SimDaemon::~SimDaemon() {
+  if (life_ != nullptr) life_->deferred.clear();  // what waits there holds it
+}
 
 // ---- its life ----
 
@@ -105,6 +107,7 @@ void SimDaemon::Start() {
 
 void SimDaemon::Die() {
   for (auto& [stream, session] : life_->sessions) session.stream->CloseFromDaemon();
+  life_->deferred.clear();
   life_.reset();
   context_.events.After(context_.Between(50'000, 15'000'000), [this] { Start(); });
 }

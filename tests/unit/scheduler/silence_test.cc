@@ -295,8 +295,7 @@ TEST_F(FenceTest, ANodeOnWhichItRunsNeverthelessEndsItFirst) {
   Pass(kFencedMs);
   AttemptReport report{.attempt = fenced_attempt_, .phase = AttemptPhase::kRunning};
   report.holding.requests.builtin = {700, 100, 0, 0};
-  const uint64_t again =
-      Return({{.attempt = attempt_, .phase = AttemptPhase::kRunning}, report});
+  const uint64_t again = Return({{.attempt = attempt_, .phase = AttemptPhase::kRunning}, report});
   const auto stops = loop_.TakeDirectives<state::StopTask>(again);
   ASSERT_EQ(stops.size(), 1u);
   EXPECT_EQ(stops[0].attempt, fenced_attempt_);
