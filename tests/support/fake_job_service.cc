@@ -45,13 +45,13 @@ class FakeJobService::Jobs final : public v1::JobService::Service {
 
   grpc::Status SubmitJob(grpc::ServerContext*, const v1::SubmitJobRequest* request,
                          v1::SubmitJobResponse* response) override {
-    if (grpc::Status status = fake_.Note("SubmitJob"); !status.ok()) return status;
+    const auto keep = [&] { fake_.submissions_.push_back(*request); };
+    if (grpc::Status status = fake_.Note("SubmitJob", keep); !status.ok()) return status;
     v1::Job job;
     std::vector<v1::Task> tasks;
     std::function<void(const v1::SubmitJobRequest&, v1::SubmitJobResponse&)> then;
     {
       std::unique_lock lock(fake_.mutex_);
-      fake_.submissions_.push_back(*request);
       job.set_id(std::to_string(fake_.next_job_++));
       then = fake_.on_submit_;
     }
@@ -203,9 +203,9 @@ class FakeJobService::Jobs final : public v1::JobService::Service {
 
   grpc::Status Cancel(grpc::ServerContext*, const v1::CancelRequest* request,
                       v1::CancelResponse* response) override {
-    if (grpc::Status status = fake_.Note("Cancel"); !status.ok()) return status;
+    const auto keep = [&] { fake_.cancellations_.push_back(*request); };
+    if (grpc::Status status = fake_.Note("Cancel", keep); !status.ok()) return status;
     std::unique_lock lock(fake_.mutex_);
-    fake_.cancellations_.push_back(*request);
     for (const std::string& id : request->ids()) {
       v1::CancelResult& result = *response->add_results();
       result.set_id(id);
@@ -391,12 +391,15 @@ void FakeJobService::Restart() {
   Start();
 }
 
-grpc::Status FakeJobService::Note(const std::string& call) {
+grpc::Status FakeJobService::Note(const std::string& call, const std::function<void()>& keep) {
   std::unique_lock lock(mutex_);
   ++calls_[call];
   changed_.notify_all();
   std::vector<grpc::Status>& failures = failures_[call];
-  if (failures.empty()) return grpc::Status::OK;
+  if (failures.empty()) {
+    if (keep) keep();
+    return grpc::Status::OK;
+  }
   const grpc::Status failure = failures.front();
   failures.erase(failures.begin());
   return failure;

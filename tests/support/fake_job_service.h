@@ -96,7 +96,8 @@ class FakeJobService {
   void Start();
   void Stop();
   // Counts a call; the error it is to fail with, or OK.
-  grpc::Status Note(const std::string& call);
+  // `keep` runs with the call being counted, so that who waits for the count finds what was kept.
+  grpc::Status Note(const std::string& call, const std::function<void()>& keep = nullptr);
   void Announce(v1::WatchEvent event);
 
   const TempDir dir_;
