@@ -35,14 +35,19 @@ class SnapshotCallTest : public ServerTest {
     return wire::FromGrpcStatus(stream->Finish());
   }
 
+  // What the source of a snapshot uses is used on the server's thread, which ends with the server:
+  // after a test's own variables are gone.
+  std::string sent_;
+  int calls_ = 0;
+  std::promise<void> began_;
+  std::promise<absl::Status> ended_;
   grpc::ClientContext context_;
 };
 
 TEST_F(SnapshotCallTest, AllOfItComesInOrderInMessagesOfBoundedSize) {
-  std::string sent;
-  for (int i = 0; i < 300'000; ++i) sent += std::to_string(i);
-  admin_.save_snapshot = [&](const auto& sink) {
-    std::string_view rest = sent;
+  for (int i = 0; i < 300'000; ++i) sent_ += std::to_string(i);
+  admin_.save_snapshot = [this](const auto& sink) {
+    std::string_view rest = sent_;
     for (size_t size = 1; !rest.empty(); size *= 3) {
       if (const absl::Status taken = sink(rest.substr(0, size)); !taken.ok()) return taken;
       rest.remove_prefix(std::min(size, rest.size()));
@@ -59,7 +64,7 @@ TEST_F(SnapshotCallTest, AllOfItComesInOrderInMessagesOfBoundedSize) {
     received += response.data();
   }
   EXPECT_TRUE(stream->Finish().ok());
-  EXPECT_EQ(received, sent);
+  EXPECT_EQ(received, sent_);
 }
 
 TEST_F(SnapshotCallTest, OnlyOperatorsGetOneAndTheLoopHearsOfOthers) {
@@ -90,18 +95,16 @@ TEST_F(SnapshotCallTest, AnErrorOfTheStoreIsItsEnd) {
 TEST_F(SnapshotCallTest, ASecondOneIsRefusedUntilTheFirstIsDone) {
   std::promise<void> go;
   std::shared_future<void> going = go.get_future().share();
-  std::promise<void> began;
-  int calls = 0;
-  admin_.save_snapshot = [&](const auto& sink) {
-    if (++calls == 1) {
-      began.set_value();
+  admin_.save_snapshot = [this, going](const auto& sink) {
+    if (++calls_ == 1) {
+      began_.set_value();
       going.wait();
     }
     return sink("state");
   };
   Start();
   Stream first = admin_stub_->SaveSnapshot(&context_, {});
-  began.get_future().wait();
+  began_.get_future().wait();
   grpc::ClientContext second_context;
   Stream second = admin_stub_->SaveSnapshot(&second_context, {});
   const wire::Refusal refusal = End(second);
@@ -122,12 +125,11 @@ TEST_F(SnapshotCallTest, ASecondOneIsRefusedUntilTheFirstIsDone) {
 }
 
 TEST_F(SnapshotCallTest, AReaderThatGoesEndsTheReadingOfTheStore) {
-  std::promise<absl::Status> ended;
-  admin_.save_snapshot = [&](const auto& sink) {
+  admin_.save_snapshot = [this](const auto& sink) {
     const std::string piece(size_t{1} << 20, 'x');
     absl::Status status;
     while (status.ok()) status = sink(piece);
-    ended.set_value(status);
+    ended_.set_value(status);
     return status;
   };
   Start();
@@ -135,17 +137,16 @@ TEST_F(SnapshotCallTest, AReaderThatGoesEndsTheReadingOfTheStore) {
   v1::SaveSnapshotResponse response;
   ASSERT_TRUE(stream->Read(&response));
   context_.TryCancel();
-  EXPECT_FALSE(ended.get_future().get().ok());
+  EXPECT_FALSE(ended_.get_future().get().ok());
   EXPECT_EQ(End(stream).code, absl::StatusCode::kCancelled);
 }
 
 TEST_F(SnapshotCallTest, AServerThatStopsDoesNotWaitForAReaderThatStandsStill) {
-  std::promise<absl::Status> ended;
-  admin_.save_snapshot = [&](const auto& sink) {
+  admin_.save_snapshot = [this](const auto& sink) {
     const std::string piece(size_t{1} << 20, 'x');
     absl::Status status;
     while (status.ok()) status = sink(piece);
-    ended.set_value(status);
+    ended_.set_value(status);
     return status;
   };
   Start();
@@ -153,7 +154,7 @@ TEST_F(SnapshotCallTest, AServerThatStopsDoesNotWaitForAReaderThatStandsStill) {
   v1::SaveSnapshotResponse response;
   ASSERT_TRUE(stream->Read(&response));
   server_->Stop(std::chrono::milliseconds(0));
-  EXPECT_FALSE(ended.get_future().get().ok());
+  EXPECT_FALSE(ended_.get_future().get().ok());
 }
 
 }  // namespace
