@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -354,6 +355,44 @@ TEST_F(QuarantineTest, ATaskThatBacksOffTakesItsAttemptAndStopsWaiting) {
   loop_.now_ms += 10 * 60 * 1000;
   loop_.ReportExit(loop_.next_stream - 1, later.attempt, 0);
   EXPECT_EQ(loop_.StateOf(job), TaskState::kSucceeded);
+}
+
+TEST_F(QuarantineTest, DevicesStayThoseThatItHas) {
+  auto spec = std::make_shared<state::JobSpec>();
+  spec->ns = "default";
+  spec->queue = "default";
+  spec->profile = "default";
+  spec->groups.resize(1);
+  spec->groups[0].ranges = {{0, 0, 1}};
+  spec->groups[0].needs.requests.builtin = {1000, 1024, 0, 0};
+  spec->groups[0].needs.devices = {{.kind = "gpu", .share_milli = 500, .memory_mib = 100}};
+  const Reply submitted = loop_.Ask(
+      state::SubmitJob{.spec = spec, .blob = std::make_shared<const std::string>("content")});
+  ASSERT_TRUE(submitted.status.ok()) << submitted.status;
+  const JobId job = std::get<SubmitReply>(submitted.body).job;
+
+  AttemptReport whole = Running(job, 0, 1, 1000);
+  whole.holding.device_ids = {"G0"};
+  AttemptReport share = Running(job, 0, 2, 1000);
+  share.holding.device_ids = {"G1"};
+  share.holding.device_share_milli = 500;
+  share.holding.device_memory_mib = 100;
+  state::OpenSession hello = TurnHarness::Hello("gpu-1", 90, 2000);
+  hello.node.devices = {{.id = "G0", .kind = "gpu", .memory_mib = 1000},
+                        {.id = "G1", .kind = "gpu", .memory_mib = 1000}};
+  hello.attempts = {whole, share};
+  ASSERT_TRUE(loop_.Ask(hello).status.ok());
+  const auto held = [&] {
+    const auto devices = loop_.Get<NodeReply>(state::GetNode{"gpu-1"}).node.devices;
+    return std::vector<int>{devices.at(0).allocated_milli, devices.at(1).allocated_milli};
+  };
+  EXPECT_THAT(held(), ElementsAre(1000, 500));
+  EXPECT_EQ(Only(StrayAction::kAdopt, {TaskRef(job, 0, 2)}).reason, Reason::kNone);
+  EXPECT_THAT(loop_.TaskOf(job).row.attempt.device_ids, ElementsAre("G1"));
+  EXPECT_THAT(held(), ElementsAre(1000, 500));
+  loop_.ReportExit(90, share.attempt, 0);
+  EXPECT_EQ(loop_.StateOf(job), TaskState::kSucceeded);
+  EXPECT_THAT(held(), ElementsAre(1000, 0));
 }
 
 // ---- what is not adopted ----
