@@ -22,6 +22,7 @@ namespace {
 
 constexpr int64_t kSweepMs = 3600 * 1000;
 constexpr int64_t kTendMs = 5000;
+constexpr int64_t kCleanUpMs = 30'000;
 constexpr int64_t kFirstRetryMs = 100;
 constexpr int64_t kMostRetryMs = 10'000;
 
@@ -162,10 +163,17 @@ absl::Status Agent::Run() {
 
 void Agent::Begin() {
   // Effects of Began wait for the journal when it is new; then there is nothing to adopt.
-  runner_->CleanUp([this](const AttemptKey& key) { return core_->Knows(key); });
+  // What the journal does not know berthd does not know either, once it is told: it must be gone
+  // before its room is given to others. What no signal ends must not keep the node away for ever.
+  runner_->CleanUp([this](const AttemptKey& key) { return core_->Knows(key); },
+                   [this] { StartLink(); });
+  loop_.At(clock_.MonotonicMs() + kCleanUpMs, [this] { StartLink(); });
   SweepOutput();
   TendTasks();
-  link_->Start();
+}
+
+void Agent::StartLink() {
+  if (!std::exchange(dials_, true)) link_->Start();
 }
 
 void Agent::Stop() {

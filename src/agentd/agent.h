@@ -71,6 +71,7 @@ class Agent final : private AgentHands {
   absl::Status Prepare();
   absl::StatusOr<JournalFile> OpenJournal();
   void Begin();
+  void StartLink();
   void Report(Event event) { pump_->Report(std::move(event)); }
 
   void EndOfTurn();
@@ -117,6 +118,7 @@ class Agent final : private AgentHands {
   std::unique_ptr<Journal> journal_;
   base::WorkThread sweeper_{"sweeper"};
 
+  bool dials_ = false;
   absl::Status fatal_;
 };
 

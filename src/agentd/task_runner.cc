@@ -23,7 +23,7 @@ namespace {
 
 constexpr int64_t kLookAgainMs = 20;
 constexpr int64_t kMostRetryMs = 10'000;
-constexpr int64_t kDiscardAgainMs = 1000;
+constexpr int64_t kDiscardAgainMs = 100;
 constexpr int kMostLooks = 500;
 constexpr size_t kNoticesAtOnce = 32;
 
@@ -413,25 +413,40 @@ void TaskRunner::AwaitStart(const AttemptKey& key) {
   parts_.loop.At(parts_.clock.MonotonicMs() + kLookAgainMs, [this, key] { AwaitStart(key); });
 }
 
-void TaskRunner::CleanUp(const std::function<bool(const AttemptKey&)>& known) {
+void TaskRunner::CleanUp(const std::function<bool(const AttemptKey&)>& known,
+                         std::function<void()> done) {
+  cleaned_up_ = std::move(done);
   for (const AttemptKey& key : parts_.store.List()) {
-    if (!known(key)) Discard(key, known, 0);
+    if (!known(key)) discarding_.insert(key);
   }
+  for (const AttemptKey& key : std::set<AttemptKey>(discarding_)) Discard(key, known, 0);
   RemoveLeftovers();
+  if (discarding_.empty() && cleaned_up_) std::exchange(cleaned_up_, nullptr)();
 }
 
-// Until nothing is left of it, or a new attempt has its name.
 void TaskRunner::Discard(const AttemptKey& key, const std::function<bool(const AttemptKey&)>& known,
                          int tries) {
+  if (!TryDiscard(key, known, tries == 0)) {
+    parts_.loop.At(parts_.clock.MonotonicMs() + kDiscardAgainMs,
+                   [this, key, known, tries] { Discard(key, known, tries + 1); });
+    return;
+  }
+  discarding_.erase(key);
+  if (tries > 0 && discarding_.empty() && cleaned_up_) std::exchange(cleaned_up_, nullptr)();
+}
+
+bool TaskRunner::TryDiscard(const AttemptKey& key,
+                            const std::function<bool(const AttemptKey&)>& known, bool is_first) {
+  if (known(key)) return true;
   const std::string directory = parts_.store.Directory(key);
   base::UniqueFd status(shim::OpenLockedStatus(directory));
   if (status.valid()) {
     status.reset();
     parts_.store.Tidy(key, false);
-    return;
+    return true;
   }
-  if (status.get() == -ENOENT) return;
-  if (tries == 0) {
+  if (status.get() == -ENOENT) return true;
+  if (is_first) {
     BERTH_LOG_WARN("attempt {} runs here and the journal does not know it: killed", ToString(key));
   }
   const std::string path = directory + "/" + shim::kStatusFileName;
@@ -440,9 +455,7 @@ void TaskRunner::Discard(const AttemptKey& key, const std::function<bool(const A
   const base::UniqueFd pidfd(note ? shim::OpenPidFd(note->shim_pid) : -1);
   // Still locked after that: it is the shim's.
   if (pidfd.valid() && flock(fd.get(), LOCK_EX | LOCK_NB) != 0) shim::QueueStop(pidfd.get(), 0);
-  parts_.loop.At(parts_.clock.MonotonicMs() + kDiscardAgainMs, [this, key, known, tries] {
-    if (!known(key)) Discard(key, known, tries + 1);
-  });
+  return false;
 }
 
 void TaskRunner::RemoveLeftovers() {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,8 +62,9 @@ class TaskRunner {
 
   // After the last Inspect(): ends the shims of attempts that `known` does not know, and removes
   // the files and cgroups that belong to no attempt; the cgroups when each search has found whose
-  // is whose.
-  void CleanUp(const std::function<bool(const AttemptKey&)>& known);
+  // is whose. `done` is called once none of those shims is left: what berthd places here from then
+  // on meets nothing that it does not know of.
+  void CleanUp(const std::function<bool(const AttemptKey&)>& known, std::function<void()> done);
 
   // Keeps the output of running attempts within bounds, and removes cgroups that could not be
   // removed before. To be called now and then.
@@ -121,6 +123,9 @@ class TaskRunner {
   TaskCgroup EndSearch(const AttemptKey& key);
   void Discard(const AttemptKey& key, const std::function<bool(const AttemptKey&)>& known,
                int tries);
+  // True: nothing is left of it, or a new attempt has its name.
+  bool TryDiscard(const AttemptKey& key, const std::function<bool(const AttemptKey&)>& known,
+                  bool is_first);
   void RemoveLeftovers();
   void AwaitStart(const AttemptKey& key);
 
@@ -133,6 +138,9 @@ class TaskRunner {
   std::map<AttemptKey, Shim> shims_;
   std::map<pid_t, AttemptKey> by_pid_;
   // Cgroups of nobody are to be removed once it is known which have an owner.
+  // Attempts that nobody knows and whose shims have not ended yet, and who waits for that.
+  std::set<AttemptKey> discarding_;
+  std::function<void()> cleaned_up_;
   bool leftovers_wait_ = false;
 };
 

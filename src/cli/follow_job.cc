@@ -338,7 +338,7 @@ class Follower {
     // Attempts that came and went between two messages have output, too.
     int32_t& known = attempts_known_[task.id()];
     // Numbers leap at a restore: no more of them than there were attempts.
-    const int32_t first = std::max(known + 1, attempt.number() - task.attempts() + 1);
+    const int32_t first = std::max(known + 1, attempt.number() - std::max(task.attempts(), 1) + 1);
     for (int32_t number = first; number <= attempt.number(); ++number) {
       AttemptOutput output;
       output.task = task;

@@ -440,8 +440,9 @@ int Serve(const std::string& path, const config::BerthdConfig& config) {
       continue;
     }
     BERTH_LOG_INFO("stopping: {}; tasks run on", signal == SIGINT ? "SIGINT" : "SIGTERM");
-    // A second one does not wait.
-    std::signal(signal, SIG_DFL);
+    // A second one does not wait. But there is nothing to read anew any more.
+    for (const int end : {SIGTERM, SIGINT}) std::signal(end, SIG_DFL);
+    std::signal(SIGHUP, SIG_IGN);
     pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
     NotifyOrWarn("STOPPING=1");
     daemon.Stop();

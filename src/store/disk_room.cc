@@ -63,6 +63,15 @@ absl::Status DiskRoom::Check() const {
       " no new work is taken; make room there. What was taken goes on");
 }
 
+absl::Status DiskRoom::CheckOpening(uint64_t bytes) const {
+  const uint64_t left = free_bytes_(directory_);
+  if (left >= bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError("data directory \"" + directory_ + "\": only " + Words(left) +
+                                      " are left on its file system, and to open its database may "
+                                      "take " +
+                                      Words(bytes) + "; make room there, then start berthd again");
+}
+
 void DiskRoom::Lay() {
   const base::UniqueFd fd(
       ::open(ballast_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));

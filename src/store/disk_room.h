@@ -37,6 +37,9 @@ class DiskRoom {
   // RESOURCE_EXHAUSTED: too little is left for new work. Says how much, and what to do.
   // Cost: one system call.
   absl::Status Check() const;
+  // RESOURCE_EXHAUSTED: fewer than `bytes` are left, which opening the database may write. RocksDB
+  // itself aborts the process on some of its writes that a full disk refuses.
+  absl::Status CheckOpening(uint64_t bytes) const;
 
  private:
   void Lay();

@@ -273,8 +273,12 @@ absl::Status NameTheWayOn(const absl::Status& status, const std::string& place) 
     return absl::DataLossError(
         "data directory \"" + place + "\": " + what +
         "; berthd does not start on damaged state, because what it would do then cannot be known. "
-        "Stop it and put a backup of the whole directory in its place; this version has no option "
-        "to set a single record aside. To start an empty cluster, set another dataDir");
+        "Restore a snapshot: berth admin snapshot restore FILE --data-dir " +
+        place +
+        " (berthd's own are in snapshots in it, unless `snapshots.directory` says otherwise; this "
+        "state is moved aside), or put a backup of the whole directory in its place; this version "
+        "has no option to set a single record aside. To start an empty cluster, set another "
+        "dataDir");
   }
   if (absl::IsFailedPrecondition(status)) {
     return absl::FailedPreconditionError(

@@ -8,8 +8,11 @@
 #include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
 
+#include <algorithm>
 #include <array>
+#include <filesystem>
 #include <mutex>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -74,8 +77,9 @@ absl::StatusCode CodeOf(const rocksdb::Status& status) {
 
 std::string_view WayOn(const rocksdb::Status& status) {
   if (status.IsCorruption()) {
-    return "; the database is damaged: stop berthd and put a backup of the data directory in its "
-           "place";
+    return "; the database is damaged: stop berthd, and restore a snapshot (berth admin snapshot "
+           "restore FILE --generation N, with a generation that the cluster has not had) or put a "
+           "backup of the data directory in its place";
   }
   if (status.IsNoSpace()) return "; make room on its file system, then start berthd again";
   return "; look at the disk and the kernel's log, then start berthd again";
@@ -120,6 +124,19 @@ rocksdb::Options MakeOptions(const RocksDbStoreOptions& limits) {
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
+}
+
+// What opening a database may write: its logs as tables, and a few small files of its own.
+uint64_t OpeningBytes(const std::string& database_path) {
+  constexpr uint64_t kOwnFiles = uint64_t{1} << 20;
+  uint64_t bytes = kOwnFiles;
+  std::error_code error;  // not to know is no reason to refuse
+  for (const auto& entry : std::filesystem::directory_iterator(database_path, error)) {
+    if (entry.path().extension() != ".log") continue;
+    const uint64_t size = entry.file_size(error);
+    if (!error) bytes += size;
+  }
+  return bytes;
 }
 
 // What reads share: the store at its last commit, or a snapshot.
@@ -321,6 +338,7 @@ absl::StatusOr<std::unique_ptr<RocksDbStore>> RocksDbStore::Open(const RocksDbSt
   impl->source.place = impl->directory->path();
   // Opening writes, too.
   impl->room = std::make_unique<DiskRoom>(impl->directory->path(), options.room);
+  BERTH_RETURN_IF_ERROR(impl->room->CheckOpening(OpeningBytes(impl->directory->database_path())));
 
   const rocksdb::Options db_options = MakeOptions(options);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;

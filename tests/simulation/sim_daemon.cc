@@ -56,7 +56,9 @@ SimDaemon::SimDaemon(Context& context, Ledger& ledger, const PluginRegistry& reg
       disk_(std::make_shared<store::MemoryDisk>()),
       observer_(std::make_shared<Observer>(ledger)) {}
 
-SimDaemon::~SimDaemon() = default;
+SimDaemon::~SimDaemon() {
+  if (life_ != nullptr) life_->deferred.clear();  // what waits there holds it
+}
 
 // ---- its life ----
 
@@ -105,6 +107,7 @@ void SimDaemon::Start() {
 
 void SimDaemon::Die() {
   for (auto& [stream, session] : life_->sessions) session.stream->CloseFromDaemon();
+  life_->deferred.clear();
   life_.reset();
   context_.events.After(context_.Between(50'000, 15'000'000), [this] { Start(); });
 }
@@ -234,7 +237,10 @@ void SimDaemon::Pump() {
 void SimDaemon::RunTurn(int64_t now_ms) {
   scheduler::TurnInput input;
   scheduler::Outcome outcome;
+  const size_t waiting = life_->gate->depth(static_cast<size_t>(state::CommandClass::kAgents));
   life_->gate->Take(kAllowance, input, outcome);
+  const size_t read =
+      waiting - life_->gate->depth(static_cast<size_t>(state::CommandClass::kAgents));
   input.now_ms = now_ms;
   input.wall_ms = kStartsAtMs + wall_offset_ms_ + context_.events.now_us() / 1000;
   outcome.output = life_->turn->Run(std::move(input));
@@ -245,6 +251,15 @@ void SimDaemon::RunTurn(int64_t now_ms) {
     if (since > 0) context_.coverage.Count("reconcile", std::string(outcome_name), since);
   }
   CheckLosses(outcome.output);
+  for (size_t i = 0; i < read; ++i) {
+    const auto [node, stream] = std::move(life_->unread.front());
+    life_->unread.pop_front();
+    const Slot slot = cluster().nodes().Find(node);
+    // What comes on a stream that is not the node's session is nothing heard of it.
+    if (slot != kNoSlot && cluster().FindLink(slot)->stream == stream) {
+      life_->heard_us[node] = context_.events.now_us();
+    }
+  }
   life_->more_work = outcome.output.more_work;
   life_->deadline_ms = outcome.output.next_deadline_ms;
   if (context_.traces()) {
@@ -368,7 +383,7 @@ void SimDaemon::OnAgentMessage(uint64_t stream, const std::string& bytes) {
   if (std::holds_alternative<wire::Refusal>(read)) return EndStream(stream);
   auto* body = std::get_if<state::CommandBody>(&read);
   if (body == nullptr) return;
-  life_->heard_us[session.messages.node()] = context_.events.now_us();
+  const std::string node = session.messages.node();
   if (++session.under_way >= kMostUnderWay) session.stream->PauseUp();
   const auto status = life_->gate->Post(state::CommandClass::kAgents,
                                         {.principal = AgentPrincipal(), .body = std::move(*body)},
@@ -378,7 +393,9 @@ void SimDaemon::OnAgentMessage(uint64_t stream, const std::string& bytes) {
                                           --applied->second.under_way;
                                           applied->second.stream->ResumeUp();
                                         });
-  if (!status.ok()) {
+  if (status.ok()) {
+    life_->unread.push_back({node, stream});
+  } else {
     context_.coverage.Count("seen", "the inbox of agents is full");
     EndStream(stream);
   }
@@ -391,7 +408,9 @@ void SimDaemon::OnAgentGone(uint64_t stream) {
       life_->gate->Post(state::CommandClass::kAgents,
                         {.principal = AgentPrincipal(), .body = state::CloseSession{stream}},
                         [](const scheduler::Reply&) {});
-  if (!status.ok()) {
+  if (status.ok()) {
+    life_->unread.push_back({"", stream});
+  } else {
     context_.events.After(10'000, [this, life = life_, stream] {
       if (life == life_) Enter([this, stream] { OnAgentGone(stream); });
     });

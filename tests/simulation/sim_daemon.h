@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -97,7 +98,8 @@ class SimDaemon final : public agents::AgentLink {
     int64_t planned_wake_us = -1;
     scheduler::ReconciledCounts reconciled{};  // of them, in the books
     uint64_t attempts_lost = 0;                // likewise
-    std::map<std::string, int64_t> heard_us;   // when something was taken from each node
+    std::map<std::string, int64_t> heard_us;   // when the loop read something of each node
+    std::deque<std::pair<std::string, uint64_t>> unread;  // node and stream, in the agents' inbox
   };
 
   void Pump();

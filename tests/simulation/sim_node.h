@@ -93,6 +93,10 @@ class SimNode {
   SimNode(Context& context, Ledger& ledger, uint64_t seed, std::string name, int64_t cpu_milli,
           int64_t memory_mib, Listener listener);
 
+  ~SimNode() {
+    if (agent_ != nullptr) agent_->Die();
+  }
+
   const std::string& name() const { return name_; }
   Route& route() { return route_; }
   const Route& route() const { return route_; }

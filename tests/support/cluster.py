@@ -7,7 +7,6 @@ their own, killed and removed at the end whatever happened in between.
             self.assertEqual("42\\n", berth.run("run", "-q", "--", "echo", "42").out)
 """
 import collections
-import itertools
 import json
 import os
 import pathlib
@@ -28,8 +27,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BERTH_BUILD_DIR", ROOT / "build" / "release"))
 BIN = BUILD / "bin"
 GOLDEN_NODE = {"cpu": 4, "memory": "8Gi"}
-
-_numbers = itertools.count(1)
 
 Result = collections.namedtuple("Result", "code out err")
 
@@ -69,7 +66,10 @@ class Daemon:
         return self.process is not None and self.process.poll() is None
 
     def signal(self, number):
+        """SIGSTOP: returns when it stands still."""
         self.process.send_signal(number)
+        if number == signal.SIGSTOP:
+            wait_until(lambda: processes.is_stopped(self.pid), f"{self.program} to stand still")
 
     def kill(self):
         """kill -9: no chance to tidy up."""
@@ -96,7 +96,8 @@ class Cluster:
     def __init__(self, nodes=("node-a",), berthd=None, inventory=None, isolation=None):
         """`nodes`: names. `berthd`: further keys of berthd.yaml. `inventory`: of every agent."""
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="berth-test-"))
-        self.cgroup_root = f"berth-test-{os.getpid()}-{next(_numbers)}"
+        # Not by the process's number: that is this one's alone in its own namespace only.
+        self.cgroup_root = self.directory.name
         self.http_port = free_port()
         self.socket = self.directory / "berthd.sock"
         self.address = f"unix:{self.socket}"

@@ -23,6 +23,12 @@ def is_running(pid):
     return bool(status) and status.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
 
 
+def is_stopped(pid):
+    """True when SIGSTOP has reached every thread: on a busy machine some run on for a while."""
+    return all(read_proc(pid, f"task/{thread}/stat").rpartition(b")")[2].split()[:1] == [b"T"]
+               for thread in os.listdir(f"/proc/{pid}/task"))
+
+
 def with_argument(text):
     """Processes that have `text` somewhere in their command line."""
     wanted = str(text).encode()

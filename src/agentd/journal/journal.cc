@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <chrono>
 #include <iterator>
 #include <utility>
 
@@ -12,6 +13,7 @@ namespace {
 
 // Records that may wait do so up to this many bytes.
 constexpr uint64_t kMostWaiting = 256 << 10;
+constexpr auto kLookForRoomEvery = std::chrono::seconds(1);
 
 uint64_t BytesOf(const std::vector<std::string>& records) {
   uint64_t bytes = 0;
@@ -87,12 +89,7 @@ uint64_t Journal::bytes() const {
 
 void Journal::Run() {
   for (;;) {
-    Group group;
-    {
-      base::MutexLock lock(mutex_);
-      while (!next_.urgent && !stopping_) changed_.Wait(mutex_);
-      std::swap(group, next_);
-    }
+    Group group = NextGroup();
     if (group.records.empty() && group.snapshot.empty()) return;  // stopping
     const uint64_t ticket = group.ticket;
     const absl::Status written = Write(std::move(group));
@@ -100,7 +97,30 @@ void Journal::Run() {
       callbacks_.on_error(written);
       return;
     }
-    if (ticket > 0) callbacks_.on_durable(ticket, file_.space_low());
+    if (ticket == 0) continue;
+    durable_ = ticket;
+    callbacks_.on_durable(durable_, file_.space_low());
+  }
+}
+
+Journal::Group Journal::NextGroup() {
+  for (;;) {
+    {
+      base::MutexLock lock(mutex_);
+      const auto look_again = std::chrono::steady_clock::now() + kLookForRoomEvery;
+      bool look = false;
+      while (!next_.urgent && !stopping_ && !look) {
+        if (!file_.space_low()) {
+          changed_.Wait(mutex_);
+        } else {
+          look = !changed_.WaitUntil(mutex_, look_again);
+        }
+      }
+      if (next_.urgent || stopping_) return std::exchange(next_, {});
+    }
+    // Nothing may come to be written, and nothing more would be looked at.
+    file_.Reserve();
+    if (!file_.space_low()) callbacks_.on_durable(durable_, false);
   }
 }
 

@@ -20,7 +20,9 @@ namespace berth::agentd {
 class Journal {
  public:
   struct Callbacks {
-    // Everything given with a ticket up to `ticket` is on disk. `space_low`: see JournalFile.
+    // Everything given with a ticket up to `ticket` is on disk. `space_low`: see JournalFile. Comes
+    // with the last ticket once more when there is room again after it was low, which is looked
+    // for every second.
     std::function<void(uint64_t ticket, bool space_low)> on_durable;
     std::function<void(const absl::Status& error)> on_error;
   };
@@ -59,10 +61,14 @@ class Journal {
   };
 
   void Run();
+  // Waits for a group that must be written, or for the end; looks for room meanwhile when it is
+  // low.
+  Group NextGroup();
   absl::Status Write(Group group);
 
   const Callbacks callbacks_;
-  JournalFile file_;  // the thread's
+  JournalFile file_;      // the thread's
+  uint64_t durable_ = 0;  // the thread's: the last ticket
 
   mutable base::Mutex mutex_;
   base::CondVar changed_;

@@ -58,9 +58,11 @@ absl::StatusOr<base::UniqueFd> WriteFresh(const std::string& path, std::string_v
 
 }  // namespace
 
-absl::StatusOr<JournalFile> JournalFile::Open(const std::string& path, const Visit& visit) {
+absl::StatusOr<JournalFile> JournalFile::Open(const std::string& path, const Visit& visit,
+                                              ReserveSpace reserve) {
   JournalFile file;
   file.path_ = path;
+  file.reserve_ = std::move(reserve);
   file.fd_.reset(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!file.fd_.valid()) {
     return absl::ErrnoToStatus(errno, base::A("cannot open the journal " + path));
@@ -121,14 +123,21 @@ absl::Status JournalFile::Replace(const std::vector<std::string>& records) {
 
 void JournalFile::Reserve() {
   if (reserved_to_ >= bytes_ + kReserveAgain) return;
-  if (fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(bytes_),
-                static_cast<off_t>(kReserveBytes)) == 0) {
+  const int error = reserve_(fd_.get(), bytes_, kReserveBytes);
+  if (error == 0) {
     reserved_to_ = bytes_ + kReserveBytes;
     space_low_ = false;
     return;
   }
   // A file system that cannot reserve is no reason to refuse work: only a full one is.
-  space_low_ = errno == ENOSPC || errno == EDQUOT;
+  space_low_ = error == ENOSPC || error == EDQUOT;
+}
+
+int JournalFile::ReserveOnDisk(int fd, uint64_t offset, uint64_t bytes) {
+  return fallocate(fd, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                   static_cast<off_t>(bytes)) == 0
+             ? 0
+             : errno;
 }
 
 }  // namespace berth::agentd

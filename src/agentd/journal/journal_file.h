@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,11 +24,15 @@ namespace berth::agentd {
 class JournalFile {
  public:
   using Visit = RecordVisitor;
+  // Reserves `bytes` of a file from `offset` on, its size unchanged; 0, or what errno said.
+  using ReserveSpace = std::function<int(int fd, uint64_t offset, uint64_t bytes)>;
+  static int ReserveOnDisk(int fd, uint64_t offset, uint64_t bytes);
 
   // Opens the journal at `path`, made if missing, and gives its records to `visit` in order.
   // DataLoss, with the offset and the way on, when it is damaged; the error of `visit`, with the
   // offset, when that refuses a record.
-  static absl::StatusOr<JournalFile> Open(const std::string& path, const Visit& visit);
+  static absl::StatusOr<JournalFile> Open(const std::string& path, const Visit& visit,
+                                          ReserveSpace reserve = ReserveOnDisk);
 
   // Makes the records durable, all or none. Cost: one write, one fdatasync.
   absl::Status Append(const std::vector<std::string>& records);
@@ -39,15 +44,17 @@ class JournalFile {
   [[nodiscard]] uint64_t bytes() const { return bytes_; }
   // True when no more space could be reserved ahead: notes must be kept few.
   [[nodiscard]] bool space_low() const { return space_low_; }
+  // Tries to reserve what is missing ahead. After each Append and Replace this has been done; what
+  // can change in between is a disk that was full. Cost: one system call, if anything is missing.
+  void Reserve();
   // Bytes that were cut off when it was opened.
   [[nodiscard]] uint64_t torn_bytes() const { return torn_bytes_; }
 
  private:
   JournalFile() = default;
 
-  void Reserve();
-
   std::string path_;
+  ReserveSpace reserve_;
   base::UniqueFd fd_;
   uint64_t bytes_ = 0;
   uint64_t reserved_to_ = 0;

@@ -300,19 +300,23 @@ TEST_F(CoreTest, GoesOnWithANewerTermAndCountsDirectivesOn) {
   EXPECT_EQ(HelloIn(effects).directive_sequence(), 1u);
 }
 
-TEST_F(CoreTest, CountsDirectivesAnewInANewGeneration) {
+// A daemon that was restored from an older snapshot numbers on from there; what the agent has had
+// under those numbers it must not start again.
+TEST_F(CoreTest, CountsDirectivesOnInANewGeneration) {
   Connect();
   sequence_ = 40;
   Receive(StartDirective(key_));
   generation_ = 2;
-  Connect();
-  sequence_ = 0;
+  EXPECT_EQ(HelloIn(Connect()).directive_sequence(), 41u);
+  sequence_ = 3;
   const AttemptKey other{13, 0, 0, 1};
+  EXPECT_THAT(Only<Launch>(Receive(StartDirective(other))), IsEmpty());
+  sequence_ = 41;
   EXPECT_EQ(Only<Launch>(Receive(StartDirective(other))).size(), 1u);
   Restart();
   const v1::Hello hello = HelloIn(Handle(LinkUp{9}));
   EXPECT_EQ(hello.generation(), 2u);
-  EXPECT_EQ(hello.directive_sequence(), 1u);
+  EXPECT_EQ(hello.directive_sequence(), 42u);
 }
 
 TEST_F(CoreTest, RefusesAProtocolItDoesNotSpeak) {

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -199,6 +201,28 @@ TEST_F(JournalTest, KeepsRoomAheadOfItsEnd) {
   EXPECT_FALSE(file->space_low());
 }
 
+TEST_F(JournalTest, SaysWhenNoRoomIsLeftAheadAndWhenThereIsAgain) {
+  int error = ENOSPC;
+  auto file = JournalFile::Open(
+      path_, [](std::string_view) { return absl::OkStatus(); },
+      [&](int, uint64_t, uint64_t) { return error; });
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_TRUE(file->space_low());
+  ASSERT_TRUE(file->Append({"x"}).ok());
+  EXPECT_TRUE(file->space_low());
+  error = 0;
+  file->Reserve();
+  EXPECT_FALSE(file->space_low());
+}
+
+TEST_F(JournalTest, AFileSystemThatCannotReserveIsNotFull) {
+  const auto file = JournalFile::Open(
+      path_, [](std::string_view) { return absl::OkStatus(); },
+      [](int, uint64_t, uint64_t) { return EOPNOTSUPP; });
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_FALSE(file->space_low());
+}
+
 TEST_F(JournalTest, NamesTheFileWhenItCannotBeOpened) {
   const auto opened = JournalFile::Open("/no/such/place/journal",
                                         [](std::string_view) { return absl::OkStatus(); });
@@ -236,6 +260,29 @@ TEST_F(JournalThreadTest, TellsWhenARecordIsDurable) {
   journal->Append({"a"}, 1);
   WaitFor(1);
   EXPECT_THAT(Read(), ElementsAre("a"));
+}
+
+TEST_F(JournalThreadTest, TellsOfRoomThoughNothingIsWritten) {
+  std::atomic<int> error = ENOSPC;
+  bool low = false;
+  auto file = JournalFile::Open(
+      path_, [](std::string_view) { return absl::OkStatus(); },
+      [&](int, uint64_t, uint64_t) { return error.load(); });
+  ASSERT_TRUE(file.ok()) << file.status();
+  Journal journal(*std::move(file), {[&](uint64_t ticket, bool space_low) {
+                                       base::MutexLock lock(mutex_);
+                                       durable_ = ticket;
+                                       low = space_low;
+                                       changed_.NotifyAll();
+                                     },
+                                     [](const absl::Status& failed) { ADD_FAILURE() << failed; }});
+  journal.Append({"a"}, 7);
+  WaitFor(7);
+  base::MutexLock lock(mutex_);
+  EXPECT_TRUE(low);
+  error = 0;
+  while (low) changed_.Wait(mutex_);
+  EXPECT_EQ(durable_, 7u);
 }
 
 TEST_F(JournalThreadTest, WritesManyCallersRecordsInFewerGroups) {

@@ -172,7 +172,7 @@ TEST_F(TaskRunnerTest, LeavesTheCgroupOfALiveAttemptToIt) {
   Attempt(never, "task-5").reset();
 
   for (const AttemptKey& key : {key_, before, never, other_}) runner_.Inspect(key);
-  runner_.CleanUp([](const AttemptKey&) { return true; });
+  runner_.CleanUp([](const AttemptKey&) { return true; }, [] {});
   EXPECT_EQ(std::get<TaskStarted>(NextEvent()).key, key_);
   EXPECT_EQ(std::get<TaskLost>(NextEvent()).key, key_);
   EXPECT_EQ(std::get<TaskStarted>(NextEvent()).key, before);
@@ -211,7 +211,7 @@ TEST_P(ShortOfDescriptorsTest, NeitherEndsNorStartsWhatMayRun) {
   {
     const FewDescriptors few(GetParam());
     runner_.Inspect(key_);
-    runner_.CleanUp([](const AttemptKey&) { return true; });
+    runner_.CleanUp([](const AttemptKey&) { return true; }, [] {});
   }
   EXPECT_THAT(events_, IsEmpty());
   EXPECT_THAT(cgroups_.killed, IsEmpty());
@@ -260,10 +260,20 @@ TEST_F(TaskRunnerTest, WhatHasNoDirectoryWasNeverStarted) {
 
 TEST_F(TaskRunnerTest, RemovesWhatNoJournalKnowsOnceItsShimHasGone) {
   base::UniqueFd status = Attempt(key_, "task-5");
-  runner_.CleanUp([](const AttemptKey&) { return false; });
+  bool is_clean = false;
+  runner_.CleanUp([](const AttemptKey&) { return false; }, [&] { is_clean = true; });
   EXPECT_THAT(store_.List(), ElementsAre(key_));
+  EXPECT_FALSE(is_clean);
   status.reset();
-  RunUntil([&] { return store_.List().empty(); });
+  RunUntil([&] { return is_clean; });
+  EXPECT_THAT(store_.List(), IsEmpty());
+}
+
+TEST_F(TaskRunnerTest, IsCleanAtOnceWhenTheJournalKnowsEverything) {
+  const base::UniqueFd status = Attempt(key_, "task-5");
+  bool is_clean = false;
+  runner_.CleanUp([](const AttemptKey&) { return true; }, [&] { is_clean = true; });
+  EXPECT_TRUE(is_clean);
 }
 
 }  // namespace

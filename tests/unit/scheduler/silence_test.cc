@@ -293,14 +293,16 @@ TEST_F(FenceTest, ANodeThatReturnsTellsOfWhatItHasEnded) {
 
 TEST_F(FenceTest, ANodeOnWhichItRunsNeverthelessEndsItFirst) {
   Pass(kFencedMs);
-  const uint64_t again = Return({{.attempt = attempt_, .phase = AttemptPhase::kRunning},
-                                 {.attempt = fenced_attempt_, .phase = AttemptPhase::kRunning}});
+  AttemptReport report{.attempt = fenced_attempt_, .phase = AttemptPhase::kRunning};
+  report.holding.requests.builtin = {700, 100, 0, 0};
+  const uint64_t again = Return({{.attempt = attempt_, .phase = AttemptPhase::kRunning}, report});
   const auto stops = loop_.TakeDirectives<state::StopTask>(again);
   ASSERT_EQ(stops.size(), 1u);
   EXPECT_EQ(stops[0].attempt, fenced_attempt_);
-  EXPECT_FALSE(Ready("n1"));
+  const auto allocated = [&] { return loop_.turn().state().nodes().allocated(kCpu)[0]; };
+  const int32_t before = allocated();
   loop_.ReportExit(again, fenced_attempt_, 143);
-  EXPECT_TRUE(Ready("n1"));
+  EXPECT_EQ(allocated(), before - 700);
 }
 
 TEST_F(FenceTest, ItsEndOnTheNodeCountsAsALoss) {

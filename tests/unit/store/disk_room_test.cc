@@ -50,6 +50,17 @@ TEST_F(DiskRoomTest, NewWorkIsRefusedBelowTheMarkInWords) {
                     HasSubstr("below 16Mi no new work is taken"), HasSubstr("make room there")));
 }
 
+TEST_F(DiskRoomTest, AnOpeningThatMayNotFitIsRefusedInWords) {
+  const DiskRoom room = Open();
+  free_ = 3 * kMi;
+  EXPECT_TRUE(room.CheckOpening(3 * kMi).ok());
+  const absl::Status status = room.CheckOpening(4 * kMi);
+  EXPECT_TRUE(absl::IsResourceExhausted(status));
+  EXPECT_THAT(base::S(status.message()),
+              AllOf(HasSubstr("\"" + directory_.path() + "\": only 3Mi are left"),
+                    HasSubstr("may take 4Mi; make room there, then start berthd again")));
+}
+
 TEST_F(DiskRoomTest, BallastIsGivenUpWhenLittleIsLeftAndLaidInWhenThereIsPlenty) {
   DiskRoom room = Open();
   free_ = 2 * kMi;
