@@ -64,6 +64,10 @@ enum class Reason : uint16_t {
   kTooSlow = 416,
   kAlreadyEnded = 417,
   kDiskFull = 418,
+  kJobUnknown = 419,
+  kTaskNotWaiting = 420,
+  kAttemptOutdated = 421,
+  kAttemptDiffers = 422,
 };
 
 }  // namespace berth

@@ -211,6 +211,7 @@ v1::Node ToProto(const state::NodeView& node) {
   *out.mutable_allocated() = wire::ToResources(node.allocated);
   *out.mutable_usage() = wire::ToProto(node.usage);
   out.set_tasks(node.tasks);
+  out.set_quarantined_attempts(node.quarantined);
   out.set_agent_version(spec.agent_version);
   out.set_isolation(spec.isolation);
   out.set_registered_unix_ms(node.registered_unix_ms);
@@ -231,6 +232,32 @@ v1::Node ToProto(const state::NodeView& node) {
   }
   out.mutable_data_sets()->Swap(inventory.mutable_data_sets());
   out.mutable_models()->Swap(inventory.mutable_models());
+  return out;
+}
+
+v1::ReconcileResult ToProto(const scheduler::SettleReply::Result& result, const std::string& id) {
+  v1::ReconcileResult out;
+  out.set_id(id);
+  out.set_reason(static_cast<v1::ReasonCode>(result.reason));
+  out.set_message(result.message);
+  if (!result.stray) return out;
+  const state::StrayView& stray = *result.stray;
+  const state::AttemptHolding& holding = stray.holding;
+  const std::string attempt_id = state::StrayIdText(stray.attempt, holding);
+  out.set_id(attempt_id);
+  v1::QuarantinedAttempt& attempt = *out.mutable_attempt();
+  attempt.set_node(stray.node);
+  attempt.set_job_id(std::to_string(stray.attempt.job.value));
+  attempt.set_task_id(attempt_id.substr(0, attempt_id.rfind('#')));
+  attempt.set_attempt(stray.attempt.attempt);
+  attempt.set_job_name(holding.job_name);
+  attempt.set_namespace_(holding.ns);
+  *attempt.mutable_resources() = wire::ToResources(holding.requests);
+  attempt.mutable_device_ids()->Assign(holding.device_ids.begin(), holding.device_ids.end());
+  attempt.set_device_share_milli(holding.device_share_milli);
+  attempt.set_started_unix_ms(stray.started_unix_ms);
+  attempt.set_quarantined_unix_ms(stray.since_unix_ms);
+  attempt.set_job_known(stray.job_known);
   return out;
 }
 

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "berth/v1/admin.pb.h"
 #include "berth/v1/agent.pb.h"
 #include "berth/v1/types.pb.h"
 #include "scheduler/reply.h"
@@ -26,6 +27,8 @@ v1::Task ToProto(const state::TaskStatusView& task);
 v1::Node ToProto(const state::NodeView& node);
 
 v1::Decision ToProto(const state::Decision& decision, const std::string& node);
+// `id`: of what was not found, as the request has it.
+v1::ReconcileResult ToProto(const scheduler::SettleReply::Result& result, const std::string& id);
 v1::Explanation ToProto(const scheduler::ExplainReply& reply);
 
 v1::Placeability ToProto(pipeline::Placeability placeability);

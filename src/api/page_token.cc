@@ -11,9 +11,9 @@
 namespace berth::api {
 namespace {
 
-// Text of version 1: "1/EPOCH/JOB/GROUP/POSITION/NAME/HASH", in URL-safe base64. The hash is over
-// what comes before it, seeded by the request's: it tells slips, not attacks.
-constexpr std::string_view kVersion = "1";
+// Text of version 2: "2/EPOCH/JOB/GROUP/POSITION/ATTEMPT/NAME/HASH", in URL-safe base64. The hash
+// is over what comes before it, seeded by the request's: it tells slips, not attacks.
+constexpr std::string_view kVersion = "2";
 constexpr size_t kLongestToken = 1024;
 
 uint64_t HashOf(std::string_view content, std::string_view request) {
@@ -42,7 +42,8 @@ std::optional<PageToken> Read(std::string_view content) {
   const auto version = TakeField(content);
   if (!version || *version != kVersion) return std::nullopt;
   if (!TakeNumber(content, token.first_epoch) || !TakeNumber(content, token.after.job.value) ||
-      !TakeNumber(content, token.after.group) || !TakeNumber(content, token.after.position)) {
+      !TakeNumber(content, token.after.group) || !TakeNumber(content, token.after.position) ||
+      !TakeNumber(content, token.after_attempt)) {
     return std::nullopt;
   }
   const auto name = TakeField(content);
@@ -56,8 +57,9 @@ std::optional<PageToken> Read(std::string_view content) {
 
 std::string EncodePageToken(const PageToken& token, std::string_view request) {
   std::string content(kVersion);
-  for (const uint64_t number : {token.first_epoch, token.after.job.value,
-                                uint64_t{token.after.group}, uint64_t{token.after.position}}) {
+  for (const uint64_t number :
+       {token.first_epoch, token.after.job.value, uint64_t{token.after.group},
+        uint64_t{token.after.position}, uint64_t{token.after_attempt}}) {
     content += "/" + std::to_string(number);
   }
   content += "/" + token.after_name + "/";

@@ -13,9 +13,10 @@ namespace berth::api {
 // What a token holds. Opaque to clients, who must send it back with the same request; it gives
 // nobody anything, as each page is filtered for its own caller.
 struct PageToken {
-  uint64_t first_epoch = 0;  // of the first page
-  TaskKey after;             // lists of jobs use the job alone
-  std::string after_name;    // lists of nodes
+  uint64_t first_epoch = 0;    // of the first page
+  TaskKey after;               // lists of jobs use the job alone
+  std::string after_name;      // lists of nodes
+  uint32_t after_attempt = 0;  // lists of attempts on nodes, with both above
 };
 
 // `request` is what the token belongs to: the method and its filters, however put.

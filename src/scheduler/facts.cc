@@ -45,12 +45,8 @@ bool MayRetry(AttemptEnd end) {
 }  // namespace
 
 std::optional<TaskKey> Turn::FindAttempt(const state::AgentAttempt& attempt) const {
-  const JobRow* job = state_->FindJob(attempt.job);
-  if (job == nullptr || attempt.group >= job->groups.size()) return std::nullopt;
-  const auto position = job->spec->groups[attempt.group].PositionOf(attempt.index);
-  if (!position) return std::nullopt;
-  const TaskKey key{attempt.job, attempt.group, *position};
-  const TaskRow* row = state_->FindRow(key);
+  const auto key = TaskOf(attempt);
+  const TaskRow* row = key ? state_->FindRow(*key) : nullptr;
   if (row == nullptr || row->attempt.number != attempt.attempt) return std::nullopt;
   return key;
 }
@@ -81,7 +77,7 @@ Reply Turn::Do(const Principal&, const state::AgentFacts& command) {
       // Durable here with this turn, or of no interest any more: the agent may drop its record.
       Direct(slot, state::ForgetAttempt{TakeSequence(slot), fact.attempt});
     } else if (!is_here) {
-      continue;
+      if (fact.started) state_->StartStray(slot, fact.attempt, *fact.started);
     } else if (fact.started) {
       AttemptStarted(*key, *fact.started);
     } else if (TaskRow& row = state_->Row(*key); row.state == TaskState::kBound) {

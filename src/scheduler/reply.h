@@ -12,6 +12,7 @@
 #include "pipeline/explanation.h"
 #include "state/changes.h"
 #include "state/commands.h"
+#include "state/stray.h"
 #include "state/views.h"
 
 namespace berth::scheduler {
@@ -89,9 +90,22 @@ struct OutputReply {
   bool ended = false;
 };
 
+struct SettleReply {
+  struct Result {
+    std::optional<state::StrayView> stray;  // absent: none is in quarantine
+    size_t object = 0;                      // without a stray: which of the command's
+    Reason reason = Reason::kNone;          // kNone: listed, or done
+    std::string message;                    // of a refusal
+  };
+  std::vector<Result> results;
+  bool more = false;
+  state::StrayCursor after;  // where the next page goes on; set when `more`
+  uint64_t first_epoch = 0;
+};
+
 using ReplyBody = std::variant<std::monostate, SubmitReply, BatchReply, CancelReply, JobReply,
                                JobsReply, TaskReply, TasksReply, NodeReply, NodesReply,
-                               ExplainReply, CatchUpReply, OutputReply>;
+                               ExplainReply, CatchUpReply, OutputReply, SettleReply>;
 
 struct Reply {
   absl::Status status;            // OK: body is set

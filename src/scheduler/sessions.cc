@@ -187,8 +187,10 @@ void Turn::ReconcileStrays(Slot slot, const state::OpenSession& hello) {
       continue;
     }
     if (!state_->StraysOn(slot).contains(report.attempt)) {
-      state_->PutStray(slot, report.attempt, report.holding,
+      state_->PutStray(slot, report, wall_ms_,
                        WasMadeHere(report.attempt) || BERTH_PLANTED(kKillUnknown));
+    } else if (report.started) {
+      state_->StartStray(slot, report.attempt, *report.started);
     }
     if (state_->StraysOn(slot).at(report.attempt).is_leaving) {
       // It has been given up: another took its place, or the task has ended. It must not go on
@@ -208,10 +210,8 @@ bool Turn::WasMadeHere(const state::AgentAttempt& attempt) const {
   const JobRow* job = state_->FindJob(attempt.job);
   // A job that is gone was forgotten after its end.
   if (job == nullptr) return state_->WasIssued(attempt.job);
-  if (attempt.group >= job->groups.size()) return false;
-  const auto position = job->spec->groups[attempt.group].PositionOf(attempt.index);
-  const TaskRow* row =
-      position ? state_->FindRow({attempt.job, attempt.group, *position}) : nullptr;
+  const auto key = TaskOf(attempt);
+  const TaskRow* row = key ? state_->FindRow(*key) : nullptr;
   if (row == nullptr) return false;
   return row->attempt.number == attempt.attempt ||
          std::any_of(row->past.begin(), row->past.end(),
@@ -227,9 +227,12 @@ void Turn::WarnOfUnknown(const std::string& node, int64_t attempts, const std::s
     names += (names.empty() ? " " : ", ") + std::to_string(job.value);
   }
   if (jobs.size() > kMostJobsNamed) names += " and more";
-  warnings_.push_back("node \"" + node + "\": its agent has " + std::to_string(attempts) +
-                      " attempts of jobs that are not known here (" + names.substr(1) +
-                      "); they are in quarantine: they run on, and their room is held");
+  warnings_.push_back(
+      "node \"" + node + "\": its agent has " + std::to_string(attempts) +
+      " attempts that are not known here (of jobs" + names +
+      "); they are in quarantine: they run on, and their room is held; list them with "
+      "'berth admin reconcile --node " +
+      node + "', then adopt or kill them");
 }
 
 void Turn::EndStream(Slot slot) {

@@ -142,6 +142,26 @@ class Turn {
   // Asks one task to end; true when it is on its way out or cancelled now.
   bool CancelTask(state::JobRow& job, const TaskKey& key, const std::string& message);
 
+  // ---- attempts in quarantine (quarantine.cc) ----
+  Reply Do(const state::Principal& who, const state::SettleStrays& command);
+  // What is known of all strays, for one command.
+  struct StraySurvey;
+  StraySurvey SurveyStrays(const std::string& node) const;
+  // What becomes of one that the command names; nothing of it changes unless reason is kNone.
+  SettleReply::Result SettleOne(const state::Principal& who, state::StrayAction action, Slot slot,
+                                const state::AgentAttempt& attempt, const StraySurvey& survey);
+  SettleReply::Result ResultOfMissing(const state::SettleStrays& command, size_t object,
+                                      const StraySurvey& survey) const;
+  // Why a stray cannot become its task's attempt; kNone: it can. `message` is what follows its name
+  // in a sentence.
+  Reason WhyNotAdopted(Slot slot, const state::AgentAttempt& attempt, const StraySurvey& survey,
+                       std::string& message) const;
+  // REQUIRES: nothing speaks against it.
+  void AdoptStray(Slot slot, const state::AgentAttempt& attempt);
+  state::StrayView ViewStray(Slot slot, const state::AgentAttempt& attempt) const;
+  // The task that an attempt is of, whether it has a row or not.
+  std::optional<TaskKey> TaskOf(const state::AgentAttempt& attempt) const;
+
   // ---- reads (reads.cc) ----
   Reply Do(const state::Principal& who, const state::GetJob& command);
   Reply Do(const state::Principal& who, const state::ListJobs& command);

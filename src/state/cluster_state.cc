@@ -164,9 +164,15 @@ const std::map<AgentAttempt, Stray>& ClusterState::StraysOn(Slot slot) const {
   return it == strays_.end() ? kNone : it->second;
 }
 
-void ClusterState::PutStray(Slot slot, const AgentAttempt& attempt, const AttemptHolding& holding,
+void ClusterState::PutStray(Slot slot, const AttemptReport& report, int64_t wall_ms,
                             bool is_leaving) {
-  Stray stray{.holding = holding, .is_leaving = is_leaving, .shape = 0, .reservation = {}};
+  const AttemptHolding& holding = report.holding;
+  Stray stray{.holding = holding,
+              .started = report.started,
+              .since_unix_ms = wall_ms,
+              .is_leaving = is_leaving,
+              .shape = 0,
+              .reservation = {}};
   NeedsSpec needs;
   needs.requests = holding.requests;
   auto shape = requirements_.Acquire(needs, 0, nodes_, true);
@@ -189,8 +195,20 @@ void ClusterState::PutStray(Slot slot, const AgentAttempt& attempt, const Attemp
     nodes_.Release(slot, requirements_.Get(stray.shape), stray.reservation);
   }
   touched_nodes_.emplace(slot, false);
-  const bool is_new = strays_[slot].emplace(attempt, std::move(stray)).second;
+  const bool is_new = strays_[slot].emplace(report.attempt, std::move(stray)).second;
   BERTH_CHECK(is_new) << "an attempt strays twice on one node";
+}
+
+void ClusterState::StartStray(Slot slot, const AgentAttempt& attempt, const AttemptStart& start) {
+  const auto on_node = strays_.find(slot);
+  if (on_node == strays_.end()) return;
+  const auto stray = on_node->second.find(attempt);
+  if (stray != on_node->second.end()) stray->second.started = start;
+}
+
+void ClusterState::LeaveStray(Slot slot, const AgentAttempt& attempt) {
+  strays_.at(slot).at(attempt).is_leaving = true;
+  touched_nodes_.emplace(slot, false);
 }
 
 bool ClusterState::DropStray(Slot slot, const AgentAttempt& attempt) {
@@ -210,9 +228,13 @@ bool ClusterState::DropStray(Slot slot, const AgentAttempt& attempt) {
 
 size_t ClusterState::quarantined() const {
   size_t count = 0;
-  for (const auto& [slot, strays] : strays_) {
-    for (const auto& [attempt, stray] : strays) count += stray.is_leaving ? 0 : 1;
-  }
+  for (const auto& [slot, strays] : strays_) count += quarantined(slot);
+  return count;
+}
+
+size_t ClusterState::quarantined(Slot slot) const {
+  size_t count = 0;
+  for (const auto& [attempt, stray] : StraysOn(slot)) count += stray.is_leaving ? 0 : 1;
   return count;
 }
 
@@ -347,6 +369,7 @@ NodeView ClusterState::ViewNode(Slot slot) const {
   }
   view.devices.assign(nodes_.devices(slot).begin(), nodes_.devices(slot).end());
   view.tasks = nodes_.task_count(slot);
+  view.quarantined = static_cast<int32_t>(quarantined(slot));
   if (const NodeLink* link = FindLink(slot)) {
     view.usage = link->usage;
     view.registered_unix_ms = link->registered_unix_ms;

@@ -104,18 +104,18 @@ class ClusterState {
 
   // Attempts on a node that are no task's current one.
   const std::map<AgentAttempt, Stray>& StraysOn(Slot slot) const;
-  // Holds a stray's room. REQUIRES: it is not held yet.
-  void PutStray(Slot slot, const AgentAttempt& attempt, const AttemptHolding& holding,
-                bool is_leaving);
+  // Holds the room of what an agent has reported. REQUIRES: it is not held yet.
+  void PutStray(Slot slot, const AttemptReport& report, int64_t wall_ms, bool is_leaving);
+  // Notes when a stray has started; nothing, if there is none of that name.
+  void StartStray(Slot slot, const AgentAttempt& attempt, const AttemptStart& start);
   // Gives back a stray's room; false: there is none.
   bool DropStray(Slot slot, const AgentAttempt& attempt);
-  // A stray in quarantine is told to stop.
-  void LeaveStray(Slot slot, const AgentAttempt& attempt) {
-    strays_.at(slot).at(attempt).is_leaving = true;
-  }
+  // A stray in quarantine is told to stop. REQUIRES: it is there.
+  void LeaveStray(Slot slot, const AgentAttempt& attempt);
 
-  // Attempts in quarantine, on all nodes. Cost: O(strays).
+  // Attempts in quarantine, on all nodes or on one. Cost: O(strays).
   size_t quarantined() const;
+  size_t quarantined(Slot slot) const;
 
   // Whether this id was given to a job since the last restore.
   bool WasIssued(JobId id) const;

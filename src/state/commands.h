@@ -226,10 +226,32 @@ struct InventoryChanged {
   NodeSpec node;
 };
 
+// ---- attempts in quarantine ----
+
+// Numbered as berth.v1.ReconcileAction.
+enum class StrayAction : uint8_t { kList = 1, kKill = 2, kAdopt = 3 };
+
+// Where a list of strays goes on: after this one. By name of the node, then by attempt.
+struct StrayCursor {
+  std::string node;
+  AgentAttempt attempt;
+};
+
+// What an operator wants of attempts in quarantine. Each page does its part.
+struct SettleStrays {
+  StrayAction action = StrayAction::kList;
+  std::string node;                // empty: every one
+  std::vector<ObjectRef> objects;  // empty: all
+  int32_t page_size = 100;
+  std::optional<StrayCursor> after;
+  uint64_t first_epoch = 0;
+};
+
 using CommandBody =
     std::variant<SubmitJob, NoteBatchRefusal, GetBatch, Cancel, SetCordon, NoteSnapshot, GetJob,
                  ListJobs, GetTask, ListTasks, GetNode, ListNodes, Explain, CatchUp, LocateOutput,
-                 OpenSession, CloseSession, AgentFacts, AgentHeartbeat, InventoryChanged>;
+                 OpenSession, CloseSession, AgentFacts, AgentHeartbeat, InventoryChanged,
+                 SettleStrays>;
 
 struct Command {
   Principal principal;

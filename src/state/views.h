@@ -64,6 +64,7 @@ struct NodeView {
   Amounts allocated;
   std::vector<DeviceRow> devices;  // as in spec->devices
   int32_t tasks = 0;
+  int32_t quarantined = 0;  // attempts on it that are not known here
   Usage usage;
   int64_t registered_unix_ms = 0;
   uint64_t epoch = 0;

@@ -288,8 +288,8 @@ Record Encode(const state::TaskStatusView& task, std::string_view sheet_key) {
 }
 
 Record Encode(const state::NodeView& node) {
-  const auto& [spec, slot, generation, ready, cordoned, allocated, devices, tasks, usage,
-               registered_unix_ms, epoch] = node;
+  const auto& [spec, slot, generation, ready, cordoned, allocated, devices, tasks, quarantined,
+               usage, registered_unix_ms, epoch] = node;
   BERTH_CHECK(spec != nullptr) << "slot " << slot << " has no specification";
   v1::NodeRecord record;
   record.set_name(spec->name);

@@ -344,9 +344,23 @@ class FakeJobService::Admin final : public v1::AdminService::Service {
     return status;
   }
 
+  grpc::Status Reconcile(grpc::ServerContext*, const v1::ReconcileRequest* request,
+                         v1::ReconcileResponse* response) override {
+    if (grpc::Status status = fake_.Note("Reconcile"); !status.ok()) return status;
+    std::lock_guard lock(fake_.mutex_);
+    if (fake_.on_reconcile_) *response = fake_.on_reconcile_(*request);
+    return grpc::Status::OK;
+  }
+
  private:
   FakeJobService& fake_;
 };
+
+void FakeJobService::OnReconcile(
+    std::function<v1::ReconcileResponse(const v1::ReconcileRequest&)> answer) {
+  std::lock_guard lock(mutex_);
+  on_reconcile_ = std::move(answer);
+}
 
 void FakeJobService::SetSnapshot(std::string file) {
   std::lock_guard lock(mutex_);

@@ -75,6 +75,9 @@ class FakeJobService {
   // What SaveSnapshot sends, in small pieces.
   void SetSnapshot(std::string file);
 
+  // What Reconcile answers; called in the server's thread. Nothing is in quarantine by default.
+  void OnReconcile(std::function<v1::ReconcileResponse(const v1::ReconcileRequest&)> answer);
+
   // What explain answers, by id of the request.
   void SetExplanation(const v1::Explanation& explanation);
 
@@ -120,6 +123,7 @@ class FakeJobService {
   std::vector<v1::CancelRequest> cancellations_;
   v1::Explanation explanation_;
   std::string snapshot_;
+  std::function<v1::ReconcileResponse(const v1::ReconcileRequest&)> on_reconcile_;
   std::function<void(const v1::SubmitJobRequest&, v1::SubmitJobResponse&)> on_submit_;
 
   std::unique_ptr<Jobs> job_service_;

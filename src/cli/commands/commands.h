@@ -27,5 +27,6 @@ Action AddAdmin(CLI::App& app);
 // ---- verbs of `berth admin` ----
 
 Action AddSnapshot(CLI::App& app);
+Action AddReconcile(CLI::App& app);
 
 }  // namespace berth::cli

@@ -175,6 +175,11 @@ std::string NodePage(const v1::Node& node) {
   page.Title("Node " + node.name());
   page.Line("State", NodeStateText(node));
   page.Line("Tasks", std::to_string(node.tasks()));
+  if (node.quarantined_attempts() > 0) {
+    page.Line("Quarantined", std::to_string(node.quarantined_attempts()) +
+                                 " attempts; see 'berth admin reconcile --node " + node.name() +
+                                 "'");
+  }
   page.Line("Isolation", node.isolation());
   page.Line("Agent", node.agent_version());
   page.Line("Registered", TimeText(node.registered_unix_ms()));

@@ -7,7 +7,8 @@ namespace {
 
 const PageToken kToken = {.first_epoch = 77,
                           .after = {.job = JobId{20'000'000'001}, .group = 3, .position = 99'999},
-                          .after_name = "n7.rack-2"};
+                          .after_name = "n7.rack-2",
+                          .after_attempt = 4'000'000'000};
 
 TEST(PageTokenTest, GoesThereAndBack) {
   const auto token = DecodePageToken(EncodePageToken(kToken, "list"), "list");
@@ -15,6 +16,7 @@ TEST(PageTokenTest, GoesThereAndBack) {
   EXPECT_EQ(token->first_epoch, kToken.first_epoch);
   EXPECT_EQ(token->after, kToken.after);
   EXPECT_EQ(token->after_name, kToken.after_name);
+  EXPECT_EQ(token->after_attempt, kToken.after_attempt);
 }
 
 TEST(PageTokenTest, IsOfOneRequestOnly) {
