@@ -29,6 +29,8 @@ enum class Reason : uint16_t {
   kNoNodes = 203,
   kBackingOff = 204,
   kSchedulerError = 205,
+  kRestoreSettling = 206,
+  kAttemptNotEnded = 207,
 
   kExited = 300,
   kKilledBySignal = 301,

@@ -12,7 +12,10 @@ namespace berth::agents {
 AgentSession::AgentSession(GrpcAgentLink& link, uint64_t stream, state::Principal principal)
     : link_(link), stream_(stream), principal_(std::move(principal)), messages_(stream) {}
 
-void AgentSession::Begin() { StartRead(&incoming_); }
+void AgentSession::Begin() {
+  StartSendInitialMetadata();
+  StartRead(&incoming_);
+}
 
 void AgentSession::OnReadDone(bool ok) {
   if (!ok) {
@@ -72,10 +75,8 @@ void AgentSession::Send(v1::DaemonMessage message) {
 void AgentSession::WriteNext() {
   writing_ = true;
   grpc::WriteOptions options;
-  // More is to follow at once: it may share a packet. Not so the first message: gRPC completes it
-  // together with the stream's headers, and those only when something is sent.
-  if (has_written_ && outgoing_.size() > 1) options.set_buffer_hint();
-  has_written_ = true;
+  // More is to follow at once: it may share a packet.
+  if (outgoing_.size() > 1) options.set_buffer_hint();
   StartWrite(&outgoing_.front(), options);
 }
 

@@ -26,7 +26,8 @@ class AgentSession final : public grpc::ServerBidiReactor<v1::AgentMessage, v1::
  public:
   AgentSession(GrpcAgentLink& link, uint64_t stream, state::Principal principal);
 
-  // Reads the first message.
+  // Tells the agent that the stream is open, which it waits for before it says Hello: what is said
+  // on a later stream was said later. Reads the first message.
   void Begin();
   void Send(v1::DaemonMessage message);
   // Ends the stream with this status; what was not sent yet is dropped.
@@ -54,7 +55,6 @@ class AgentSession final : public grpc::ServerBidiReactor<v1::AgentMessage, v1::
   base::Mutex mutex_;
   std::deque<v1::DaemonMessage> outgoing_ BERTH_GUARDED_BY(mutex_);  // front: being written
   bool writing_ BERTH_GUARDED_BY(mutex_) = false;
-  bool has_written_ BERTH_GUARDED_BY(mutex_) = false;
   bool ended_ BERTH_GUARDED_BY(mutex_) = false;
   bool read_is_due_ BERTH_GUARDED_BY(mutex_) = false;
   int under_way_ BERTH_GUARDED_BY(mutex_) = 0;

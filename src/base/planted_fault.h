@@ -37,6 +37,9 @@ enum class PlantedFault {
   kFreeStrayRoom,           // what was given up and still runs holds no room
   kKillUnknown,             // attempts that are not known are killed
   kRepeatAttemptAtRestore,  // attempt numbers go on from the snapshot
+  kSkipSettling,            // after a restore, what waits is placed before nodes have been heard
+  kPlaceBesideStray,        // a task is placed while an attempt of it is in quarantine
+  kHearOvertaken,           // what an agent said on a connection that it has given up counts
 };
 
 // Which one is planted. Set before anything runs.
@@ -68,6 +71,9 @@ inline constexpr const char* kPlantedFaultNames[] = {
     "free-stray-room",
     "kill-unknown",
     "repeat-attempt-at-restore",
+    "skip-settling",
+    "place-beside-stray",
+    "hear-overtaken",
 };
 inline constexpr int kPlantedFaults = static_cast<int>(std::size(kPlantedFaultNames));
 

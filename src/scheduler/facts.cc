@@ -45,7 +45,7 @@ bool MayRetry(AttemptEnd end) {
 }  // namespace
 
 std::optional<TaskKey> Turn::FindAttempt(const state::AgentAttempt& attempt) const {
-  const auto key = TaskOf(attempt);
+  const auto key = state_->TaskOf(attempt);
   const TaskRow* row = key ? state_->FindRow(*key) : nullptr;
   if (row == nullptr || row->attempt.number != attempt.attempt) return std::nullopt;
   return key;
@@ -73,7 +73,7 @@ Reply Turn::Do(const Principal&, const state::AgentFacts& command) {
     const bool is_here = key && state_->Row(*key).slot == slot;
     if (fact.ended) {
       if (is_here) AttemptFinished(*key, *fact.ended);
-      state_->DropStray(slot, fact.attempt);
+      EndStray(slot, fact.attempt);
       // Durable here with this turn, or of no interest any more: the agent may drop its record.
       Direct(slot, state::ForgetAttempt{TakeSequence(slot), fact.attempt});
     } else if (!is_here) {
@@ -164,7 +164,7 @@ void Turn::Requeue(JobRow& job, const TaskKey& key, int64_t not_before_ms) {
   if (not_before_ms != 0) {
     backing_off_.emplace(not_before_ms, key);
   } else {
-    if (!BERTH_PLANTED(kForgetLost)) job.groups[key.group].queued.insert(key.position);
+    if (!BERTH_PLANTED(kForgetLost)) state_->SyncQueued(key);
   }
   SyncQueue(job, key.group);
 }

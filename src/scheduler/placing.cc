@@ -29,6 +29,11 @@ void Turn::SyncQueue(const JobRow& job, uint32_t group) {
   }
 }
 
+void Turn::SyncTask(const TaskKey& key) {
+  state_->SyncQueued(key);
+  if (const JobRow* job = state_->FindJob(key.job)) SyncQueue(*job, key.group);
+}
+
 void Turn::WakeParked() {
   const uint64_t improvements = state_->nodes().improvements();
   if (improvements == seen_improvements_) return;

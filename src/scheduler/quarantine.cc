@@ -228,7 +228,7 @@ Reason Turn::WhyNotAdopted(Slot slot, const AgentAttempt& attempt, const StraySu
               ", and submit the job again with 'berth submit'";
     return Reason::kJobUnknown;
   }
-  const auto key = TaskOf(attempt);
+  const auto key = state_->TaskOf(attempt);
   if (!key) {
     message = job_name + " has no such task here" + end_it;
     return Reason::kAttemptDiffers;
@@ -288,10 +288,10 @@ Reason Turn::WhyNotAdopted(Slot slot, const AgentAttempt& attempt, const StraySu
 }
 
 void Turn::AdoptStray(Slot slot, const AgentAttempt& attempt) {
-  const TaskKey key = *TaskOf(attempt);
+  const TaskKey key = *state_->TaskOf(attempt);
   const Stray stray = state_->StraysOn(slot).at(attempt);
   JobRow& job = *state_->FindJob(key.job);
-  BERTH_CHECK(state_->DropStray(slot, attempt));
+  state_->DropStray(slot, attempt);
   state_->Materialise(job, key.group, key.position);
   TaskRow& row = state_->Row(key);
   backing_off_.erase({row.not_before_ms, key});
@@ -329,14 +329,6 @@ state::StrayView Turn::ViewStray(Slot slot, const AgentAttempt& attempt) const {
           .started_unix_ms = stray.started ? stray.started->unix_ms : 0,
           .since_unix_ms = stray.since_unix_ms,
           .job_known = state_->FindJob(attempt.job) != nullptr};
-}
-
-std::optional<TaskKey> Turn::TaskOf(const AgentAttempt& attempt) const {
-  const JobRow* job = state_->FindJob(attempt.job);
-  if (job == nullptr || attempt.group >= job->groups.size()) return std::nullopt;
-  const auto position = job->spec->groups[attempt.group].PositionOf(attempt.index);
-  if (!position) return std::nullopt;
-  return TaskKey{attempt.job, attempt.group, *position};
 }
 
 }  // namespace berth::scheduler

@@ -195,15 +195,12 @@ std::optional<int64_t> Turn::QueuePosition(const JobRow& job, const TaskKey& key
   const auto before = queue_.Before(group.shape, EntryOf(job, key.group));
   if (!before) return std::nullopt;
   int64_t position = 0;
-  const auto pending = [](const state::GroupRow& g) {
-    return static_cast<int64_t>(g.queued.size()) +
-           (g.rest == TaskState::kQueued ? g.rest_count() : 0);
-  };
   for (const queue::QueuedEntry& entry : *before) {
-    position += pending(state_->FindJob(entry.job)->groups[entry.group]);
+    position += state_->FindJob(entry.job)->groups[entry.group].pending_count();
   }
   // Those with rows go first, then the implicit ones.
   if (group.rows.contains(key.position)) {
+    if (!group.queued.contains(key.position)) return std::nullopt;
     return position + std::distance(group.queued.begin(), group.queued.lower_bound(key.position));
   }
   return position + static_cast<int64_t>(group.queued.size()) + group.RestBefore(key.position);
@@ -220,7 +217,7 @@ Reply Turn::Do(const Principal& who, const state::Explain& command) {
   } else {
     // Of a job, people mean what does not go on: its first task that is not placed.
     for (uint32_t g = 0; g < job->groups.size() && !key; ++g) {
-      if (job->groups[g].HasPending()) key = TaskKey{job->id, g, job->groups[g].NextPending()};
+      if (const auto first = job->groups[g].FirstWaiting()) key = TaskKey{job->id, g, *first};
     }
     if (!key) key = TaskKey{job->id, 0, 0};
   }
@@ -257,6 +254,10 @@ Reply Turn::Do(const Principal& who, const state::Explain& command) {
     reply.explanation.placeability = pipeline::Placeability::kEnded;
   } else {
     reply.queue_position = QueuePosition(*job, *key);
+    // What keeps it waiting is not the nodes.
+    if (!reply.task.wait_message.empty()) {
+      reply.explanation.text = reply.task.wait_message + "\n" + reply.explanation.text;
+    }
   }
   return Answer(std::move(reply));
 }

@@ -52,6 +52,12 @@ Reply Turn::Do(const Principal& who, state::OpenSession& hello) {
                       std::to_string(meta.generation) + ": it runs on outdated data");
   }
   const Slot known = state_->nodes().Find(hello.node.name);
+  if (known != kNoSlot && hello.stream < state_->Link(known).last_stream &&
+      !BERTH_PLANTED(kHearOvertaken)) {
+    // A slow network may deliver what was said on a connection that was given up after what was
+    // said on the next one.
+    return refuse(Reason::kNone, node + ": a later connection of it has been heard");
+  }
   if (known != kNoSlot) {
     const state::NodeLink& link = state_->Link(known);
     if (link.stream != 0 && link.incarnation != hello.incarnation) {
@@ -82,7 +88,7 @@ Reply Turn::Do(const Principal& who, state::OpenSession& hello) {
     link.next_sequence = 1;
     link.fact_sequence = 0;
   }
-  link.stream = hello.stream;
+  link.stream = link.last_stream = hello.stream;
   link.session = next_session_++;
   state_->TouchLink(slot);
   streams_[hello.stream] = slot;
@@ -93,6 +99,7 @@ Reply Turn::Do(const Principal& who, state::OpenSession& hello) {
                                          .lease_ms = options_.lease_ms,
                                          .fact_sequence = link.fact_sequence});
   Reconcile(slot, hello, knows_us);
+  if (settling_) settling_->silent.erase(slot);
   Hear(slot);
   return Answer({});
 }
@@ -174,7 +181,8 @@ void Turn::ReconcileStrays(Slot slot, const state::OpenSession& hello) {
   for (const state::AttemptReport& report : hello.attempts) {
     if (!report.ended) gone.erase(report.attempt);
   }
-  for (const state::AgentAttempt& attempt : gone) state_->DropStray(slot, attempt);
+  for (const state::AgentAttempt& attempt : gone) EndStray(slot, attempt);
+  StopLettingGo(slot);
 
   int64_t unknown = 0;
   std::set<JobId> unknown_jobs;
@@ -189,8 +197,12 @@ void Turn::ReconcileStrays(Slot slot, const state::OpenSession& hello) {
     if (!state_->StraysOn(slot).contains(report.attempt)) {
       state_->PutStray(slot, report, wall_ms_,
                        WasMadeHere(report.attempt) || BERTH_PLANTED(kKillUnknown));
-    } else if (report.started) {
-      state_->StartStray(slot, report.attempt, *report.started);
+    } else {
+      state_->SetHoldsBack(slot, report.attempt, true);
+      if (report.started) state_->StartStray(slot, report.attempt, *report.started);
+    }
+    if (const auto held_back = state_->StraysOn(slot).at(report.attempt).holds_back) {
+      SyncTask(*held_back);
     }
     if (state_->StraysOn(slot).at(report.attempt).is_leaving) {
       // It has been given up: another took its place, or the task has ended. It must not go on
@@ -210,7 +222,7 @@ bool Turn::WasMadeHere(const state::AgentAttempt& attempt) const {
   const JobRow* job = state_->FindJob(attempt.job);
   // A job that is gone was forgotten after its end.
   if (job == nullptr) return state_->WasIssued(attempt.job);
-  const auto key = TaskOf(attempt);
+  const auto key = state_->TaskOf(attempt);
   const TaskRow* row = key ? state_->FindRow(*key) : nullptr;
   if (row == nullptr) return false;
   return row->attempt.number == attempt.attempt ||

@@ -84,6 +84,7 @@ bool Turn::EndFenced(Slot slot, const Leases::Fence& fence) {
 size_t Turn::GiveUp(Slot slot) {
   const std::string silent = SilenceOf(slot);
   EndSilentStream(slot, silent);
+  PlanLettingGo(slot);
   std::set<TaskKey> tasks = state_->TasksOn(slot);
   // The node may still be giving them their grace.
   std::erase_if(tasks, [&](const TaskKey& key) { return leases_.HasFence(slot, key); });

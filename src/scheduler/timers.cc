@@ -13,14 +13,13 @@ constexpr size_t kForgetPerTurn = 256;
 
 void Turn::RunTimers() {
   CheckSilence();
+  CheckSettling();
   while (!backing_off_.empty() && backing_off_.begin()->first <= now_ms_) {
     const TaskKey key = backing_off_.begin()->second;
     backing_off_.erase(backing_off_.begin());
-    state::JobRow& job = *state_->FindJob(key.job);
     state_->Row(key).not_before_ms = 0;
-    job.groups[key.group].queued.insert(key.position);
     state_->TouchTask(key);
-    SyncQueue(job, key.group);
+    SyncTask(key);
   }
   if (retry_parked_at_ms_ && *retry_parked_at_ms_ <= now_ms_) {
     retry_parked_at_ms_.reset();
@@ -40,6 +39,8 @@ std::optional<int64_t> Turn::NextDeadline() const {
   std::optional<int64_t> deadline = retry_parked_at_ms_;
   const auto at = [&deadline](int64_t ms) { deadline = std::min(deadline.value_or(ms), ms); };
   if (const auto silence = leases_.next_ms()) at(*silence);
+  if (!letting_go_.empty()) at(std::get<int64_t>(*letting_go_.begin()));
+  if (const auto settled = SettledAt()) at(*settled);
   if (!backing_off_.empty()) at(backing_off_.begin()->first);
   if (!finished_.empty()) {
     at(finished_.size() > options_.finished_jobs_count

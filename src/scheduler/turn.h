@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -159,8 +160,6 @@ class Turn {
   // REQUIRES: nothing speaks against it.
   void AdoptStray(Slot slot, const state::AgentAttempt& attempt);
   state::StrayView ViewStray(Slot slot, const state::AgentAttempt& attempt) const;
-  // The task that an attempt is of, whether it has a row or not.
-  std::optional<TaskKey> TaskOf(const state::AgentAttempt& attempt) const;
 
   // ---- reads (reads.cc) ----
   Reply Do(const state::Principal& who, const state::GetJob& command);
@@ -217,6 +216,18 @@ class Turn {
   void SendStart(const state::JobRow& job, const TaskKey& key);
   void SendStop(const state::JobRow& job, const TaskKey& key);
 
+  // ---- tasks that another attempt keeps waiting (settling.cc) ----
+  // A stray has ended.
+  void EndStray(Slot slot, const state::AgentAttempt& attempt);
+  // A node is lost: what strays on it keeps nothing waiting, from when it has surely ended if it is
+  // fenced, else from now.
+  void PlanLettingGo(Slot slot);
+  void StopLettingGo(Slot slot);
+  void BeginSettling();
+  void CheckSettling();
+  // When CheckSettling() has something to do next.
+  std::optional<int64_t> SettledAt() const;
+
   // ---- silence of nodes (silence.cc) ----
   void Hear(Slot slot);
   // After anything that decides whether a node may get work: it is connected and heard from.
@@ -239,6 +250,8 @@ class Turn {
   void Charge(const pipeline::Profile& profile, int64_t looks);
   // After anything that changes whether a group has something to place.
   void SyncQueue(const state::JobRow& job, uint32_t group);
+  // After anything that changes whether a task may be placed.
+  void SyncTask(const TaskKey& key);
   void Park(state::ShapeId shape, state::JobRow& job);
   void WakeParked();
   void Bind(state::JobRow& job, const TaskKey& key, const pipeline::Placement& placement);
@@ -265,7 +278,18 @@ class Turn {
   Leases leases_;
   bool leases_began_ = false;
   std::set<std::pair<int64_t, TaskKey>> backing_off_;  // (loop time, task)
-  std::set<std::pair<int64_t, JobId>> finished_;       // (ended_at_ms, job)
+  // Of lost nodes: (loop time, node, stray).
+  std::set<std::tuple<int64_t, Slot, state::AgentAttempt>> letting_go_;
+  // While nodes may run attempts of a restored state's tasks that it does not know.
+  struct Settling {
+    int64_t began_ms = 0;
+    std::set<Slot> silent;  // nodes that have not said what they run
+    // Groups that wait: (loop time before which what is fenced may still run, job, group).
+    std::set<std::tuple<int64_t, JobId, uint32_t>> groups;
+  };
+  std::optional<Settling> settling_;
+  bool settling_began_ = false;
+  std::set<std::pair<int64_t, JobId>> finished_;  // (ended_at_ms, job)
   TurnCounters counters_;
 
   // A command costs as much as touching this many entries, before what it looks at.

@@ -22,6 +22,8 @@ struct ClusterMeta {
   uint64_t next_job = 1;        // counter of job ids
   uint64_t seed = 0;            // of ranks
   uint32_t rank_capacity = 64;  // slots that ranks are drawn over
+  // It was restored, and nodes may run attempts of its tasks that came after the snapshot.
+  bool settling = false;
 
   bool operator==(const ClusterMeta&) const = default;
 };

@@ -84,9 +84,28 @@ void ClusterState::Materialise(JobRow& job, uint32_t group_index, uint32_t posit
   const auto [it, is_new] = group.rows.try_emplace(position);
   if (!is_new) return;
   it->second.state = group.rest;
-  if (group.rest == TaskState::kQueued) group.queued.insert(position);
   group.SkipRows();
   TouchTask({job.id, group_index, position});
+  SyncQueued({job.id, group_index, position});
+}
+
+void ClusterState::SyncQueued(const TaskKey& key) {
+  JobRow* job = FindJob(key.job);
+  if (job == nullptr) return;
+  GroupRow& group = job->groups[key.group];
+  if (!group.rows.contains(key.position)) {
+    // Only what differs from its group has a row.
+    if (group.rest == TaskState::kQueued && IsHeldBack(key)) {
+      Materialise(*job, key.group, key.position);
+    }
+    return;
+  }
+  const TaskRow& row = group.rows.at(key.position);
+  const bool may_be_placed = row.state == TaskState::kQueued && row.not_before_ms == 0 &&
+                             (!IsHeldBack(key) || BERTH_PLANTED(kPlaceBesideStray));
+  const bool changed = may_be_placed ? group.queued.insert(key.position).second
+                                     : group.queued.erase(key.position) > 0;
+  if (changed) TouchTask(key);
 }
 
 TaskRow& ClusterState::Row(const TaskKey& key) {
@@ -197,6 +216,33 @@ void ClusterState::PutStray(Slot slot, const AttemptReport& report, int64_t wall
   touched_nodes_.emplace(slot, false);
   const bool is_new = strays_[slot].emplace(report.attempt, std::move(stray)).second;
   BERTH_CHECK(is_new) << "an attempt strays twice on one node";
+  SetHoldsBack(slot, report.attempt, true);
+}
+
+std::optional<TaskKey> ClusterState::SetHoldsBack(Slot slot, const AgentAttempt& attempt,
+                                                  bool holds_back) {
+  Stray& stray = strays_.at(slot).at(attempt);
+  const std::optional<TaskKey> key = holds_back ? TaskOf(attempt) : stray.holds_back;
+  if (!key || stray.holds_back.has_value() == holds_back) return std::nullopt;
+  if (holds_back) {
+    stray.holds_back = key;
+    held_back_[*key].emplace(slot, attempt);
+  } else {
+    stray.holds_back.reset();
+    const auto strays = held_back_.find(*key);
+    strays->second.erase({slot, attempt});
+    if (strays->second.empty()) held_back_.erase(strays);
+  }
+  SyncQueued(*key);
+  return key;
+}
+
+std::optional<TaskKey> ClusterState::TaskOf(const AgentAttempt& attempt) const {
+  const JobRow* job = FindJob(attempt.job);
+  if (job == nullptr || attempt.group >= job->groups.size()) return std::nullopt;
+  const auto position = job->spec->groups[attempt.group].PositionOf(attempt.index);
+  if (!position) return std::nullopt;
+  return TaskKey{attempt.job, attempt.group, *position};
 }
 
 void ClusterState::StartStray(Slot slot, const AgentAttempt& attempt, const AttemptStart& start) {
@@ -211,11 +257,12 @@ void ClusterState::LeaveStray(Slot slot, const AgentAttempt& attempt) {
   touched_nodes_.emplace(slot, false);
 }
 
-bool ClusterState::DropStray(Slot slot, const AgentAttempt& attempt) {
+std::optional<TaskKey> ClusterState::DropStray(Slot slot, const AgentAttempt& attempt) {
   const auto on_node = strays_.find(slot);
-  if (on_node == strays_.end()) return false;
+  if (on_node == strays_.end()) return std::nullopt;
   const auto stray = on_node->second.find(attempt);
-  if (stray == on_node->second.end()) return false;
+  if (stray == on_node->second.end()) return std::nullopt;
+  const std::optional<TaskKey> held_back = SetHoldsBack(slot, attempt, false);
   if (!BERTH_PLANTED(kFreeStrayRoom)) {
     nodes_.Release(slot, requirements_.Get(stray->second.shape), stray->second.reservation);
   }
@@ -223,7 +270,7 @@ bool ClusterState::DropStray(Slot slot, const AgentAttempt& attempt) {
   touched_nodes_.emplace(slot, false);
   on_node->second.erase(stray);
   if (on_node->second.empty()) strays_.erase(on_node);
-  return true;
+  return held_back;
 }
 
 size_t ClusterState::quarantined() const {
@@ -258,7 +305,20 @@ TaskStatusView ClusterState::ViewTask(const JobRow& job, const TaskKey& key) con
     view.row.epoch = job.epoch;
   }
   if (view.row.state == TaskState::kQueued) {
-    if (view.row.not_before_ms != 0) {
+    if (const auto held = held_back_.find(key); held != held_back_.end()) {
+      const auto& [slot, attempt] = *held->second.begin();
+      const Stray& stray = strays_.at(slot).at(attempt);
+      view.waits_for = Reason::kAttemptNotEnded;
+      view.wait_message = "attempt " + StrayIdText(attempt, stray.holding) +
+                          " of it has not ended on node \"" + nodes_.name(slot) + "\"";
+      if (!stray.is_leaving) {
+        view.wait_message += ", where it is in quarantine: see 'berth admin reconcile'";
+      }
+    } else if (group.settling) {
+      view.waits_for = Reason::kRestoreSettling;
+      view.wait_message =
+          "the cluster was restored from a snapshot: nodes have yet to say what they run of it";
+    } else if (view.row.not_before_ms != 0) {
       view.waits_for = Reason::kBackingOff;
     } else if (IsParked(group.shape)) {
       view.row.state = TaskState::kParked;
@@ -286,9 +346,8 @@ JobView ClusterState::ViewJob(const JobRow& job) const {
   view.counts = job.counts;
   for (const GroupRow& group : job.groups) {
     view.rest.push_back(group.rest);
-    if (IsParked(group.shape)) {
-      int64_t parked = static_cast<int64_t>(group.queued.size());
-      if (group.rest == TaskState::kQueued) parked += group.rest_count();
+    if (IsParked(group.shape) && group.HasPending()) {
+      const int64_t parked = group.pending_count();
       CountOf(view.counts, TaskState::kQueued) -= parked;
       CountOf(view.counts, TaskState::kParked) += parked;
     }

@@ -28,6 +28,7 @@ struct NodeLink {
   // This process's part of it; 0: not connected.
   uint64_t stream = 0;
   uint64_t session = 0;
+  uint64_t last_stream = 0;  // also when it is not connected any more
   Usage usage;
   int64_t registered_unix_ms = 0;
   uint64_t epoch = 0;  // of the node's last change
@@ -104,14 +105,27 @@ class ClusterState {
 
   // Attempts on a node that are no task's current one.
   const std::map<AgentAttempt, Stray>& StraysOn(Slot slot) const;
-  // Holds the room of what an agent has reported. REQUIRES: it is not held yet.
+  // Holds the room of what an agent has reported, and holds its task back, if that is known.
+  // REQUIRES: it is not held yet.
   void PutStray(Slot slot, const AttemptReport& report, int64_t wall_ms, bool is_leaving);
   // Notes when a stray has started; nothing, if there is none of that name.
   void StartStray(Slot slot, const AgentAttempt& attempt, const AttemptStart& start);
-  // Gives back a stray's room; false: there is none.
-  bool DropStray(Slot slot, const AgentAttempt& attempt);
+  // Gives back a stray's room and lets its task go; nothing, if there is none of that name. Returns
+  // the task that it held back.
+  std::optional<TaskKey> DropStray(Slot slot, const AgentAttempt& attempt);
+  // Its node is not heard from any more, or is again: the task is let go, or held back. Returns it.
+  // REQUIRES: it is there.
+  std::optional<TaskKey> SetHoldsBack(Slot slot, const AgentAttempt& attempt, bool holds_back);
+  // Whether a task waits until another attempt of it has ended.
+  bool IsHeldBack(const TaskKey& key) const { return held_back_.contains(key); }
+  bool holds_any_back() const { return !held_back_.empty(); }
+  // Brings `queued` of the task's group in line with what keeps the task waiting.
+  void SyncQueued(const TaskKey& key);
   // A stray in quarantine is told to stop. REQUIRES: it is there.
   void LeaveStray(Slot slot, const AgentAttempt& attempt);
+
+  // The task that an attempt is of, whether it has a row or not; nullopt: not of this state.
+  std::optional<TaskKey> TaskOf(const AgentAttempt& attempt) const;
 
   // Attempts in quarantine, on all nodes or on one. Cost: O(strays).
   size_t quarantined() const;
@@ -180,6 +194,9 @@ class ClusterState {
   // A new leader term, made durable by the next batch.
   void BeginTerm();
 
+  // What nodes run of a restored state's tasks is known; made durable with the next batch.
+  void EndSettling() { meta_.settling = false; }
+
  private:
   using RequestKey = std::pair<std::string, std::string>;
 
@@ -199,6 +216,7 @@ class ClusterState {
   std::map<Slot, NodeLink> links_;
   std::vector<std::set<TaskKey>> tasks_on_;  // by slot
   std::map<Slot, std::map<AgentAttempt, Stray>> strays_;
+  std::map<TaskKey, std::set<std::pair<Slot, AgentAttempt>>> held_back_;  // by which strays
   std::map<RequestKey, RequestView> requests_;
   std::map<RequestKey, BatchView> batches_;
   std::set<std::pair<int64_t, RequestKey>> request_ages_;  // (answered_ms, key)

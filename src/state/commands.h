@@ -188,6 +188,8 @@ struct AttemptReport {
 
 // A stream's Hello. `stream` is the link's own number for it, never reused while berthd runs.
 struct OpenSession {
+  // Rises in the order in which connections were taken up. An agent says Hello on one after that,
+  // and has given up those before.
   uint64_t stream = 0;
   NodeSpec node;
   std::string incarnation;

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,8 +22,8 @@ namespace berth::state {
 // an array of a million tasks is one small record until its tasks are placed.
 //
 // Invariants: `first_rest` is the lowest position without a row, `count` when there is none;
-// `queued` holds exactly the positions of rows in state kQueued that may be placed now (those that
-// back off are elsewhere); `rest` is kQueued, kHeld or kCancelled.
+// `queued` holds exactly the positions of rows in state kQueued that neither back off nor are held
+// back by an attempt that has not ended; `rest` is kQueued, kHeld or kCancelled.
 struct GroupRow {
   ShapeId shape = 0;
   int64_t count = 0;
@@ -31,14 +32,26 @@ struct GroupRow {
   std::map<uint32_t, TaskRow> rows;  // by position
   uint32_t first_rest = 0;
   std::set<uint32_t> queued;
+  // After a restore: none of it is placed before nodes have said what they run of it.
+  bool settling = false;
 
   int64_t rest_count() const { return count - static_cast<int64_t>(rows.size()); }
   // A task of it could be placed now if a node were found.
-  bool HasPending() const {
-    return !queued.empty() || (rest == TaskState::kQueued && rest_count() > 0);
+  bool HasPending() const { return !settling && pending_count() > 0; }
+  // Tasks that could be placed once the group is not settling.
+  int64_t pending_count() const {
+    return static_cast<int64_t>(queued.size()) + (rest == TaskState::kQueued ? rest_count() : 0);
   }
-  // The next one to place. REQUIRES: HasPending().
+  // The next one to place. REQUIRES: pending_count() > 0.
   uint32_t NextPending() const { return queued.empty() ? first_rest : *queued.begin(); }
+  // The first one that waits, whatever for. Cost: O(rows).
+  std::optional<uint32_t> FirstWaiting() const {
+    if (pending_count() > 0) return NextPending();
+    for (const auto& [position, row] : rows) {
+      if (row.state == TaskState::kQueued) return position;
+    }
+    return std::nullopt;
+  }
   // Implicit tasks before a position. Cost: O(log rows + rows past the first implicit task).
   int64_t RestBefore(uint32_t position) const {
     if (position <= first_rest) return 0;

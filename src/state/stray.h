@@ -21,6 +21,8 @@ struct Stray {
   // quarantine. Nothing is known of it here, after a restore from an older snapshot, and it runs on
   // until an operator says otherwise.
   bool is_leaving = false;
+  // Task of this state that gets no other attempt as long as this one may run.
+  std::optional<TaskKey> holds_back;
   ShapeId shape = 0;  // of what it holds
   Reservation reservation;
 };

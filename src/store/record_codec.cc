@@ -224,7 +224,8 @@ absl::Status ReadRecord(Table table, std::string_view key, std::string_view valu
 // somebody has decided here whether it lasts.
 
 Record Encode(const state::ClusterMeta& meta) {
-  const auto& [cluster_id, generation, term, epoch, now_ms, next_job, seed, rank_capacity] = meta;
+  const auto& [cluster_id, generation, term, epoch, now_ms, next_job, seed, rank_capacity,
+               settling] = meta;
   v1::MetaRecord record;
   record.set_cluster_id(cluster_id);
   record.set_generation(generation);
@@ -234,6 +235,7 @@ Record Encode(const state::ClusterMeta& meta) {
   record.set_next_job(next_job);
   record.set_rank_seed(seed);
   record.set_rank_capacity(rank_capacity);
+  record.set_settling(settling);
   return MakeRecord(Table::kMeta, std::string(kMetaKey), record);
 }
 
@@ -426,7 +428,8 @@ absl::StatusOr<state::ClusterMeta> DecodeMeta(std::string_view key, std::string_
                             .now_ms = record.now_at_ms(),
                             .next_job = record.next_job(),
                             .seed = record.rank_seed(),
-                            .rank_capacity = capacity};
+                            .rank_capacity = capacity,
+                            .settling = record.settling()};
 }
 
 absl::StatusOr<JobRecordContent> DecodeJob(std::string_view key, std::string_view value) {

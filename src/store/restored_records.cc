@@ -22,6 +22,7 @@ state::ClusterMeta RestoredMeta(const state::ClusterMeta& snapshot, const Head& 
   meta.epoch = state::EpochInGeneration(generation, head.epoch);
   meta.term = std::max(head.term, term);
   meta.next_job = 1;
+  meta.settling = true;
   return meta;
 }
 

@@ -11,7 +11,9 @@ MEMORY = ("--memory", "16Mi")
 
 class ReconcileTest(cluster.IntegrationTest):
     def setUp(self):
-        self.berth = self.start_cluster(nodes=["node-a"])  # 4 cpu
+        self.berth = self.start_cluster(
+            nodes=["node-a"],  # 4 cpu
+            berthd={"heartbeatInterval": "1s", "lease": "3s", "lostAfter": "30s"})
         self.notes = self.berth.directory / "notes"
         self.notes.mkdir()
 
@@ -71,8 +73,11 @@ class ReconcileTest(cluster.IntegrationTest):
         berth.wait_for(lambda: berth.metric("berth_attempts_quarantined") == 2, "the metric")
         self.assertIn("2 attempts; see 'berth admin reconcile", berth.ok("describe", "node", "node-a"))
         self.assertIn("'berth admin reconcile --node node-a'", berth.berthd.log())
-        # Their room is held: the known job's tasks wait.
-        self.assertEqual({"parked"}, berth.states(array))
+        # The known job's tasks wait: for the others to have been heard, and for that attempt.
+        self.assertEqual({"queued"}, berth.states(array))
+        self.assertEqual("ATTEMPT_NOT_ENDED", self.task(array, 1)["reason"])
+        self.assertIn(f"attempt {known} of it has not ended on node \"node-a\", where it is in quarantine",
+                      berth.ok("explain", f"{array}.1"))
 
         # One is adopted, the other cannot be, and says why.
         self.assert_refused(berth.run("admin", "reconcile", "--adopt"), 1,

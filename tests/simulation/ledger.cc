@@ -66,7 +66,7 @@ void Ledger::Started(const std::string& node, const AgentAttempt& attempt, const
   for (const uint32_t other : others) {
     AgentAttempt name = attempt;
     name.attempt = other;
-    if ((needs.fenced || processes_[name].needs.fenced) && !was_restored_) {
+    if (needs.fenced || processes_[name].needs.fenced) {
       context_.Violated("attempt " + Text(attempt) + " starts while " + Text(name) +
                         " still runs, which on_partition: kill excludes");
     }
@@ -136,6 +136,9 @@ void Ledger::Released(const state::ChangeBatch& batch) {
     } else if (const auto* task = std::get_if<state::TaskChange>(&change)) {
       DurableJob& known = jobs_[task->task.job];
       known.spec = task->task.spec;
+      if (task->task.waits_for == Reason::kAttemptNotEnded) {
+        context_.coverage.Count("seen", "a task waits for an attempt of it to end");
+      }
       SeeTask(task->task.job, known, task->task.group, task->task.position, task->task.row);
     } else if (const auto* removal = std::get_if<state::JobRemoval>(&change)) {
       const auto known = jobs_.find(removal->job);
@@ -214,7 +217,6 @@ void Ledger::SeeEnd(const AgentAttempt& attempt, const state::TaskRow& row) {
 
 void Ledger::Recovered(const state::ClusterState& cluster, bool restored) {
   if (restored) {
-    was_restored_ = true;
     jobs_.clear();
     known_.clear();
     removed_.clear();
@@ -273,8 +275,27 @@ void Ledger::CheckState(const state::ClusterState& cluster) {
   }
 }
 
+void Ledger::CheckFenced(const AgentAttempt& attempt) {
+  if (!live_.contains(attempt)) return;
+  context_.Violated("attempt " + Text(attempt) + " is given up while it runs on " +
+                    processes_[attempt].node + ", which on_partition: kill excludes");
+}
+
+void Ledger::CheckBinding(const AgentAttempt& attempt,
+                          const std::function<bool(const std::string& node)>& is_heard) {
+  const auto live = live_attempts_.find(TaskOf(attempt));
+  if (live == live_attempts_.end()) return;
+  for (const uint32_t number : live->second) {
+    AgentAttempt other = attempt;
+    other.attempt = number;
+    if (number == attempt.attempt || !is_heard(processes_[other].node)) continue;
+    context_.Violated("attempt " + Text(attempt) + " is given a node while " + Text(other) +
+                      " runs on " + processes_[other].node + ", which is heard from");
+  }
+}
+
 void Ledger::StopSent(const AgentAttempt& attempt) {
-  if (!known_.contains(attempt)) {
+  if (!known_.contains(attempt) && !kills_asked_.contains(attempt)) {
     context_.Violated("attempt " + Text(attempt) + ", which is not known here, is told to stop");
   }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -44,6 +45,14 @@ class Ledger {
   void Recovered(const state::ClusterState& cluster, bool restored);
   // The state after any turn.
   void CheckState(const state::ClusterState& cluster);
+  // A fenced attempt is given up: it has ended.
+  void CheckFenced(const state::AgentAttempt& attempt);
+  // A new attempt gets a node. `is_heard`: whether a berthd has heard of a node less than a lease
+  // ago: what runs there is not given up.
+  void CheckBinding(const state::AgentAttempt& attempt,
+                    const std::function<bool(const std::string& node)>& is_heard);
+  // An operator asks for this attempt to be killed, which is known to nobody else.
+  void KillAsked(const state::AgentAttempt& attempt) { kills_asked_.insert(attempt); }
   // A directive to stop this attempt goes out.
   void StopSent(const state::AgentAttempt& attempt);
 
@@ -97,10 +106,10 @@ class Ledger {
   std::set<state::AgentAttempt> closed_;  // ended durably, and not as lost
   std::map<JobId, DurableJob> jobs_;
   std::set<state::AgentAttempt> known_;  // bound in this daemon's line of history
+  std::set<state::AgentAttempt> kills_asked_;
   std::set<JobId> removed_;
   std::map<std::string, JobId> requests_;
   std::map<JobId, std::string> request_of_;
-  bool was_restored_ = false;
 };
 
 }  // namespace berth::simulation

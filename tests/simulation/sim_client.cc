@@ -138,6 +138,65 @@ void Submitter::TryCancel(JobId job, const std::shared_ptr<bool>& told) {
   context_.events.After(kTryAgainUs, [this, job, told] { TryCancel(job, told); });
 }
 
+// ---- those who operate it ----
+
+namespace {
+
+// As people name it: "12.3#2", and "12.workers.3#2" where a job has several groups.
+state::ObjectRef RefOf(const state::StrayView& stray) {
+  const std::string& task = stray.holding.task_id;
+  const size_t first = task.find('.');
+  const size_t last = task.rfind('.');
+  return {.job = stray.attempt.job,
+          .has_task = true,
+          .group = first == last ? "" : task.substr(first + 1, last - first - 1),
+          .index = stray.attempt.index,
+          .attempt = stray.attempt.attempt};
+}
+
+}  // namespace
+
+void Operator::LookAtQuarantine() {
+  way_.Call(
+      state::CommandClass::kOperators,
+      [] { return state::SettleStrays{.action = state::StrayAction::kList}; },
+      [this](const absl::Status& posted, const scheduler::Reply& reply) {
+        if (!posted.ok()) return;
+        for (const auto& result : std::get<scheduler::SettleReply>(reply.body).results) {
+          if (context_.Chance(300)) continue;
+          Settle(context_.Chance(600) ? state::StrayAction::kAdopt : state::StrayAction::kKill,
+                 *result.stray);
+        }
+      });
+}
+
+void Operator::Settle(state::StrayAction action, const state::StrayView& stray) {
+  if (action == state::StrayAction::kKill) ledger_.KillAsked(stray.attempt);
+  if (context_.traces()) {
+    context_.Trace(Text(stray.attempt) + " is to be " +
+                   (action == state::StrayAction::kKill ? "killed" : "adopted"));
+  }
+  way_.Call(
+      state::CommandClass::kOperators,
+      [action, object = RefOf(stray)] {
+        state::SettleStrays settle;
+        settle.action = action;
+        settle.objects.push_back(object);
+        return settle;
+      },
+      [this, action](const absl::Status& posted, const scheduler::Reply& reply) {
+        if (!posted.ok()) return;
+        for (const auto& result : std::get<scheduler::SettleReply>(reply.body).results) {
+          if (!result.stray) continue;
+          const bool done = result.reason == Reason::kNone;
+          context_.coverage.Count("seen", action == state::StrayAction::kKill
+                                              ? "an attempt in quarantine is killed"
+                                          : done ? "an attempt in quarantine is adopted"
+                                                 : "an attempt in quarantine cannot be adopted");
+        }
+      });
+}
+
 // ---- those who watch ----
 
 class Watcher::Sink final : public scheduler::WatchSink {

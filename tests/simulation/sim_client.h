@@ -71,6 +71,22 @@ class Submitter {
   std::vector<JobId> jobs_;
 };
 
+// Settles what is in quarantine: kills some of it, adopts some, and leaves the rest to end.
+class Operator {
+ public:
+  Operator(Context& context, Ledger& ledger, ClientWay& way)
+      : context_(context), ledger_(ledger), way_(way) {}
+
+  void LookAtQuarantine();
+
+ private:
+  void Settle(state::StrayAction action, const state::StrayView& stray);
+
+  Context& context_;
+  Ledger& ledger_;
+  ClientWay& way_;
+};
+
 // Lists everything, then follows every change, over breaks too: at the end its picture must be what
 // is.
 class Watcher final : public std::enable_shared_from_this<Watcher> {

@@ -1,5 +1,6 @@
 #include "tests/simulation/sim_daemon.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -257,8 +258,17 @@ void SimDaemon::RunTurn(int64_t now_ms) {
     const Slot slot = cluster().nodes().Find(node);
     // What comes on a stream that is not the node's session is nothing heard of it.
     if (slot != kNoSlot && cluster().FindLink(slot)->stream == stream) {
-      life_->heard_us[node] = context_.events.now_us();
+      life_->heard_us[node] = heard_us_[node] = context_.events.now_us();
     }
+  }
+  CheckBindings(outcome.output);
+  for (const auto& [node, slot] : cluster().nodes().by_name()) {
+    const uint64_t stream = cluster().FindLink(slot)->stream;
+    uint64_t& last = life_->last_streams[slot];
+    if (stream != 0 && stream < last) {
+      context_.Violated("node " + node + ": a connection that it has given up is its session");
+    }
+    last = std::max(last, stream);
   }
   life_->more_work = outcome.output.more_work;
   life_->deadline_ms = outcome.output.next_deadline_ms;
@@ -268,6 +278,22 @@ void SimDaemon::RunTurn(int64_t now_ms) {
   ledger_.CheckState(cluster());
   life_->gate->Pass(std::move(outcome));
   StartCommit();
+}
+
+void SimDaemon::CheckBindings(const scheduler::TurnOutput& output) {
+  if (output.batch == nullptr) return;
+  const int64_t since_us = context_.events.now_us() - options_.turn.lease_ms * 1000;
+  for (const state::Change& change : output.batch->changes) {
+    const auto* task = std::get_if<state::TaskChange>(&change);
+    if (task == nullptr || task->task.row.state != state::TaskState::kBound) continue;
+    const state::TaskStatusView& view = task->task;
+    const uint32_t index = view.spec->groups[view.group].IndexAt(view.position);
+    ledger_.CheckBinding({view.job, view.group, index, view.row.attempt.number},
+                         [&](const std::string& node) {
+                           const auto heard = heard_us_.find(node);
+                           return heard != heard_us_.end() && heard->second > since_us;
+                         });
+  }
 }
 
 // A node is given up only for its silence, and not sooner.
@@ -289,6 +315,7 @@ void SimDaemon::CheckLosses(const scheduler::TurnOutput& output) {
     context_.coverage.Count("seen", group.kill_on_partition
                                         ? "a fenced attempt is given up"
                                         : "an attempt of a silent node is given up");
+    if (group.kill_on_partition) ledger_.CheckFenced(name);
     const int64_t after_ms = group.kill_on_partition ? options_.turn.lease_ms + group.grace_ms +
                                                            scheduler::Leases::kFenceMarginMs
                                                      : options_.turn.lost_after_ms;

@@ -98,13 +98,16 @@ class SimDaemon final : public agents::AgentLink {
     int64_t planned_wake_us = -1;
     scheduler::ReconciledCounts reconciled{};  // of them, in the books
     uint64_t attempts_lost = 0;                // likewise
-    std::map<std::string, int64_t> heard_us;   // when the loop read something of each node
+    std::map<Slot, uint64_t> last_streams;    // latest connection of each node that was its session
+    std::map<std::string, int64_t> heard_us;  // when the loop read something of each node
     std::deque<std::pair<std::string, uint64_t>> unread;  // node and stream, in the agents' inbox
   };
 
   void Pump();
   void RunTurn(int64_t now_ms);
   void CheckLosses(const scheduler::TurnOutput& output);
+  // No task gets an attempt beside one that runs on a node that is heard from.
+  void CheckBindings(const scheduler::TurnOutput& output);
   void StartCommit();
   void FinishCommit();
   void Die();
@@ -124,6 +127,7 @@ class SimDaemon final : public agents::AgentLink {
   std::shared_ptr<scheduler::WatchSink> observer_;
   int starts_ = 0;
   std::set<state::AgentAttempt> given_up_;
+  std::map<std::string, int64_t> heard_us_;  // as Life's, of every life
   int restores_ = 0;
   bool was_restored_ = false;  // and no daemon has begun on it yet
   struct Kept {

@@ -186,6 +186,7 @@ void AgentLife::Dial() {
   if (node_.route_.up_is_cut || node_.route_.down_is_cut) return DialLater(2'000'000);
   stream_ = node_.listener_(node_, node_.route_);
   if (stream_ == nullptr) return DialLater(context_.Between(100'000, 3'000'000));
+  node_.streams_.push_back(stream_);
   const uint64_t link = ++node_.links_;
   link_ = link;
   const std::weak_ptr<AgentLife> weak = shared_from_this();
@@ -344,6 +345,13 @@ void SimNode::BreakConnection() {
 
 void SimNode::RouteChanged() {
   if (agent_ != nullptr) agent_->RouteChanged();
+  // What is left on connections that were given up comes when it comes.
+  std::erase_if(streams_, [](const auto& stream) { return stream.expired(); });
+  for (const auto& stream : streams_) {
+    context_.events.After(context_.Between(0, 8'000'000), [stream] {
+      if (const auto late = stream.lock()) late->Kick();
+    });
+  }
 }
 
 bool SimNode::settled() const {

@@ -183,6 +183,7 @@ class SimNode {
   int incarnations_ = 0;
   uint64_t links_ = 0;
   std::shared_ptr<AgentLife> agent_;
+  std::vector<std::weak_ptr<Stream>> streams_;  // connections of it, given up or not
   std::map<agentd::AttemptKey, std::shared_ptr<Shim>> shims_;
 
   // The journal's file, and how much of it is on disk for sure.

@@ -43,7 +43,8 @@ class World {
       : context_(seed, traces),
         ledger_(context_),
         daemon_(context_, ledger_, Registry(), OptionsFrom(context_), seed),
-        way_(context_, daemon_) {
+        way_(context_, daemon_),
+        operator_(context_, ledger_, way_) {
     const int64_t nodes = context_.Between(2, 4);
     for (int64_t i = 0; i < nodes; ++i) {
       nodes_.push_back(std::make_unique<SimNode>(
@@ -163,13 +164,29 @@ class World {
     Add(1, [this, &c] {
       c.Fault("the network is slow");
       SimNode& node = AnyNode();
-      node.route().slowest_us = c.Between(50'000, 4 * kSecond);
-      c.events.After(c.Between(1, 20) * kSecond, [&node] { node.route().slowest_us = 2'000; });
+      node.route().slowest_us = c.Between(50'000, 10 * kSecond);
+      // What was said on a connection that was given up may come after what is said on the next.
+      for (int64_t breaks = c.Chance(500) ? c.Between(1, 4) : 0; breaks > 0; --breaks) {
+        c.events.After(c.Between(0, 10 * kSecond), [this, &node] {
+          context_.Fault("a connection breaks", node.name());
+          node.BreakConnection();
+        });
+      }
+      c.events.After(c.Between(1, 20) * kSecond, [this, &node] {
+        // What is slow may break.
+        if (context_.Chance(500)) CutOff(node, "a partition of what agents say", true, false);
+        node.route().slowest_us = 2'000;
+      });
     });
     if (c.Chance(150)) {
       const int64_t saved_us = c.Between(0, faults_until_us_);
       c.events.At(saved_us, [this] { daemon_.SaveSnapshot(); });
-      c.events.At(c.Between(saved_us, faults_until_us_), [this] { daemon_.Restore(); });
+      const int64_t restored_us = c.Between(saved_us, faults_until_us_);
+      c.events.At(restored_us, [this] { daemon_.Restore(); });
+      for (int64_t looks = c.Between(0, 3); looks > 0; --looks) {
+        c.events.At(restored_us + c.Between(0, 60 * kSecond),
+                    [this] { operator_.LookAtQuarantine(); });
+      }
     }
     if (c.Chance(300)) {
       for (auto& node : nodes_) node->route().duplicates_of_thousand = 30;
@@ -185,8 +202,8 @@ class World {
     }
   }
 
-  void Cut(const std::string& what, bool up, bool down) {
-    SimNode& node = AnyNode();
+  void Cut(const std::string& what, bool up, bool down) { CutOff(AnyNode(), what, up, down); }
+  void CutOff(SimNode& node, const std::string& what, bool up, bool down) {
     Route& route = node.route();
     if (route.up_is_cut || route.down_is_cut) return;
     context_.Fault(what, node.name());
@@ -305,6 +322,7 @@ class World {
   Ledger ledger_;
   SimDaemon daemon_;
   ClientWay way_;
+  Operator operator_;
   std::vector<std::unique_ptr<SimNode>> nodes_;
   std::vector<std::unique_ptr<Submitter>> submitters_;
   std::shared_ptr<Watcher> watcher_;

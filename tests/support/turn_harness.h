@@ -53,12 +53,11 @@ class TurnHarness {
 
   explicit TurnHarness(const TurnOptions& options = {},
                        const state::ClusterMeta& meta = {.cluster_id = "cluster-a", .seed = 1}) {
-    plugins::RegisterBuiltinPlugins(registry_);
-    auto state = std::make_unique<state::ClusterState>(meta, options.watch_history_epochs);
-    state->BeginTerm();
-    auto turn = Turn::Create(options, std::move(state), registry_, {pipeline::ProfileOptions{}});
-    EXPECT_TRUE(turn.ok()) << turn.status();
-    turn_ = *std::move(turn);
+    Begin(options, std::make_unique<state::ClusterState>(meta, options.watch_history_epochs));
+  }
+  // On a state that was recovered.
+  TurnHarness(const TurnOptions& options, std::unique_ptr<state::ClusterState> state) {
+    Begin(options, std::move(state));
   }
 
   // Runs one turn with these commands and keeps what it put out.
@@ -220,6 +219,14 @@ class TurnHarness {
   std::vector<std::shared_ptr<const state::ChangeBatch>> batches;
 
  private:
+  void Begin(const TurnOptions& options, std::unique_ptr<state::ClusterState> state) {
+    plugins::RegisterBuiltinPlugins(registry_);
+    state->BeginTerm();
+    auto turn = Turn::Create(options, std::move(state), registry_, {pipeline::ProfileOptions{}});
+    EXPECT_TRUE(turn.ok()) << turn.status();
+    turn_ = *std::move(turn);
+  }
+
   PluginRegistry registry_;
   std::unique_ptr<Turn> turn_;
   uint64_t token_ = 0;

@@ -49,6 +49,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
 class AgentLink::Stream : public grpc::ClientBidiReactor<v1::AgentMessage, v1::DaemonMessage> {
  public:
   struct Callbacks {
+    std::function<void()> on_open;
     std::function<void(v1::DaemonMessage)> on_message;
     std::function<void(int code, std::string message)> on_done;
   };
@@ -82,6 +83,10 @@ class AgentLink::Stream : public grpc::ClientBidiReactor<v1::AgentMessage, v1::D
   }
 
  private:
+  void OnReadInitialMetadataDone(bool ok) override {
+    if (ok) callbacks_.on_open();
+  }
+
   void OnReadDone(bool ok) override {
     if (!ok) {
       LetGo();
@@ -171,6 +176,11 @@ void AgentLink::Dial() {
   // What the stream posts may arrive when this object is gone.
   const std::shared_ptr<bool> alive = alive_;
   Stream::Callbacks callbacks;
+  callbacks.on_open = [this, alive, link, &loop = loop_] {
+    loop.Post([this, alive, link] {
+      if (*alive && link == link_ && stream_) callbacks_.on_up(link);
+    });
+  };
   callbacks.on_message = [this, alive, link, &loop = loop_](v1::DaemonMessage message) {
     loop.Post([this, alive, link, message = std::move(message)]() mutable {
       if (*alive && link == link_) callbacks_.on_message(link, std::move(message));
@@ -183,7 +193,6 @@ void AgentLink::Dial() {
   };
   stream_ = std::make_shared<Stream>(channel_, std::move(callbacks));
   stream_->Begin();
-  callbacks_.on_up(link);
 }
 
 void AgentLink::Send(uint64_t link, v1::AgentMessage message) {

@@ -33,7 +33,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target);
 class AgentLink {
  public:
   struct Callbacks {
-    // A stream was opened; `link` counts them from 1. Nothing says yet that berthd is there.
+    // berthd has taken up a stream; `link` counts them from 1.
     std::function<void(uint64_t link)> on_up;
     std::function<void(uint64_t link, v1::DaemonMessage message)> on_message;
     std::function<void(uint64_t link)> on_down;

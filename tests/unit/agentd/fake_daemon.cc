@@ -26,6 +26,7 @@ class FakeDaemon::Service : public v1::AgentService::Service {
   grpc::Status Connect(
       grpc::ServerContext*,
       grpc::ServerReaderWriter<v1::DaemonMessage, v1::AgentMessage>* stream) override {
+    stream->SendInitialMetadata();
     v1::AgentMessage message;
     if (!stream->Read(&message) || !message.has_hello()) {
       return {grpc::StatusCode::INVALID_ARGUMENT, "no Hello"};

@@ -33,6 +33,18 @@ TEST_F(LinkTest, AHelloOpensASessionAndIsWelcomed) {
   EXPECT_EQ(message.welcome().fact_sequence(), 17u);
 }
 
+TEST_F(LinkTest, AStreamIsTakenUpBeforeItsHelloAndNumberedInThatOrder) {
+  TestAgent first(channel_);
+  first.AwaitOpen();
+  TestAgent second(channel_);
+  second.AwaitOpen();
+  ASSERT_TRUE(second.SayHello());
+  const auto of_second = std::get<state::OpenSession>(sink_.Await(1)[0].body);
+  ASSERT_TRUE(first.SayHello());
+  const auto of_first = std::get<state::OpenSession>(sink_.Await(2)[1].body);
+  EXPECT_LT(of_first.stream, of_second.stream);
+}
+
 TEST_F(LinkTest, WhoMayNotBeAnAgentIsRefused) {
   {
     base::MutexLock lock(mutex_);

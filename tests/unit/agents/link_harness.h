@@ -45,6 +45,8 @@ class TestAgent {
     hello.set_protocol_max(1);
     return hello;
   }
+  // Until the stream has been taken up.
+  void AwaitOpen() { stream_->WaitForInitialMetadata(); }
   bool Say(const v1::AgentMessage& message) { return stream_->Write(message); }
   bool SayHello(const v1::Hello& hello = GoodHello()) {
     v1::AgentMessage message;

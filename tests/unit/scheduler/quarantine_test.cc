@@ -209,10 +209,10 @@ TEST_F(QuarantineTest, WhatIsKilledIsToldAndHoldsItsRoomUntilItHasEnded) {
   EXPECT_EQ(loop_.StateOf(job_, 1), TaskState::kParked);
   loop_.Report(stream_, unknown_.attempt, std::nullopt, TurnHarness::Exit(9));
   EXPECT_EQ(loop_.TakeDirectives<state::ForgetAttempt>(stream_).size(), 1u);
-  // Both tasks of the job have room now: attempts beside the one in quarantine.
-  EXPECT_EQ(loop_.StateOf(job_, 0), TaskState::kBound);
+  // Both tasks of the job have room now. The first one's attempt is still there.
+  EXPECT_EQ(loop_.StateOf(job_, 0), TaskState::kQueued);
   EXPECT_EQ(loop_.StateOf(job_, 1), TaskState::kBound);
-  EXPECT_EQ(Held(), 3000);
+  EXPECT_EQ(Held(), 2000);
 }
 
 TEST_F(QuarantineTest, KillingAgainIsDoneAlready) {
@@ -413,11 +413,12 @@ TEST_F(QuarantineTest, OfAnUnknownJobNothingIsAdoptedAndTheOthersAre) {
 
 TEST_F(QuarantineTest, ATaskThatRunsKeepsItsAttempt) {
   loop_.Connect("n2");
-  ASSERT_EQ(loop_.StateOf(job_, 0), TaskState::kBound);
-  const auto result = Only(StrayAction::kAdopt, {{.job = job_}});
+  ASSERT_EQ(loop_.StateOf(job_, 1), TaskState::kBound);
+  ConnectWith("n3", {Running(job_, 1, 1'000'002, 1000)});
+  const auto result = Only(StrayAction::kAdopt, {TaskRef(job_, 1)});
   EXPECT_EQ(result.reason, Reason::kTaskNotWaiting);
   EXPECT_THAT(result.message, HasSubstr("is bound as attempt 1000001 on node \"n2\""));
-  EXPECT_EQ(loop_.turn().state().quarantined(), 2u);
+  EXPECT_EQ(loop_.turn().state().quarantined(), 3u);
 }
 
 TEST_F(QuarantineTest, ATaskThatHasEndedStaysAsItIs) {
@@ -431,8 +432,9 @@ TEST_F(QuarantineTest, ATaskThatHasHadALaterAttemptDoesNotGoBack) {
   const uint64_t n2 = loop_.Connect("n2");
   loop_.Ask(state::CloseSession{n2});
   ConnectWith("n2", {Running(kUnknown, 8, 1, 4000)}, 2);  // lost there, and no room again
-  ASSERT_EQ(loop_.StateOf(job_, 0), TaskState::kParked);
-  const auto result = Only(StrayAction::kAdopt, {{.job = job_}});
+  ASSERT_EQ(loop_.StateOf(job_, 1), TaskState::kParked);
+  ConnectWith("n3", {Running(job_, 1, 2, 1000), Running(kUnknown, 9, 1, 3000)});
+  const auto result = Only(StrayAction::kAdopt, {TaskRef(job_, 1)});
   EXPECT_EQ(result.reason, Reason::kAttemptOutdated);
   EXPECT_THAT(result.message, HasSubstr("has had attempt 1000001 since"));
 }

@@ -28,6 +28,34 @@ state::WelcomeAgent WelcomeOf(const TurnHarness& loop, uint64_t stream) {
   return {};
 }
 
+// A slow network delivers a Hello of a connection that was given up after that of the next one.
+TEST(OvertakenTest, WhatWasSaidOnAnEarlierConnectionIsVoid) {
+  TurnHarness loop;
+  loop.next_stream = 7;
+  const uint64_t late = 6;
+  const uint64_t now = loop.Connect("n1");
+  const JobId job = loop.SubmitOk({});
+  const auto attempt = loop.TakeDirectives<state::StartTask>(now).at(0).attempt;
+  loop.ReportStarted(now, attempt);
+  loop.Get<CancelReply>(state::Cancel{.objects = {{.job = job}}});
+  ASSERT_EQ(loop.StateOf(job), TaskState::kStopping);
+
+  // It knows nothing of the task yet, which is not to say that the agent was never told.
+  const auto say_late = [&] {
+    loop.effects.clear();
+    EXPECT_TRUE(absl::IsFailedPrecondition(loop.Ask(TurnHarness::Hello("n1", late)).status));
+    EXPECT_EQ(RefusalOf(loop).stream, late);
+    EXPECT_THAT(RefusalOf(loop).message, ::testing::HasSubstr("a later connection"));
+  };
+  say_late();
+  EXPECT_EQ(loop.StateOf(job), TaskState::kStopping);
+  EXPECT_EQ(loop.turn().sessions(), 1u);
+  loop.Ask(state::CloseSession{now});
+  say_late();
+  EXPECT_EQ(loop.StateOf(job), TaskState::kStopping);
+  EXPECT_EQ(loop.turn().sessions(), 0u);
+}
+
 // A running task on n1, whose stream then broke.
 class ReconnectTest : public ::testing::Test {
  protected:

@@ -131,7 +131,10 @@ TEST_F(SilenceTest, ANodeThatReturnsEndsWhatWasGivenUpBeforeItsRoomIsGivenAgain)
   EXPECT_EQ(stops[0].attempt, attempt_);
   EXPECT_TRUE(Ready("n1"));
   Beat(again);
-  EXPECT_EQ(loop_.StateOf(job_), TaskState::kParked);  // its room is still taken
+  loop_.Connect("n2");
+  // Nor is it placed elsewhere: it still runs.
+  EXPECT_EQ(loop_.StateOf(job_), TaskState::kQueued);
+  EXPECT_EQ(loop_.TaskOf(job_).waits_for, Reason::kAttemptNotEnded);
 
   loop_.ReportExit(again, attempt_, 143);
   const auto task = loop_.TaskOf(job_);
@@ -301,8 +304,10 @@ TEST_F(FenceTest, ANodeOnWhichItRunsNeverthelessEndsItFirst) {
   EXPECT_EQ(stops[0].attempt, fenced_attempt_);
   const auto allocated = [&] { return loop_.turn().state().nodes().allocated(kCpu)[0]; };
   const int32_t before = allocated();
+  EXPECT_EQ(loop_.StateOf(fenced_), TaskState::kQueued);
   loop_.ReportExit(again, fenced_attempt_, 143);
-  EXPECT_EQ(allocated(), before - 700);
+  EXPECT_EQ(loop_.StateOf(fenced_), TaskState::kBound);
+  EXPECT_EQ(allocated(), before - 700 + 1000);
 }
 
 TEST_F(FenceTest, ItsEndOnTheNodeCountsAsALoss) {

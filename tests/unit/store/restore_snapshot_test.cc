@@ -136,6 +136,7 @@ TEST_F(RestoreSnapshotTest, TheStateIsTheSameButForItsNumbers) {
   meta.epoch = outcome->epoch;
   meta.term = 1;
   meta.next_job = 1;
+  meta.settling = true;
   EXPECT_EQ(found->meta, meta);
   EXPECT_THAT(found->change_log, ElementsAre(ChangeLogEntry{.epoch = outcome->epoch}));
   EXPECT_THAT(found->jobs, SizeIs(1));
