@@ -241,10 +241,10 @@ void Turn::WarnOfUnknown(const std::string& node, int64_t attempts, const std::s
   if (jobs.size() > kMostJobsNamed) names += " and more";
   warnings_.push_back(
       "node \"" + node + "\": its agent has " + std::to_string(attempts) +
-      " attempts that are not known here (of jobs" + names +
-      "); they are in quarantine: they run on, and their room is held; list them with "
-      "'berth admin reconcile --node " +
-      node + "', then adopt or kill them");
+      (attempts == 1 ? " attempt" : " attempts") + " not known here (of jobs" + names +
+      "), in quarantine: nothing ends what is there unasked, and its room is held; 'berth admin "
+      "reconcile --node " +
+      node + "' lists, adopts and kills");
 }
 
 void Turn::EndStream(Slot slot) {

@@ -147,6 +147,7 @@ void Ledger::Released(const state::ChangeBatch& batch) {
       }
       jobs_.erase(removal->job);
       removed_.insert(removal->job);
+      ever_removed_.insert(removal->job);
       context_.coverage.Count("seen", "a finished job is forgotten");
       if (context_.traces()) {
         context_.Trace("epoch " + std::to_string(batch.epoch) + ": job " +
@@ -233,6 +234,7 @@ void Ledger::Recovered(const state::ClusterState& cluster, bool restored) {
   std::erase_if(jobs_, [&](const auto& each) {
     if (cluster.FindJob(each.first) != nullptr) return false;
     removed_.insert(each.first);
+    ever_removed_.insert(each.first);
     return true;
   });
   for (const auto& [id, job] : cluster.jobs()) {
@@ -317,7 +319,7 @@ void Ledger::Acknowledged(const std::string& request_id, JobId job, int64_t task
   }
   const auto known = jobs_.find(job);
   if (known == jobs_.end()) {
-    if (!removed_.contains(job)) {
+    if (!ever_removed_.contains(job)) {
       context_.Violated("job " + std::to_string(job.value) +
                         " was acknowledged and is not durable");
     }
@@ -348,7 +350,7 @@ void Ledger::CheckEnd(const state::ClusterState& cluster) {
     context_.Violated("job " + std::to_string(id.value) + " has not ended:" + states);
   }
   for (const auto& [request, job] : requests_) {
-    if (cluster.FindJob(job) == nullptr && !removed_.contains(job)) {
+    if (cluster.FindJob(job) == nullptr && !ever_removed_.contains(job)) {
       context_.Violated("job " + std::to_string(job.value) + " of request " + request +
                         " was acknowledged and is forgotten");
     }

@@ -47,8 +47,7 @@ class Ledger {
   void CheckState(const state::ClusterState& cluster);
   // A fenced attempt is given up: it has ended.
   void CheckFenced(const state::AgentAttempt& attempt);
-  // A new attempt gets a node. `is_heard`: whether a berthd has heard of a node less than a lease
-  // ago: what runs there is not given up.
+  // A new attempt gets a node. `is_heard`: whether what runs on a node is known and not given up.
   void CheckBinding(const state::AgentAttempt& attempt,
                     const std::function<bool(const std::string& node)>& is_heard);
   // An operator asks for this attempt to be killed, which is known to nobody else.
@@ -108,6 +107,8 @@ class Ledger {
   std::set<state::AgentAttempt> known_;  // bound in this daemon's line of history
   std::set<state::AgentAttempt> kills_asked_;
   std::set<JobId> removed_;
+  // Of all time: a snapshot may remember a request whose job it has forgotten.
+  std::set<JobId> ever_removed_;
   std::map<std::string, JobId> requests_;
   std::map<JobId, std::string> request_of_;
 };

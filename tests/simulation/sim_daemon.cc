@@ -7,6 +7,7 @@
 #include "agents/inventory.h"
 #include "api/job_spec_reader.h"
 #include "scheduler/recovery.h"
+#include "state/generation.h"
 #include "store/recover.h"
 #include "store/restored_records.h"
 
@@ -288,10 +289,16 @@ void SimDaemon::CheckBindings(const scheduler::TurnOutput& output) {
     if (task == nullptr || task->task.row.state != state::TaskState::kBound) continue;
     const state::TaskStatusView& view = task->task;
     const uint32_t index = view.spec->groups[view.group].IndexAt(view.position);
+    // What was given up may be elsewhere when a daemon is started; after a restore nobody has given
+    // it up.
+    const bool is_settling =
+        cluster().meta().settling &&
+        view.job.value / state::kJobsPerGeneration < cluster().meta().generation;
+    const auto& all_heard = is_settling ? heard_us_ : life_->heard_us;
     ledger_.CheckBinding({view.job, view.group, index, view.row.attempt.number},
                          [&](const std::string& node) {
-                           const auto heard = heard_us_.find(node);
-                           return heard != heard_us_.end() && heard->second > since_us;
+                           const auto heard = all_heard.find(node);
+                           return heard != all_heard.end() && heard->second > since_us;
                          });
   }
 }
