@@ -731,7 +731,7 @@ TEST_F(ReconcileTest, EachAttemptHasItsResultAndPagesGoOnWhereTheLoopSays) {
   page.more = true;
   page.after = {"n1", stray.attempt};
   page.first_epoch = 40;
-  On<state::SettleStrays>([&](const state::Command&, const state::SettleStrays& command) {
+  On<state::SettleStrays>([page](const state::Command&, const state::SettleStrays& command) {
     scheduler::SettleReply reply = page;
     if (command.after) reply = {};
     return Ok(reply, 44);
