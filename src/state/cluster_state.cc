@@ -84,9 +84,12 @@ void ClusterState::Materialise(JobRow& job, uint32_t group_index, uint32_t posit
   const auto [it, is_new] = group.rows.try_emplace(position);
   if (!is_new) return;
   it->second.state = group.rest;
+  const TaskKey key{job.id, group_index, position};
+  if (group.rest == TaskState::kQueued && (!IsHeldBack(key) || BERTH_PLANTED(kPlaceBesideStray))) {
+    group.queued.insert(position);
+  }
   group.SkipRows();
-  TouchTask({job.id, group_index, position});
-  SyncQueued({job.id, group_index, position});
+  TouchTask(key);
 }
 
 void ClusterState::SyncQueued(const TaskKey& key) {

@@ -151,13 +151,14 @@ class AgentLink::Stream : public grpc::ClientBidiReactor<v1::AgentMessage, v1::D
 
 AgentLink::AgentLink(EventLoop& loop, const base::Clock& clock,
                      std::shared_ptr<grpc::Channel> channel, std::string server, Backoff backoff,
-                     Callbacks callbacks)
+                     Callbacks callbacks, int64_t answer_within_ms)
     : loop_(loop),
       clock_(clock),
       channel_(std::move(channel)),
       server_(std::move(server)),
       backoff_(std::move(backoff)),
-      callbacks_(std::move(callbacks)) {}
+      callbacks_(std::move(callbacks)),
+      answer_within_ms_(answer_within_ms) {}
 
 AgentLink::~AgentLink() {
   stopping_ = true;
@@ -173,6 +174,7 @@ void AgentLink::Dial() {
   if (stopping_) return;
   const uint64_t link = ++link_;
   slow_ = false;
+  heard_ = false;
   // What the stream posts may arrive when this object is gone.
   const std::shared_ptr<bool> alive = alive_;
   Stream::Callbacks callbacks;
@@ -183,7 +185,9 @@ void AgentLink::Dial() {
   };
   callbacks.on_message = [this, alive, link, &loop = loop_](v1::DaemonMessage message) {
     loop.Post([this, alive, link, message = std::move(message)]() mutable {
-      if (*alive && link == link_) callbacks_.on_message(link, std::move(message));
+      if (!*alive || link != link_) return;
+      heard_ = true;
+      callbacks_.on_message(link, std::move(message));
     });
   };
   callbacks.on_done = [this, alive, link, &loop = loop_](int code, std::string message) {
@@ -193,6 +197,16 @@ void AgentLink::Dial() {
   };
   stream_ = std::make_shared<Stream>(channel_, std::move(callbacks));
   stream_->Begin();
+  AwaitAnswer();
+}
+
+void AgentLink::AwaitAnswer() {
+  loop_.At(clock_.MonotonicMs() + answer_within_ms_, [this, alive = alive_, link = link_] {
+    if (!*alive || link != link_ || heard_ || !stream_) return;
+    LogFailure("berthd at " + server_ + " has not answered for " +
+               std::to_string(answer_within_ms_ / 1000) + " s; tasks go on, trying again");
+    stream_->End();
+  });
 }
 
 void AgentLink::Send(uint64_t link, v1::AgentMessage message) {

@@ -39,8 +39,11 @@ class AgentLink {
     std::function<void(uint64_t link)> on_down;
   };
 
+  // `answer_within_ms`: for how long a stream waits for the first that berthd says. What a network
+  // has swallowed is said again then.
   AgentLink(EventLoop& loop, const base::Clock& clock, std::shared_ptr<grpc::Channel> channel,
-            std::string server, Backoff backoff, Callbacks callbacks);
+            std::string server, Backoff backoff, Callbacks callbacks,
+            int64_t answer_within_ms = 60'000);
   AgentLink(const AgentLink&) = delete;
   AgentLink& operator=(const AgentLink&) = delete;
   // Ends the stream and waits for gRPC to let go of it.
@@ -62,6 +65,7 @@ class AgentLink {
   class Stream;
 
   void Dial();
+  void AwaitAnswer();
   void OnDown(uint64_t link, int code, const std::string& message);
   void LogFailure(const std::string& text);
 
@@ -71,8 +75,10 @@ class AgentLink {
   const std::string server_;
   Backoff backoff_;
   const Callbacks callbacks_;
+  const int64_t answer_within_ms_;
 
   uint64_t link_ = 0;
+  bool heard_ = false;  // berthd has said something on it
   bool slow_ = false;
   bool stopping_ = false;
   std::shared_ptr<Stream> stream_;
