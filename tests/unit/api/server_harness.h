@@ -70,6 +70,12 @@ class ServerTest : public ::testing::Test {
     loop_.Settle();
   }
 
+  // The error of a call that has one.
+  static wire::Refusal Error(const grpc::Status& status) {
+    EXPECT_FALSE(status.ok());
+    return wire::FromGrpcStatus(status);
+  }
+
   // Answers commands of one sort. Before Start.
   template <typename Command>
   void On(std::function<scheduler::Reply(const state::Command&, const Command&)> answer) {
