@@ -22,7 +22,15 @@ v1::ItemError ToItemError(const wire::Refusal& refusal) {
   return error;
 }
 
-// Another stream has taken the batch on: this item may have been answered there.
+wire::Refusal Overtaken(const std::string& batch_id) {
+  return {.code = absl::StatusCode::kFailedPrecondition,
+          .reason = Reason::kInvalidField,
+          .message = "batch \"" + batch_id +
+                     "\": another stream goes on with it; one stream at a time brings its items",
+          .violations = {{"batch_id", "is another stream's by now"}}};
+}
+
+// The batch's next item is another one.
 bool IsOutOfPlace(const scheduler::Reply& reply) {
   return reply.status.code() == absl::StatusCode::kFailedPrecondition && reply.field == "offset";
 }
@@ -80,6 +88,11 @@ std::optional<wire::Refusal> BatchCall::TakeFirst(v1::SubmitJobsRequest request)
   wire::CheckText(request.batch_id(), kMostIdBytes, wire::FieldPath("batch_id"), violations);
   if (!violations.empty()) return wire::RefusalOf(violations);
   batch_id_ = request.batch_id();
+  // Before the question below, so that the answer counts all that the other has posted. Its mutex
+  // is taken while this one's is held: whoever waits came later, so nobody waits in a circle.
+  if (const auto other = around_.batches.Take(principal_.name, batch_id_, shared_from_this())) {
+    other->End(Overtaken(batch_id_));
+  }
   placing_ = true;
   auto on_reply = [self = shared_from_this(), first = std::move(request)](scheduler::Reply reply) {
     self->around_.answers.Post(
@@ -134,6 +147,7 @@ std::optional<wire::Refusal> BatchCall::TakeItem(v1::SubmitJobsRequest request) 
   auto made = MakeSubmission(std::move(*request.mutable_job()), principal_, around_.admission);
 
   base::MutexLock lock(mutex_);
+  if (ending_) return std::nullopt;  // meanwhile: what comes from here on is not posted
   if (auto* refusal = std::get_if<wire::Refusal>(&made)) {
     item->refused = std::move(*refusal);
     item->command.body = state::NoteBatchRefusal{.batch_id = batch_id_, .batch_offset = offset};
@@ -216,6 +230,7 @@ void BatchCall::OnDone() {
   {
     base::MutexLock lock(mutex_);
     self.swap(self_);
+    if (!batch_id_.empty()) around_.batches.Leave(principal_.name, batch_id_, this);
   }
   around_.open_calls.Remove(self);
 }

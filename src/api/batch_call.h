@@ -14,6 +14,7 @@
 #include "api/admission.h"
 #include "api/authorize.h"
 #include "api/loop_port.h"
+#include "api/open_batches.h"
 #include "api/open_calls.h"
 #include "base/mutex.h"
 #include "base/work_thread.h"
@@ -34,7 +35,8 @@ struct BatchLimits {
 // class of commands in the order in which they were posted, refused items included.
 //
 // The first message names the batch and is answered with the first offset that has no durable
-// answer. Items before that offset are skipped, so that a client may simply begin again.
+// answer. Items before that offset are skipped, so that a client may simply begin again. A later
+// stream that names the batch takes it over: this one then posts nothing more and ends.
 //
 // Lifetime: as WatchCall. Reactions, the loop's replies and End may come on different threads; each
 // takes the mutex, changes what it changes, and calls Move, which alone reads, writes and finishes.
@@ -47,6 +49,7 @@ class BatchCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::B
     const Authorizer& authorizer;
     base::WorkThread& answers;  // outlives the server
     OpenCalls& open_calls;
+    OpenBatches& batches;
     AdmissionOptions admission;
     BatchLimits limits;
   };
@@ -74,7 +77,7 @@ class BatchCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::B
 
   // One message of the client's; the refusal that ends the stream.
   std::optional<wire::Refusal> Take(grpc::ByteBuffer& bytes);
-  std::optional<wire::Refusal> TakeFirst(v1::SubmitJobsRequest request);
+  std::optional<wire::Refusal> TakeFirst(v1::SubmitJobsRequest request) BERTH_REQUIRES(mutex_);
   std::optional<wire::Refusal> TakeItem(v1::SubmitJobsRequest request);
   // Where the batch stands; on the answering thread, as it may take the first item.
   void OnPlace(const scheduler::Reply& reply, v1::SubmitJobsRequest first);

@@ -101,6 +101,7 @@ grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* JobService::SubmitJobs(
                            .authorizer = parts_.authorizer,
                            .answers = parts_.answers,
                            .open_calls = parts_.open_calls,
+                           .batches = batches_,
                            .admission = admission(),
                            .limits = options_.batches},
                           context);

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "api/admission.h"
 #include "api/batch_call.h"
+#include "api/open_batches.h"
 #include "api/service_parts.h"
 #include "api/watch_call.h"
 #include "base/mutex.h"
@@ -93,6 +94,7 @@ class JobService final : public RawJobCalls<v1::JobService::Service> {
   state::OutputSource& outputs_;
   const BlobReader blobs_;
   const Options options_;
+  OpenBatches batches_;
 
   mutable base::Mutex mutex_;
   AdmissionOptions admission_ BERTH_GUARDED_BY(mutex_);
