@@ -85,11 +85,13 @@ void ClusterState::Materialise(JobRow& job, uint32_t group_index, uint32_t posit
   if (!is_new) return;
   it->second.state = group.rest;
   const TaskKey key{job.id, group_index, position};
-  if (group.rest == TaskState::kQueued && (!IsHeldBack(key) || BERTH_PLANTED(kPlaceBesideStray))) {
-    group.queued.insert(position);
-  }
+  if (group.rest == TaskState::kQueued && !IsHeldBack(key)) group.queued.insert(position);
   group.SkipRows();
   TouchTask(key);
+}
+
+bool ClusterState::IsHeldBack(const TaskKey& key) const {
+  return held_back_.contains(key) && !BERTH_PLANTED(kPlaceBesideStray);
 }
 
 void ClusterState::SyncQueued(const TaskKey& key) {
@@ -104,8 +106,8 @@ void ClusterState::SyncQueued(const TaskKey& key) {
     return;
   }
   const TaskRow& row = group.rows.at(key.position);
-  const bool may_be_placed = row.state == TaskState::kQueued && row.not_before_ms == 0 &&
-                             (!IsHeldBack(key) || BERTH_PLANTED(kPlaceBesideStray));
+  const bool may_be_placed =
+      row.state == TaskState::kQueued && row.not_before_ms == 0 && !IsHeldBack(key);
   const bool changed = may_be_placed ? group.queued.insert(key.position).second
                                      : group.queued.erase(key.position) > 0;
   if (changed) TouchTask(key);

@@ -117,7 +117,7 @@ class ClusterState {
   // REQUIRES: it is there.
   std::optional<TaskKey> SetHoldsBack(Slot slot, const AgentAttempt& attempt, bool holds_back);
   // Whether a task waits until another attempt of it has ended.
-  bool IsHeldBack(const TaskKey& key) const { return held_back_.contains(key); }
+  bool IsHeldBack(const TaskKey& key) const;
   bool holds_any_back() const { return !held_back_.empty(); }
   // Brings `queued` of the task's group in line with what keeps the task waiting.
   void SyncQueued(const TaskKey& key);
