@@ -22,6 +22,9 @@ function(berth_generated_library name)
   target_compile_options(${name} PRIVATE -g0 -w)
   target_link_libraries(${name} PUBLIC ${A_LINKS})
   berth_sanitize(${name})
+  if(BERTH_SANITIZE MATCHES "undefined")
+    target_compile_options(${name} PRIVATE -fno-sanitize=undefined)  # not our code
+  endif()
 endfunction()
 
 # berth_proto_file(path [SERVICES] [IMPORTS path ...]): path from proto/, without ".proto"; IMPORTS are
