@@ -2,7 +2,7 @@
 //
 //   berth_simulation --seed N          one, with its trace
 //   berth_simulation --seeds A..B      many; the first that fails is traced
-//   berth_simulation --long [--from A] until it fails or is stopped
+//   berth_simulation --long [--from A] until it fails or is stopped; Ctrl-C: what was seen so far
 //   berth_simulation_planted --planted NAME|all [--seeds A..B]
 //                                      with a fault in the code under test: which seed finds it
 #include <sys/wait.h>
@@ -22,6 +22,7 @@ namespace berth::simulation {
 namespace {
 
 volatile uint64_t running_seed = 0;
+volatile std::sig_atomic_t stopping = 0;
 
 // A check that fails inside ends the process: what replays it must be seen all the same.
 void OnAbort(int) {
@@ -59,11 +60,12 @@ int RunOne(uint64_t seed) {
 }
 
 int RunMany(uint64_t first, uint64_t last) {
+  for (const int number : {SIGINT, SIGTERM}) signal(number, [](int) { stopping = 1; });
   Coverage coverage;
   uint64_t failures = 0;
   const auto start = std::chrono::steady_clock::now();
   uint64_t ran = 0;
-  for (uint64_t seed = first; seed <= last; ++seed) {
+  for (uint64_t seed = first; seed <= last && stopping == 0; ++seed) {
     running_seed = seed;
     const Outcome outcome = Simulate(seed, false);
     coverage.Add(outcome.coverage);
