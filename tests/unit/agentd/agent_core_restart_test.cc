@@ -111,14 +111,7 @@ TEST_F(CoreTest, IsSomebodyElseWithoutItsJournal) {
 
 TEST_F(CoreTest, LeavesTheSameStateThroughASnapshot) {
   Connect();
-  const AttemptKey accepted{1, 0, 0, 1}, running{2, 0, 0, 1}, stopping{3, 0, 0, 1},
-      ended{4, 0, 0, 1};
-  Receive(StartDirective(accepted));
-  Run(running);
-  Run(stopping);
-  Receive(StopDirective(stopping));
-  Run(ended);
-  Handle(Ended(ended, 2));
+  BringOneToEachPhase();
   v1::DaemonMessage ack;
   ack.mutable_fact_ack()->set_sequence(3);
   Receive(ack);
@@ -138,11 +131,11 @@ TEST_F(CoreTest, LeavesTheSameStateThroughASnapshot) {
   EXPECT_EQ(HelloIn(connected).SerializeAsString(), before);
   EXPECT_THAT(Sequences(FactsSent(connected)), ElementsAre(4u, 5u, 6u, 7u, 8u));
   // What has not started keeps its payload, for its first start.
-  const auto launched = Only<Launch>(Handle(TaskNeverStarted{accepted}));
+  const auto launched = Only<Launch>(Handle(TaskNeverStarted{kAccepted}));
   ASSERT_EQ(launched.size(), 1u);
   EXPECT_EQ(launched[0].start.payload().command(0), "true");
   // A new fact goes on where the old ones ended.
-  EXPECT_THAT(Sequences(FactsSent(Handle(Started(accepted)))), ElementsAre(9u));
+  EXPECT_THAT(Sequences(FactsSent(Handle(Started(kAccepted)))), ElementsAre(9u));
 }
 
 TEST_F(CoreTest, RefusesAJournalOfAnotherSchemaOrWithoutAName) {

@@ -446,14 +446,7 @@ TEST_F(CoreTest, SaysNoMoreInOneMessageThanBerthdTakes) {
 
 TEST_F(CoreTest, ReportsWhatItHasAtEachSession) {
   Connect();
-  const AttemptKey accepted{1, 0, 0, 1}, running{2, 0, 0, 1}, stopping{3, 0, 0, 1},
-      ended{4, 0, 0, 1};
-  Receive(StartDirective(accepted));
-  Run(running);
-  Run(stopping);
-  Receive(StopDirective(stopping));
-  Run(ended);
-  Handle(Ended(ended, 2));
+  BringOneToEachPhase();
   const v1::Hello hello = HelloIn(Connect());
   ASSERT_EQ(hello.attempts_size(), 4);
   EXPECT_EQ(hello.attempts(0).phase(), v1::ATTEMPT_PHASE_ACCEPTED);

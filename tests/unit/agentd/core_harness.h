@@ -145,6 +145,16 @@ class CoreTest : public ::testing::Test {
     Handle(Started(key));
   }
 
+  // An attempt in each phase, ended with exit code 2: kAccepted, kRunning, kStopping, kEnded.
+  void BringOneToEachPhase() {
+    Receive(StartDirective(kAccepted));
+    Run(kRunning);
+    Run(kStopping);
+    Receive(StopDirective(kStopping));
+    Run(kEnded);
+    Handle(Ended(kEnded, 2));
+  }
+
   template <typename T>
   static std::vector<T> Only(const std::vector<Effect>& effects) {
     std::vector<T> found;
@@ -218,6 +228,10 @@ class CoreTest : public ::testing::Test {
   }
 
   static constexpr int64_t kLeaseMs = 40'000;
+  static constexpr AttemptKey kAccepted{1, 0, 0, 1};
+  static constexpr AttemptKey kRunning{2, 0, 0, 1};
+  static constexpr AttemptKey kStopping{3, 0, 0, 1};
+  static constexpr AttemptKey kEnded{4, 0, 0, 1};
   const AttemptKey key_{12, 0, 3, 1};
   std::string cluster_ = "cluster-1";
   uint32_t generation_ = 1;
