@@ -19,6 +19,8 @@ using wire::FieldPath;
 using wire::Violations;
 
 constexpr int kMostDevices = 1024;
+constexpr int kMostParts = 1024;
+constexpr int kMostLocalData = 8192;  // found and declared
 constexpr size_t kMostUuidBytes = 64;
 constexpr size_t kMostMessageBytes = 1024;
 
@@ -71,6 +73,21 @@ void ReadDevices(const v1::NodeInventory& inventory, state::NodeSpec& node,
     }
     node.devices.push_back(std::move(spec));
   }
+}
+
+// Of what is only kept for people to see.
+void CheckCounts(const v1::NodeInventory& inventory, Violations& violations) {
+  const auto check = [&](const char* name, int count, int most) {
+    if (count <= most) return;
+    violations.Add(
+        FieldPath(FieldPath::Root(), name),
+        std::to_string(count) + " entries; at most " + std::to_string(most) + " are allowed");
+  };
+  check("hardware.numa_nodes", inventory.hardware().numa_nodes_size(), kMostParts);
+  check("hardware.disks", inventory.hardware().disks_size(), kMostParts);
+  check("hardware.interfaces", inventory.hardware().interfaces_size(), kMostParts);
+  check("data_sets", inventory.data_sets_size(), kMostLocalData);
+  check("models", inventory.models_size(), kMostLocalData);
 }
 
 state::NodeSpec ReadInventory(const v1::NodeInventory& inventory, Violations& violations) {
@@ -132,6 +149,7 @@ std::variant<state::NodeSpec, wire::Refusal> ReadNode(std::string_view name,
   Violations violations;
   wire::CheckName(wire::kNodeName, name, FieldPath("node"), violations);
   state::NodeSpec node = ReadInventory(inventory, violations);
+  CheckCounts(inventory, violations);
   if (!violations.empty()) return wire::RefusalOf(violations);
   node.name = std::string(name);
   node.agent_version = Cut(agent_version, wire::kMostValueBytes);

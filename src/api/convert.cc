@@ -232,6 +232,7 @@ v1::Node ToProto(const state::NodeView& node) {
   }
   out.mutable_data_sets()->Swap(inventory.mutable_data_sets());
   out.mutable_models()->Swap(inventory.mutable_models());
+  if (inventory.has_hardware()) out.mutable_hardware()->Swap(inventory.mutable_hardware());
   return out;
 }
 

@@ -170,6 +170,44 @@ std::string TaskPage(const v1::GetTaskResponse& answer) {
   return page.Text();
 }
 
+std::string LocalDataText(const v1::LocalData& data) {
+  if (data.size_bytes() == 0) return data.name();
+  return data.name() + " (" + base::FormatBytes(data.size_bytes()) + ")";
+}
+
+std::string_view NameOf(v1::DiskClass disk_class) {
+  switch (disk_class) {
+    case v1::DISK_CLASS_HDD:
+      return "HDD";
+    case v1::DISK_CLASS_SSD:
+      return "SSD";
+    case v1::DISK_CLASS_NVME:
+      return "NVMe";
+    default:
+      return "disk";
+  }
+}
+
+void AddHardware(Sections& page, const v1::Hardware& hardware) {
+  page.Line("CPU model", hardware.cpu_model());
+  for (int i = 0; i < hardware.numa_nodes_size(); ++i) {
+    const v1::NumaNode& node = hardware.numa_nodes(i);
+    page.Line("NUMA node " + std::to_string(i), "cpu " + base::FormatCpuMilli(node.cpu_milli()) +
+                                                    ", memory " +
+                                                    base::FormatBytes(node.memory_bytes()));
+  }
+  for (const v1::Disk& disk : hardware.disks()) {
+    page.Line("Disk", disk.name() + ": " + std::string(NameOf(disk.disk_class())) + ", " +
+                          base::FormatBytes(disk.size_bytes()));
+  }
+  for (const v1::NetworkInterface& interface : hardware.interfaces()) {
+    page.Line("Interface", interface.name() + ": " + (interface.up() ? "up" : "down") +
+                               (interface.speed_bits_per_s() > 0
+                                    ? ", " + base::FormatBitsPerSecond(interface.speed_bits_per_s())
+                                    : ""));
+  }
+}
+
 std::string NodePage(const v1::Node& node) {
   Sections page;
   page.Title("Node " + node.name());
@@ -185,8 +223,9 @@ std::string NodePage(const v1::Node& node) {
   page.Line("Registered", TimeText(node.registered_unix_ms()));
   page.Line("Labels", MapText(node.labels()));
   for (const v1::Taint& taint : node.taints()) page.Line("Taint", TaintText(taint));
-  for (const v1::LocalData& data : node.data_sets()) page.Line("Data set", data.name());
-  for (const v1::LocalData& model : node.models()) page.Line("Model", model.name());
+  AddHardware(page, node.hardware());
+  for (const v1::LocalData& data : node.data_sets()) page.Line("Data set", LocalDataText(data));
+  for (const v1::LocalData& model : node.models()) page.Line("Model", LocalDataText(model));
   page.Title("Resources");
   Table resources({"RESOURCE", "CAPACITY", "ALLOCATED"});
   const v1::Resources& all = node.capacity();
