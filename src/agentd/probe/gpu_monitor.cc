@@ -63,9 +63,9 @@ GpuMonitor::~GpuMonitor() {
   }
 }
 
-absl::Status GpuMonitor::AwaitFirst() {
+absl::Status GpuMonitor::AwaitFirst(std::chrono::milliseconds patience) {
   base::MutexLock lock(state_->mutex);
-  const auto deadline = steady_clock::now() + state_->options.patience;
+  const auto deadline = steady_clock::now() + patience;
   while (!state_->is_known) {
     if (!state_->changed.WaitUntil(state_->mutex, deadline)) {
       return absl::DeadlineExceededError("NVIDIA's driver does not answer");

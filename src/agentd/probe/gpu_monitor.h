@@ -34,9 +34,9 @@ class GpuMonitor {
   // and is left behind.
   ~GpuMonitor();
 
-  // Waits for the first reading, or the word that there is no driver; at most for the patience.
-  // NotFound: no driver, so no GPU of NVIDIA's. DeadlineExceeded: it hangs.
-  absl::Status AwaitFirst();
+  // Waits for the first reading, or the word that there is no driver. NotFound: no driver, so no
+  // GPU of NVIDIA's. DeadlineExceeded: neither came within `patience`.
+  absl::Status AwaitFirst(std::chrono::milliseconds patience);
 
   // The last reading; while the driver hangs every device of it is unhealthy.
   GpuReading Latest() const;

@@ -15,7 +15,7 @@ namespace berth::agentd {
 absl::StatusOr<std::unique_ptr<NodeWatch>> NodeWatch::Open(Options options) {
   std::unique_ptr<NodeWatch> watch(new NodeWatch(std::move(options)));
   if (watch->gpus_ != nullptr) {
-    const absl::Status gpus = watch->gpus_->AwaitFirst();
+    const absl::Status gpus = watch->gpus_->AwaitFirst(watch->options_.first_wait);
     if (absl::IsDeadlineExceeded(gpus)) {
       BERTH_LOG_ERROR("{}: its GPUs are told of when it does", gpus.message());
     }

@@ -33,14 +33,16 @@ class NodeWatch {
     std::string scratch_folder;  // exists
     std::string root;            // of the tree with /proc and /sys; "": this machine's
     GpuMonitor::Options gpus;
+    // How long Open waits for the driver of GPUs.
+    std::chrono::milliseconds first_wait{10'000};
     std::chrono::milliseconds interval{30'000};
   };
   // On the watch's thread.
   using OnChange = std::function<void(const v1::NodeInventory&)>;
 
-  // Probes once, data apart: that is told of when it was measured. Waits for the driver of GPUs as
-  // long as its patience; one that hangs is logged, and its GPUs come when it answers. Errors:
-  // /proc is not there; nothing is left beside the reserve.
+  // Probes once, data apart: that is told of when it was measured. A driver of GPUs that is not
+  // heard of in time is logged, and its GPUs come when it answers. Errors: /proc is not there;
+  // nothing is left beside the reserve.
   static absl::StatusOr<std::unique_ptr<NodeWatch>> Open(Options options);
   NodeWatch(const NodeWatch&) = delete;
   NodeWatch& operator=(const NodeWatch&) = delete;
