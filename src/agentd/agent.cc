@@ -272,8 +272,11 @@ void Agent::Do(const CloseLink& effect) { link_->Close(effect.link, effect.slow_
 
 void Agent::Do(const SampleUsage&) {
   UsageSampled sampled;
+  const GpuReading gpus = watch_->Gpus();
   sampled.node = ProbeUsage();
-  sampled.attempts = runner_->SampleUsage();
+  sampled.parts = ProbeParts("", options_.config.state_dir);
+  if (!gpus.usage.empty()) *sampled.parts.mutable_devices() = ToProto(gpus.usage);
+  sampled.attempts = runner_->SampleUsage(gpus.processes);
   sampled.boot_time_ms = clock_.MonotonicMs();
   sampled.unix_ms = clock_.WallMs();
   Report(std::move(sampled));

@@ -15,7 +15,7 @@ TWO = ("gpu uuid=GPU-a name=NVIDIA_A100-SXM4-80GB memory=85899345920 pci=0000000
 
 class ProbeTest(cluster.IntegrationTest):
     def setUp(self):
-        self.berth = self.new_cluster(nodes=[])
+        self.berth = self.new_cluster(nodes=[], berthd={"heartbeatInterval": "1s"})
         self.script = self.berth.directory / "gpus"
 
     def add_node(self, **config):
@@ -87,6 +87,41 @@ class ProbeTest(cluster.IntegrationTest):
         self.assertEqual(0, agent.stop())
         agent.start()
         self.berth.wait_for(lambda: self.berth.states(waits) == {"succeeded"}, "GPU-a to be back")
+
+    def test_what_is_used_is_told(self):
+        self.add_node(inventory={"cpu": 4, "memory": "1Gi"})
+        self.set_gpus(a=" used=1048576 util=35 power=250000 temp=61")
+        self.berth.start()
+        self.berth.wait_for(lambda: "devices" in self.node().get("parts", {}), "a heartbeat")
+        parts = self.node()["parts"]
+        gpu = parts["devices"]["devices"][0]
+        self.assertEqual(("GPU-a", 35, 250000, 61, 1048576),
+                         (gpu["id"], gpu["utilisationPercent"], gpu["powerMilliwatts"],
+                          gpu["temperatureCelsius"], int(gpu["memoryUsedBytes"])))
+        self.assertGreater(int(parts["scratch"]["freeBytes"]), 0)
+        page = self.berth.ok("describe", "node", "node-a")
+        self.assertRegex(page, r"GPU-a +35% +1Mi +250 W +61 C +0")
+        self.assertRegex(page, r"Scratch: +\S+ free of \S+")
+
+    def test_a_tasks_use_of_its_gpus_is_told(self):
+        if self.berth.isolation == "none":
+            self.skipTest("which process is whose is known by cgroups")
+        self.add_node(inventory={"cpu": 4, "memory": "1Gi"})
+        self.set_gpus()
+        self.berth.start()
+        job = self.berth.submit("--gpus", "1", "--memory", "16Mi", "--", "sleep", "1000")
+        self.berth.wait_for(lambda: self.berth.task_processes(), "it to run")
+        pid = self.berth.task_processes()[0]
+        self.set_gpus(more=f"process gpu=GPU-a pid={pid} memory=7340032 sm=40\n"
+                           f"process gpu=GPU-b pid=1 memory=5 sm=5\n")
+        usage = lambda: self.berth.tasks(job)[0]["attempt"].get("usage", {})
+        self.berth.wait_for(lambda: int(usage().get("deviceMemoryBytes", 0)) == 7340032,
+                            lambda: f"its use to be told: {usage()}")
+        self.assertEqual(40, usage()["deviceUtilisationPercent"])
+        self.assertRegex(self.berth.ok("describe", f"{job}.0"), r"Devices: +7Mi in use, 40% of one busy")
+        self.berth.ok("cancel", job)
+        self.berth.wait_for(lambda: self.berth.states(job) == {"cancelled"}, "it to end")
+        self.assertEqual(0, int(usage().get("deviceMemoryBytes", 0)))
 
     def test_a_driver_that_hangs_holds_up_nothing_else(self):
         agent = self.add_node(inventory={"cpu": 4, "memory": "1Gi"})

@@ -180,6 +180,35 @@ TEST(MachineProbeTest, ReadsAnotherMachinesTree) {
   EXPECT_FALSE(ProbeMachine(tree.root(), tree.root()).ok());
 }
 
+TEST(UsageProbeTest, ReadsWhatEachPartDoes) {
+  const berth::testing::FileTree tree;
+  tree.Write("/proc/pressure/cpu",
+             "some avg10=1.53 avg60=9.00 avg300=0.00 total=1\n"
+             "full avg10=0.25 avg60=0.00 avg300=0.00 total=0\n");
+  tree.Write("/proc/pressure/io", "some avg10=100.00 avg60=0.00 avg300=0.00 total=1\n");
+  tree.Folder("/sys/block/sda/device");
+  tree.Write("/sys/block/sda/size", "100\n");
+  tree.Write("/sys/block/sda/stat", "    1  2  10  4  5  6  20  8  9  77  11\n");
+  tree.Folder("/sys/block/sdb/device");
+  tree.Write("/sys/block/sdb/size", "100\n");  // it says nothing more
+  tree.Folder("/sys/class/net/eth0/device");
+  tree.Write("/sys/class/net/eth0/statistics/rx_bytes", "1000\n");
+  tree.Write("/sys/class/net/eth0/statistics/tx_bytes", "2000\n");
+  const v1::NodeUsage usage = ProbeParts(tree.root(), tree.root());
+  EXPECT_EQ(usage.cpu_pressure().some_milli(), 15);
+  EXPECT_EQ(usage.cpu_pressure().full_milli(), 2);
+  EXPECT_FALSE(usage.has_memory_pressure());
+  EXPECT_EQ(usage.io_pressure().some_milli(), 1000);
+  EXPECT_GT(usage.scratch().free_bytes(), 0);
+  ASSERT_EQ(usage.disks().disks_size(), 1);
+  EXPECT_EQ(usage.disks().disks(0).read_bytes(), 10 * 512);
+  EXPECT_EQ(usage.disks().disks(0).written_bytes(), 20 * 512);
+  EXPECT_EQ(usage.disks().disks(0).busy_ms(), 77);
+  ASSERT_EQ(usage.interfaces().interfaces_size(), 1);
+  EXPECT_EQ(usage.interfaces().interfaces(0).sent_bytes(), 2000);
+  EXPECT_FALSE(ProbeParts(tree.At("/nothing"), "/nothing").has_scratch());
+}
+
 TEST(UsageProbeTest, CountsBusyTimeWithoutIdleAndGuests) {
   // user nice system idle iowait irq softirq steal guest guest_nice
   EXPECT_EQ(BusyCpuMs("cpu  100 20 30 5000 400 1 2 3 50 50\ncpu0 1 1 1 1\n", 100), 1560);
