@@ -38,7 +38,6 @@ NodeWatch::NodeWatch(Options options)
 }
 
 NodeWatch::~NodeWatch() {
-  gpus_.reset();
   {
     base::MutexLock lock(mutex_);
     stopping_ = true;

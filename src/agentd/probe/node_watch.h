@@ -82,8 +82,8 @@ class NodeWatch {
   config::InventoryConfig declared_ BERTH_GUARDED_BY(mutex_);
   config::ReserveConfig reserve_ BERTH_GUARDED_BY(mutex_);
 
-  std::unique_ptr<GpuMonitor> gpus_;  // null: devices are declared
-  std::thread thread_;                // last: it uses what is above
+  std::unique_ptr<GpuMonitor> gpus_;  // null: devices are declared. It kicks: what is above
+  std::thread thread_;                // last: it uses all of it
 };
 
 }  // namespace berth::agentd
