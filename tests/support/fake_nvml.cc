@@ -316,9 +316,16 @@ Return nvmlDeviceGetProcessUtilization(Device device, ProcessUtilization* sample
 }
 
 Return nvmlEventSetCreate(EventSet* set) {
-  *set = new EventSetHandle;  // as long as the process
+  *set = new EventSetHandle;
   return kSuccess;
 }
+
+Return nvmlEventSetFree(EventSet set) {
+  delete set;
+  return kSuccess;
+}
+
+Return nvmlShutdown() { return kSuccess; }
 
 Return nvmlDeviceRegisterEvents(Device device, unsigned long long, EventSet set) {
   return With(device, [&](const Line&) {

@@ -107,6 +107,8 @@ absl::StatusOr<std::unique_ptr<Nvml::Library>> Nvml::Library::Open(const std::st
   BERTH_NVML_OPTIONAL(nvmlEventSetCreate);
   BERTH_NVML_OPTIONAL(nvmlDeviceRegisterEvents);
   BERTH_NVML_OPTIONAL(nvmlEventSetWait_v2);
+  BERTH_NVML_OPTIONAL(nvmlEventSetFree);
+  BERTH_NVML_OPTIONAL(nvmlShutdown);
 #undef BERTH_NVML_REQUIRED
 #undef BERTH_NVML_OPTIONAL
   if (missing != nullptr) {
@@ -196,7 +198,11 @@ absl::StatusOr<std::unique_ptr<Nvml>> Nvml::Open(const std::string& library, std
 Nvml::Nvml(std::unique_ptr<Library> library, std::string root)
     : library_(std::move(library)), root_(std::move(root)) {}
 
-Nvml::~Nvml() = default;
+Nvml::~Nvml() {
+  const Library& nvml = *library_;
+  if (nvml.events != nullptr) nvml(nvml.nvmlEventSetFree, nvml.events);
+  nvml(nvml.nvmlShutdown);
+}
 
 GpuReading Nvml::Read() {
   ListGpus();

@@ -111,6 +111,8 @@ struct Functions {
   Return (*nvmlEventSetCreate)(EventSet*);
   Return (*nvmlDeviceRegisterEvents)(Device, unsigned long long, EventSet);
   Return (*nvmlEventSetWait_v2)(EventSet, EventData*, unsigned);
+  Return (*nvmlEventSetFree)(EventSet);
+  Return (*nvmlShutdown)();
 };
 
 }  // namespace berth::agentd::nvml
