@@ -8,7 +8,7 @@
 #include <variant>
 
 #include "agentd/cgroups/detect.h"
-#include "agentd/probe/node_probe.h"
+#include "agentd/probe/usage_probe.h"
 #include "base/fixed_hash.h"
 #include "base/logging.h"
 #include "base/small_file.h"
@@ -65,10 +65,12 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(Options options, const base
 absl::Status Agent::Prepare() {
   const config::AgentConfig& config = options_.config;
   BERTH_ASSIGN_OR_RETURN(const std::string target, GrpcTarget(config.server));
-  BERTH_ASSIGN_OR_RETURN(const Probed probed, ProbeNode());
-  BERTH_ASSIGN_OR_RETURN(v1::NodeInventory inventory,
-                         MakeInventory(probed, config.inventory, config.reserve));
   BERTH_RETURN_IF_ERROR(store_.Open());
+  BERTH_ASSIGN_OR_RETURN(watch_, NodeWatch::Open({.declared = config.inventory,
+                                                  .reserve = config.reserve,
+                                                  .data_roots = config.data_roots,
+                                                  .model_roots = config.model_roots,
+                                                  .scratch_folder = config.state_dir}));
   lease_.reset(shim::OpenLease(directory_.lease_path().c_str()));
   if (!lease_.valid()) {
     return absl::ErrnoToStatus(
@@ -87,18 +89,16 @@ absl::Status Agent::Prepare() {
   node.agent_gid = getegid();
   if (const char* path = getenv("PATH"); path != nullptr && *path != '\0') node.path = path;
   if (const char* lang = getenv("LANG"); lang != nullptr && *lang != '\0') node.lang = lang;
-  for (const config::DeviceConfig& device : config.inventory.devices) {
-    node.device_kinds[device.id] = device.kind;
-  }
   node.open_files_soft = options_.open_files_soft;
   node.lease_path = directory_.lease_path();
   driver_ = std::make_unique<ProcessDriver>(std::move(node));
+  driver_->SetDevices(watch_->inventory());
   users_ = std::make_unique<UserDirectory>(
       clock_, [this](EventLoop::Callback work) { loop_.Post(std::move(work)); });
 
   core_ = std::make_unique<AgentCore>(AgentCore::Options{config.node_name, options_.version,
                                                          std::string(cgroups_->isolation()),
-                                                         std::move(inventory), base::NewUuid()});
+                                                         watch_->inventory(), base::NewUuid()});
   BERTH_ASSIGN_OR_RETURN(JournalFile file, OpenJournal());
   pump_ = std::make_unique<CorePump>(*core_, static_cast<AgentHands&>(*this));
 
@@ -170,6 +170,9 @@ void Agent::Begin() {
   loop_.At(clock_.MonotonicMs() + kCleanUpMs, [this] { StartLink(); });
   SweepOutput();
   TendTasks();
+  watch_->Start([this](const v1::NodeInventory& inventory) {
+    loop_.Post([this, inventory] { UpdateInventory(inventory); });
+  });
 }
 
 void Agent::StartLink() {
@@ -186,10 +189,14 @@ void Agent::Stop() {
   });
 }
 
+absl::Status Agent::Redeclare(const config::InventoryConfig& declared,
+                              const config::ReserveConfig& reserve) {
+  return watch_->Redeclare(declared, reserve);
+}
+
 void Agent::UpdateInventory(v1::NodeInventory inventory) {
-  loop_.Post([this, inventory = std::move(inventory)]() mutable {
-    Report(InventoryChanged{std::move(inventory)});
-  });
+  driver_->SetDevices(inventory);
+  Report(InventoryChanged{std::move(inventory)});
 }
 
 // ---- what the pump acts with ----
@@ -265,8 +272,11 @@ void Agent::Do(const CloseLink& effect) { link_->Close(effect.link, effect.slow_
 
 void Agent::Do(const SampleUsage&) {
   UsageSampled sampled;
+  const GpuReading gpus = watch_->Gpus();
   sampled.node = ProbeUsage();
-  sampled.attempts = runner_->SampleUsage();
+  sampled.parts = ProbeParts("", options_.config.state_dir);
+  if (!gpus.usage.empty()) *sampled.parts.mutable_devices() = ToProto(gpus.usage);
+  sampled.attempts = runner_->SampleUsage(gpus.processes);
   sampled.boot_time_ms = clock_.MonotonicMs();
   sampled.unix_ms = clock_.WallMs();
   Report(std::move(sampled));

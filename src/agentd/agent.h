@@ -19,6 +19,7 @@
 #include "agentd/journal/journal.h"
 #include "agentd/link/agent_link.h"
 #include "agentd/output/output_server.h"
+#include "agentd/probe/node_watch.h"
 #include "agentd/state_directory.h"
 #include "agentd/task_runner.h"
 #include "base/clock.h"
@@ -35,7 +36,7 @@ namespace berth::agentd {
 // cannot be written any more the agent stops; its tasks go on under their shims, and the next agent
 // on the same state directory finds them again. So it is with Stop() and with kill -9.
 //
-// Threading: Create() and Run() on one thread; Stop(), UpdateInventory() from any.
+// Threading: Create() and Run() on one thread; Stop(), Redeclare() from any.
 class Agent final : private AgentHands {
  public:
   struct Options {
@@ -58,8 +59,10 @@ class Agent final : private AgentHands {
   // Leaves the tasks running.
   void Stop();
 
-  // The node offers something else from now on.
-  void UpdateInventory(v1::NodeInventory inventory);
+  // The configuration declares something else from now on. An error says why it cannot be; then all
+  // stays as it was.
+  absl::Status Redeclare(const config::InventoryConfig& declared,
+                         const config::ReserveConfig& reserve);
 
   [[nodiscard]] EventLoop& loop() { return loop_; }
   // Attempts that run. The loop's thread.
@@ -72,6 +75,7 @@ class Agent final : private AgentHands {
   absl::StatusOr<JournalFile> OpenJournal();
   void Begin();
   void StartLink();
+  void UpdateInventory(v1::NodeInventory inventory);
   void Report(Event event) { pump_->Report(std::move(event)); }
 
   void EndOfTurn();
@@ -117,6 +121,7 @@ class Agent final : private AgentHands {
   std::unique_ptr<AgentLink> link_;
   std::unique_ptr<Journal> journal_;
   base::WorkThread sweeper_{"sweeper"};
+  std::unique_ptr<NodeWatch> watch_;  // last: it posts to the loop
 
   bool dials_ = false;
   absl::Status fatal_;

@@ -530,11 +530,7 @@ void AgentCore::On(UsageSampled& event, Effects& effects) {
   v1::Heartbeat& heartbeat = *send.message.mutable_heartbeat();
   heartbeat.set_sequence(++link_->heartbeats);
   *heartbeat.mutable_usage() = std::move(event.node);
-  for (auto& [key, usage] : event.attempts) {
-    v1::AttemptUsage& attempt = *heartbeat.add_attempts();
-    *attempt.mutable_key() = ToProto(key);
-    *attempt.mutable_usage() = std::move(usage);
-  }
+  link_->usage.Fill(std::move(event.parts), std::move(event.attempts), heartbeat);
   heartbeat.set_boot_time_ms(event.boot_time_ms);
   heartbeat.set_unix_ms(event.unix_ms);
   // Read before it is sent: the lease is never counted from too late.

@@ -14,6 +14,7 @@
 #include "agentd/agent_effect.h"
 #include "agentd/agent_event.h"
 #include "agentd/attempt_key.h"
+#include "agentd/usage_delta.h"
 
 namespace berth::agentd {
 
@@ -100,6 +101,7 @@ class AgentCore {
     std::deque<std::pair<uint64_t, int64_t>> unanswered;  // heartbeats: (sequence, when sent)
     int64_t answered_ms = 0;  // when berthd was last heard to answer a heartbeat
     uint64_t facts_sent = 0;  // sequence of the last one in this session
+    UsageDelta usage;
   };
 
   using Effects = std::vector<Effect>;

@@ -80,8 +80,9 @@ struct TaskNeverStarted {
 // Answer to SampleUsage.
 struct UsageSampled {
   v1::Usage node;
-  std::vector<std::pair<AttemptKey, v1::Usage>> attempts;
-  int64_t boot_time_ms = 0;  // on the clock of AgentCore
+  v1::NodeUsage parts;
+  std::vector<std::pair<AttemptKey, v1::Usage>> attempts;  // all that run
+  int64_t boot_time_ms = 0;                                // on the clock of AgentCore
   int64_t unix_ms = 0;
 };
 

@@ -474,20 +474,35 @@ void TaskRunner::Tend() {
   for (const auto& [key, shim] : shims_) parts_.store.CapOutput(key);
 }
 
-std::vector<std::pair<AttemptKey, v1::Usage>> TaskRunner::SampleUsage() {
-  std::vector<std::pair<AttemptKey, v1::Usage>> changed;
+std::vector<std::pair<AttemptKey, v1::Usage>> TaskRunner::SampleUsage(
+    const std::vector<ProcessDeviceUsage>& on_devices) {
+  std::vector<std::pair<AttemptKey, v1::Usage>> all;
+  all.reserve(shims_.size());
+  std::multimap<pid_t, const ProcessDeviceUsage*> by_pid;
+  for (const ProcessDeviceUsage& use : on_devices) {
+    by_pid.emplace(static_cast<pid_t>(use.pid), &use);
+  }
   for (auto& [key, shim] : shims_) {
     const CgroupUsage used = parts_.cgroups.Usage(shim.cgroup);
     v1::Usage usage;
     usage.set_cpu_time_ms(used.cpu_time_ms);
     usage.set_memory_bytes(used.memory_bytes);
     usage.set_memory_peak_bytes(used.memory_peak_bytes);
-    std::string bytes = usage.SerializeAsString();
-    if (bytes.empty() || bytes == shim.last_usage) continue;
-    shim.last_usage = std::move(bytes);
-    changed.emplace_back(key, std::move(usage));
+    int64_t device_memory = 0;
+    int32_t device_utilisation = 0;
+    if (!by_pid.empty()) {
+      for (const pid_t pid : parts_.cgroups.Processes(shim.cgroup)) {
+        for (auto [it, end] = by_pid.equal_range(pid); it != end; ++it) {
+          device_memory += it->second->memory_used_bytes;
+          device_utilisation += std::max(0, it->second->utilisation_percent);
+        }
+      }
+    }
+    usage.set_device_memory_bytes(device_memory);
+    usage.set_device_utilisation_percent(device_utilisation);
+    all.emplace_back(key, std::move(usage));
   }
-  return changed;
+  return all;
 }
 
 }  // namespace berth::agentd

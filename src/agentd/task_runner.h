@@ -18,6 +18,7 @@
 #include "agentd/drivers/process_driver.h"
 #include "agentd/drivers/user_directory.h"
 #include "agentd/event_loop.h"
+#include "agentd/probe/nvml.h"
 #include "base/unique_fd.h"
 #include "shim/shim_protocol.h"
 
@@ -70,8 +71,10 @@ class TaskRunner {
   // removed before. To be called now and then.
   void Tend();
 
-  // What each running attempt uses, where it differs from the last time.
-  std::vector<std::pair<AttemptKey, v1::Usage>> SampleUsage();
+  // What each running attempt uses. `on_devices`: by process of the node.
+  // Cost: some small files for each attempt, and one more where processes use devices.
+  std::vector<std::pair<AttemptKey, v1::Usage>> SampleUsage(
+      const std::vector<ProcessDeviceUsage>& on_devices);
 
   [[nodiscard]] size_t running() const { return shims_.size(); }
 
@@ -84,7 +87,6 @@ class TaskRunner {
     TaskCgroup cgroup;
     bool start_seen = false;
     int64_t started_unix_ms = 0;
-    std::string last_usage;
   };
 
   // Between Launch() and the start of its shim.

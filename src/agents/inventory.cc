@@ -10,6 +10,7 @@
 #include "wire/amounts.h"
 #include "wire/message_buffer.h"
 #include "wire/names.h"
+#include "wire/node_usage.h"
 #include "wire/values.h"
 
 namespace berth::agents {
@@ -19,6 +20,7 @@ using wire::FieldPath;
 using wire::Violations;
 
 constexpr int kMostDevices = 1024;
+constexpr int kMostLocalData = 8192;  // found and declared
 constexpr size_t kMostUuidBytes = 64;
 constexpr size_t kMostMessageBytes = 1024;
 
@@ -71,6 +73,21 @@ void ReadDevices(const v1::NodeInventory& inventory, state::NodeSpec& node,
     }
     node.devices.push_back(std::move(spec));
   }
+}
+
+// Of what is only kept for people to see.
+void CheckCounts(const v1::NodeInventory& inventory, Violations& violations) {
+  const auto check = [&](const char* name, int count, int most) {
+    if (count <= most) return;
+    violations.Add(
+        FieldPath(FieldPath::Root(), name),
+        std::to_string(count) + " entries; at most " + std::to_string(most) + " are allowed");
+  };
+  check("hardware.numa_nodes", inventory.hardware().numa_nodes_size(), wire::kMostParts);
+  check("hardware.disks", inventory.hardware().disks_size(), wire::kMostParts);
+  check("hardware.interfaces", inventory.hardware().interfaces_size(), wire::kMostParts);
+  check("data_sets", inventory.data_sets_size(), kMostLocalData);
+  check("models", inventory.models_size(), kMostLocalData);
 }
 
 state::NodeSpec ReadInventory(const v1::NodeInventory& inventory, Violations& violations) {
@@ -132,6 +149,7 @@ std::variant<state::NodeSpec, wire::Refusal> ReadNode(std::string_view name,
   Violations violations;
   wire::CheckName(wire::kNodeName, name, FieldPath("node"), violations);
   state::NodeSpec node = ReadInventory(inventory, violations);
+  CheckCounts(inventory, violations);
   if (!violations.empty()) return wire::RefusalOf(violations);
   node.name = std::string(name);
   node.agent_version = Cut(agent_version, wire::kMostValueBytes);
@@ -228,6 +246,7 @@ state::AgentHeartbeat ReadHeartbeat(uint64_t stream, const v1::Heartbeat& heartb
   read.stream = stream;
   read.sequence = heartbeat.sequence();
   read.node = wire::FromProto(heartbeat.usage());
+  if (heartbeat.has_parts()) read.parts = wire::FromProto(heartbeat.parts());
   for (const v1::AttemptUsage& usage : heartbeat.attempts()) {
     read.attempts.emplace_back(wire::FromProto(usage.key()), wire::FromProto(usage.usage()));
   }

@@ -6,6 +6,7 @@
 
 #include "state/job_state.h"
 #include "wire/amounts.h"
+#include "wire/node_usage.h"
 #include "wire/values.h"
 
 namespace berth::api {
@@ -210,6 +211,7 @@ v1::Node ToProto(const state::NodeView& node) {
   *out.mutable_capacity() = wire::ToResources(spec.capacity);
   *out.mutable_allocated() = wire::ToResources(node.allocated);
   *out.mutable_usage() = wire::ToProto(node.usage);
+  *out.mutable_parts() = wire::ToProto(node.parts);
   out.set_tasks(node.tasks);
   out.set_quarantined_attempts(node.quarantined);
   out.set_agent_version(spec.agent_version);
@@ -232,6 +234,7 @@ v1::Node ToProto(const state::NodeView& node) {
   }
   out.mutable_data_sets()->Swap(inventory.mutable_data_sets());
   out.mutable_models()->Swap(inventory.mutable_models());
+  if (inventory.has_hardware()) out.mutable_hardware()->Swap(inventory.mutable_hardware());
   return out;
 }
 

@@ -92,6 +92,7 @@ struct InventoryConfig {
 struct ReserveConfig {
   int64_t cpu_milli = 0;
   int64_t memory_bytes = 0;
+  int64_t storage_bytes = 0;
 
   friend bool operator==(const ReserveConfig&, const ReserveConfig&) = default;
 };
@@ -113,6 +114,9 @@ struct AgentConfig {
   // File that `inventory` was read from. Empty: from agent.yaml itself, or probed. Never both.
   std::string inventory_file;
   InventoryConfig inventory;
+  // Folders whose entries are data sets, and models. Absolute.
+  std::vector<std::string> data_roots;
+  std::vector<std::string> model_roots;
   ReserveConfig reserve;
   LogConfig log;
 

@@ -239,6 +239,20 @@ void ReadCgroupRoot(MapReader& map, std::string* root) {
   *root = path;
 }
 
+void ReadRoots(MapReader& map, const char* key, std::vector<std::string>* roots) {
+  const auto list = map.Get(key);
+  if (!list) return;
+  for (const Node& item : list->Items()) {
+    const auto path = item.String();
+    if (!path) continue;
+    if (!path->starts_with('/')) {
+      item.Fail("\"" + *path + "\" is no absolute path of a folder");
+    } else {
+      roots->push_back(*path);
+    }
+  }
+}
+
 void ReadAgent(const Node& root, const std::string& host_name, AgentConfig* config) {
   MapReader map(root);
   ReadServer(map, &config->server);
@@ -259,10 +273,13 @@ void ReadAgent(const Node& root, const std::string& host_name, AgentConfig* conf
       map.Fail("inventoryFile", "and `inventory` are both there: write one of them");
     }
   }
+  ReadRoots(map, "dataRoots", &config->data_roots);
+  ReadRoots(map, "modelRoots", &config->model_roots);
   if (const auto reserve = map.Get("reserve")) {
     MapReader fields(*reserve);
     fields.CpuMilli("cpu", &config->reserve.cpu_milli);
     fields.Bytes("memory", &config->reserve.memory_bytes);
+    fields.Bytes("storage", &config->reserve.storage_bytes);
     fields.Finish();
   }
   ReadLog(map, &config->log);
@@ -278,6 +295,13 @@ void ReadAgent(const Node& root, const std::string& host_name, AgentConfig* conf
 
 void SetText(Value& map, const char* key, const std::string& text) {
   map.Set(key, Value::String(text));
+}
+
+void SetTexts(Value& map, const char* key, const std::vector<std::string>& texts) {
+  if (texts.empty()) return;
+  Value::List items;
+  for (const std::string& text : texts) items.push_back(Value::String(text));
+  map.Set(key, Value::Sequence(std::move(items)));
 }
 
 void SetBytes(Value& map, const char* key, int64_t bytes) {
@@ -404,9 +428,12 @@ std::string FormatAgentConfig(const AgentConfig& config) {
   SetText(map, "isolation", std::string(kIsolations[static_cast<std::size_t>(config.isolation)]));
   map.Set("allowRoot", Value::Bool(config.allow_root));
   map.Set("inventory", WriteInventory(config.inventory));
+  SetTexts(map, "dataRoots", config.data_roots);
+  SetTexts(map, "modelRoots", config.model_roots);
   Value reserve;
   SetCpu(reserve, "cpu", config.reserve.cpu_milli);
   SetBytes(reserve, "memory", config.reserve.memory_bytes);
+  SetBytes(reserve, "storage", config.reserve.storage_bytes);
   map.Set("reserve", std::move(reserve));
   map.Set("log", WriteLog(config.log));
   return yaml::WriteYaml(map);

@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "agentd/agent.h"
-#include "agentd/probe/node_probe.h"
 #include "base/build_info.h"
 #include "base/clock.h"
 #include "base/logging.h"
@@ -142,22 +141,15 @@ void Reload(const std::string& path, berth::config::AgentConfig& current,
         " restart of the agent (its tasks run on)",
         path);
   }
-  const absl::StatusOr<berth::agentd::Probed> probed = berth::agentd::ProbeNode();
-  if (!probed.ok()) {
-    BERTH_LOG_ERROR("the configuration stays as it was: {}", probed.status().message());
-    return;
-  }
-  absl::StatusOr<berth::v1::NodeInventory> inventory =
-      berth::agentd::MakeInventory(*probed, merged.inventory, merged.reserve);
-  if (!inventory.ok()) {
-    BERTH_LOG_ERROR("the configuration stays as it was: {}", inventory.status().message());
+  if (const absl::Status declared = agent.Redeclare(merged.inventory, merged.reserve);
+      !declared.ok()) {
+    BERTH_LOG_ERROR("the configuration stays as it was: {}", declared.message());
     return;
   }
   if (const absl::Status logging = StartLogging(merged.log); !logging.ok()) {
     BERTH_LOG_ERROR("the log stays as it was: {}", logging.message());
   }
   current = std::move(merged);
-  agent.UpdateInventory(*std::move(inventory));
   BERTH_LOG_INFO("read {} again", path);
 }
 

@@ -121,6 +121,8 @@ void Turn::AttemptFinished(const TaskKey& key, const state::AttemptFinish& finis
   attempt.usage.memory_peak_bytes =
       std::max(attempt.usage.memory_peak_bytes, finish.usage.memory_peak_bytes);
   attempt.usage.memory_bytes = 0;
+  attempt.usage.device_memory_bytes = 0;
+  attempt.usage.device_utilisation_percent = 0;
   if (finish.started_unix_ms != 0) attempt.started_unix_ms = finish.started_unix_ms;
   attempt.ended_unix_ms = finish.ended_unix_ms != 0 ? finish.ended_unix_ms : wall_ms_;
   state_->AddHistory({.job = job.id,
@@ -182,18 +184,22 @@ void Turn::FinishJobIfDone(JobRow& job) {
   state_->TouchJob(job.id, true);
 }
 
-Reply Turn::Do(const Principal&, const state::AgentHeartbeat& command) {
+Reply Turn::Do(const Principal&, state::AgentHeartbeat& command) {
   const auto stream = streams_.find(command.stream);
   if (stream == streams_.end()) return Answer({});
   ++counters_.heartbeats;
   Hear(stream->second);
-  state_->Link(stream->second).usage = command.node;
+  state::NodeLink& link = state_->Link(stream->second);
+  link.usage = command.node;
+  link.parts.Update(std::move(command.parts));
   for (const auto& [attempt, usage] : command.attempts) {
     const auto key = FindAttempt(attempt);
     if (!key || state_->Row(*key).slot != stream->second) continue;
     state::Usage& known = state_->Row(*key).attempt.usage;
     known.cpu_time_ms = usage.cpu_time_ms;
     known.memory_bytes = usage.memory_bytes;
+    known.device_memory_bytes = usage.device_memory_bytes;
+    known.device_utilisation_percent = usage.device_utilisation_percent;
     known.memory_peak_bytes = std::max(known.memory_peak_bytes, usage.memory_peak_bytes);
   }
   effects_.push_back(state::AckHeartbeat{command.stream, command.sequence});

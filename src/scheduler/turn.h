@@ -188,7 +188,7 @@ class Turn {
   Reply Do(const state::Principal& who, state::OpenSession& command);
   Reply Do(const state::Principal& who, const state::CloseSession& command);
   Reply Do(const state::Principal& who, const state::AgentFacts& command);
-  Reply Do(const state::Principal& who, const state::AgentHeartbeat& command);
+  Reply Do(const state::Principal& who, state::AgentHeartbeat& command);
   Reply Do(const state::Principal& who, state::InventoryChanged& command);
   // `knows_us`: the agent's journal is the one that earlier sessions spoke with.
   void Reconcile(Slot slot, const state::OpenSession& hello, bool knows_us);

@@ -436,6 +436,7 @@ NodeView ClusterState::ViewNode(Slot slot) const {
   view.quarantined = static_cast<int32_t>(quarantined(slot));
   if (const NodeLink* link = FindLink(slot)) {
     view.usage = link->usage;
+    view.parts = link->parts;
     view.registered_unix_ms = link->registered_unix_ms;
     view.epoch = link->epoch;
   }

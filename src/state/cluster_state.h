@@ -15,6 +15,7 @@
 #include "state/changes.h"
 #include "state/job_table.h"
 #include "state/node_table.h"
+#include "state/node_usage.h"
 #include "state/requirements_table.h"
 #include "state/stray.h"
 
@@ -30,6 +31,7 @@ struct NodeLink {
   uint64_t session = 0;
   uint64_t last_stream = 0;  // also when it is not connected any more
   Usage usage;
+  NodeUsage parts;
   int64_t registered_unix_ms = 0;
   uint64_t epoch = 0;  // of the node's last change
 };

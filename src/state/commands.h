@@ -17,6 +17,7 @@
 #include "state/job_spec.h"
 #include "state/job_state.h"
 #include "state/node_spec.h"
+#include "state/node_usage.h"
 #include "state/principal.h"
 #include "state/task_row.h"
 #include "state/views.h"
@@ -220,6 +221,7 @@ struct AgentHeartbeat {
   uint64_t stream = 0;
   uint64_t sequence = 0;
   Usage node;
+  NodeUsage parts;  // what changed
   std::vector<std::pair<AgentAttempt, Usage>> attempts;
 };
 

@@ -18,6 +18,8 @@ struct Usage {
   int64_t cpu_time_ms = 0;
   int64_t memory_bytes = 0;
   int64_t memory_peak_bytes = 0;
+  int64_t device_memory_bytes = 0;         // now; not kept
+  int32_t device_utilisation_percent = 0;  // now, of one device; not kept
 
   bool operator==(const Usage&) const = default;
 };

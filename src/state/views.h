@@ -11,6 +11,7 @@
 #include "berth/ids.h"
 #include "berth/node_columns.h"
 #include "state/job_spec.h"
+#include "state/node_usage.h"
 #include "state/principal.h"
 #include "state/task_row.h"
 
@@ -66,6 +67,7 @@ struct NodeView {
   int32_t tasks = 0;
   int32_t quarantined = 0;  // attempts on it that are not known here
   Usage usage;
+  NodeUsage parts;
   int64_t registered_unix_ms = 0;
   uint64_t epoch = 0;
 };

@@ -65,7 +65,9 @@ Reason ReadReason(uint32_t number, Checker& checker) {
 // ---- parts of messages ----
 
 void Write(const state::Usage& usage, v1::UsageRecord& record) {
-  const auto& [cpu_time_ms, memory_bytes, memory_peak_bytes] = usage;
+  // What the devices do now means nothing later.
+  const auto& [cpu_time_ms, memory_bytes, memory_peak_bytes, device_memory, device_utilisation] =
+      usage;
   record.set_cpu_time_ms(cpu_time_ms);
   record.set_memory_bytes(memory_bytes);
   record.set_memory_peak_bytes(memory_peak_bytes);
@@ -291,7 +293,7 @@ Record Encode(const state::TaskStatusView& task, std::string_view sheet_key) {
 
 Record Encode(const state::NodeView& node) {
   const auto& [spec, slot, generation, ready, cordoned, allocated, devices, tasks, quarantined,
-               usage, registered_unix_ms, epoch] = node;
+               usage, parts, registered_unix_ms, epoch] = node;
   BERTH_CHECK(spec != nullptr) << "slot " << slot << " has no specification";
   v1::NodeRecord record;
   record.set_name(spec->name);

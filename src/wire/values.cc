@@ -12,13 +12,17 @@ v1::Usage ToProto(const state::Usage& usage) {
   out.set_cpu_time_ms(usage.cpu_time_ms);
   out.set_memory_bytes(usage.memory_bytes);
   out.set_memory_peak_bytes(usage.memory_peak_bytes);
+  out.set_device_memory_bytes(usage.device_memory_bytes);
+  out.set_device_utilisation_percent(usage.device_utilisation_percent);
   return out;
 }
 
 state::Usage FromProto(const v1::Usage& usage) {
   return {.cpu_time_ms = std::max<int64_t>(0, usage.cpu_time_ms()),
           .memory_bytes = std::max<int64_t>(0, usage.memory_bytes()),
-          .memory_peak_bytes = std::max<int64_t>(0, usage.memory_peak_bytes())};
+          .memory_peak_bytes = std::max<int64_t>(0, usage.memory_peak_bytes()),
+          .device_memory_bytes = std::max<int64_t>(0, usage.device_memory_bytes()),
+          .device_utilisation_percent = std::max(0, usage.device_utilisation_percent())};
 }
 
 v1::Taint ToProto(const state::TaintSpec& taint) {

@@ -121,8 +121,8 @@ class Cluster:
     def write_berthd_config(self):
         self.berthd_config_path.write_text(json.dumps(self.berthd_config, indent=2))
 
-    def add_agent(self, name, inventory=None, **config):
-        """A further node; start it by agents[name].start()."""
+    def add_agent(self, name, inventory=None, environment=None, **config):
+        """A further node; start it by agents[name].start(). `environment`: what it has beside ours."""
         path = self.directory / f"{name}.yaml"
         path.write_text(json.dumps({
             "server": self.address,
@@ -134,7 +134,8 @@ class Cluster:
             "inventory": inventory or self.inventory,
             **config,
         }, indent=2))
-        self.agents[name] = Daemon("berth-agent", path, self.directory / f"{name}.log")
+        wrapper = ["env", *(f"{key}={value}" for key, value in environment.items())] if environment else []
+        self.agents[name] = Daemon("berth-agent", path, self.directory / f"{name}.log", wrapper)
         return self.agents[name]
 
     # ---- up and down ----

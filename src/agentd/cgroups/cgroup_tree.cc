@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <sstream>
 #include <string_view>
 
 #include "base/small_file.h"
@@ -72,6 +73,15 @@ std::optional<int64_t> CgroupTree::ReadNumber(const std::string& path, std::stri
   const auto [end, error] = std::from_chars(first, text.data() + text.size(), number);
   if (error != std::errc()) return std::nullopt;
   return number;
+}
+
+std::vector<pid_t> CgroupTree::Processes(const std::string& path) {
+  std::vector<pid_t> processes;
+  const auto text = Read(path + "/cgroup.procs");
+  if (!text.ok()) return processes;
+  std::istringstream lines(*text);
+  for (pid_t pid = 0; lines >> pid;) processes.push_back(pid);
+  return processes;
 }
 
 bool CgroupTree::Exists(const std::string& path) const { return access(path.c_str(), F_OK) == 0; }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,6 +33,8 @@ class CgroupTree {
   absl::StatusOr<std::string> Read(const std::string& path);
   // The first number after `label` in the file; nothing when the file or the label is not there.
   std::optional<int64_t> ReadNumber(const std::string& path, std::string_view label = "");
+  // The processes in the cgroup `path`; none when it cannot be read.
+  std::vector<pid_t> Processes(const std::string& path);
   [[nodiscard]] bool Exists(const std::string& path) const;
   // Names of the directories in `path`, sorted; none when it cannot be read.
   [[nodiscard]] std::vector<std::string> Directories(const std::string& path) const;

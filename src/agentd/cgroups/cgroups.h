@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -68,6 +70,10 @@ class Cgroups {
   // What the task uses now; nothing for a cgroup that is not taken. Cost: two or three small files
   // read.
   virtual CgroupUsage Usage(const TaskCgroup& cgroup) = 0;
+
+  // The processes in it, those of cgroups that a task made below it left out. Empty for one that is
+  // not taken. Cost: one small file read.
+  virtual std::vector<pid_t> Processes(const TaskCgroup& cgroup) = 0;
 
   // Kills every process in it; returns how many there were. Nothing happens to one that is not
   // taken. Cost: as shim::KillCgroup().

@@ -10,6 +10,7 @@ class None final : public Cgroups {
   absl::StatusOr<TaskCgroup> Adopt(std::string_view) override { return TaskCgroup{}; }
   void GiveBack(const TaskCgroup&, bool, uint32_t) override {}
   CgroupUsage Usage(const TaskCgroup&) override { return {}; }
+  std::vector<pid_t> Processes(const TaskCgroup&) override { return {}; }
   int Kill(const TaskCgroup&) override { return 0; }
   std::vector<std::string> RemoveLeftovers() override { return {}; }
   void Tidy() override {}

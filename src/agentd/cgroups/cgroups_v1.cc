@@ -122,6 +122,11 @@ class CgroupsV1 final : public Cgroups {
     };
   }
 
+  std::vector<pid_t> Processes(const TaskCgroup& cgroup) override {
+    if (taken_.count(cgroup.name) == 0) return {};
+    return tree_.Processes(freezer_ + cgroup.name);
+  }
+
   int Kill(const TaskCgroup& cgroup) override {
     // Without a name it would be the root, with every task below it.
     return taken_.count(cgroup.name) == 0 ? 0 : KillNamed(cgroup.name);

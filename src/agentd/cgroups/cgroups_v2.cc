@@ -87,6 +87,11 @@ class CgroupsV2 final : public Cgroups {
     };
   }
 
+  std::vector<pid_t> Processes(const TaskCgroup& cgroup) override {
+    if (taken_.count(cgroup.name) == 0) return {};
+    return tree_.Processes(parent_ + cgroup.name);
+  }
+
   int Kill(const TaskCgroup& cgroup) override {
     // Without a name it would be the root, with every task below it.
     if (taken_.count(cgroup.name) == 0) return 0;

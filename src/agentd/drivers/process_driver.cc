@@ -16,6 +16,12 @@ namespace {
 
 constexpr std::string_view kBerthPrefix = "BERTH_";
 
+constexpr std::string_view kTpu = "tpu";
+constexpr std::string_view kTpuPrefix = "tpu-";  // of the ids that the probe gives
+
+// Whole, or a slice of one: CUDA names both by UUID.
+bool IsGpu(std::string_view kind) { return kind == "gpu" || kind == "mig"; }
+
 // Names and paths come from outside and may be long: what is said after them must be seen too.
 constexpr size_t kMostQuotedBytes = 200;
 
@@ -130,16 +136,7 @@ std::map<std::string, std::string> ProcessDriver::Environment(const v1::StartTas
       {"PATH", node_.path}, {"HOME", user.home},    {"LANG", node_.lang},
       {"USER", user.name},  {"LOGNAME", user.name},
   };
-  bool node_has_gpus = false;
-  for (const auto& [id, kind] : node_.device_kinds) node_has_gpus = node_has_gpus || kind == "gpu";
-  std::string gpus;
-  for (const std::string& id : start.device_ids()) {
-    const auto kind = node_.device_kinds.find(id);
-    if (kind != node_.device_kinds.end() && kind->second != "gpu") continue;
-    gpus += (gpus.empty() ? "" : ",") + id;
-  }
-  // Empty hides every GPU from a task that has none.
-  if (node_has_gpus || !gpus.empty()) environment["CUDA_VISIBLE_DEVICES"] = gpus;
+  AddDevices(start, environment);
 
   for (const auto& [name, value] : start.payload().environment()) {
     if (name.rfind(kBerthPrefix, 0) != 0) environment[name] = value;
@@ -154,6 +151,34 @@ std::map<std::string, std::string> ProcessDriver::Environment(const v1::StartTas
     environment["BERTH_WORLD_SIZE"] = std::to_string(start.world_size());
   }
   return environment;
+}
+
+void ProcessDriver::SetDevices(const v1::NodeInventory& inventory) {
+  device_kinds_.clear();
+  for (const v1::Device& device : inventory.devices()) device_kinds_[device.id()] = device.kind();
+}
+
+void ProcessDriver::AddDevices(const v1::StartTask& start,
+                               std::map<std::string, std::string>& environment) const {
+  bool node_has_gpus = false;
+  bool node_has_tpus = false;
+  for (const auto& [id, kind] : device_kinds_) {
+    node_has_gpus = node_has_gpus || IsGpu(kind);
+    node_has_tpus = node_has_tpus || kind == kTpu;
+  }
+  std::string gpus;
+  std::string tpus;
+  for (const std::string& id : start.device_ids()) {
+    const auto kind = device_kinds_.find(id);
+    if (kind == device_kinds_.end() || IsGpu(kind->second)) {
+      gpus += (gpus.empty() ? "" : ",") + id;
+    } else if (kind->second == kTpu && id.starts_with(kTpuPrefix)) {
+      tpus += (tpus.empty() ? "" : ",") + id.substr(kTpuPrefix.size());
+    }
+  }
+  // Empty hides every device from a task that has none.
+  if (node_has_gpus || !gpus.empty()) environment["CUDA_VISIBLE_DEVICES"] = gpus;
+  if (node_has_tpus) environment["TPU_VISIBLE_CHIPS"] = tpus;
 }
 
 CannotStart ProcessDriver::Explain(const shim::StatusRecord& start,

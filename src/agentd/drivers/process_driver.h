@@ -25,7 +25,7 @@ struct CannotStart {
 //
 // Pure but for Explain(), which looks at the files in question.
 //
-// Threading: const; any thread. Errors: CannotStart.
+// Threading: one thread. Errors: CannotStart.
 class ProcessDriver {
  public:
   // What the node adds to a task, and allows.
@@ -36,7 +36,6 @@ class ProcessDriver {
     uint32_t agent_gid = 0;
     std::string path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     std::string lang = "C.UTF-8";
-    std::map<std::string, std::string> device_kinds;  // Device.id → kind
     uint64_t open_files_soft = 0;  // the soft limit that tasks get; 0: the agent's own
     std::string lease_path;        // absolute; empty: no task can be fenced here
   };
@@ -66,6 +65,9 @@ class ProcessDriver {
 
   explicit ProcessDriver(Node node) : node_(std::move(node)) {}
 
+  // The node's devices, from now on.
+  void SetDevices(const v1::NodeInventory& inventory);
+
   // Whether the node runs this task at all, and as whom.
   [[nodiscard]] std::variant<Identity, CannotStart> Admit(const v1::StartTask& start) const;
 
@@ -83,11 +85,14 @@ class ProcessDriver {
   [[nodiscard]] CannotStart Refuse(v1::ReasonCode reason, std::string message) const;
   [[nodiscard]] std::map<std::string, std::string> Environment(const v1::StartTask& start,
                                                                const UserRecord& user) const;
+  void AddDevices(const v1::StartTask& start,
+                  std::map<std::string, std::string>& environment) const;
   [[nodiscard]] CannotStart ExplainProgram(const shim::StatusRecord& start, std::string program,
                                            const std::string& directory,
                                            const std::string& path) const;
 
   const Node node_;
+  std::map<std::string, std::string> device_kinds_;  // by Device.id
 };
 
 // Fills in what the cgroup brings.

@@ -151,6 +151,12 @@ void AddAttempt(Sections& page, const v1::Attempt& attempt) {
   if (attempt.usage().memory_peak_bytes() > 0) {
     page.Line("Peak memory", base::FormatBytes(attempt.usage().memory_peak_bytes()));
   }
+  if (attempt.usage().device_memory_bytes() > 0 ||
+      attempt.usage().device_utilisation_percent() > 0) {
+    page.Line("Devices", base::FormatBytes(attempt.usage().device_memory_bytes()) + " in use, " +
+                             std::to_string(attempt.usage().device_utilisation_percent()) +
+                             "% of one busy");
+  }
 }
 
 std::string TaskPage(const v1::GetTaskResponse& answer) {
@@ -170,6 +176,90 @@ std::string TaskPage(const v1::GetTaskResponse& answer) {
   return page.Text();
 }
 
+std::string LocalDataText(const v1::LocalData& data) {
+  if (data.size_bytes() == 0) return data.name();
+  return data.name() + " (" + base::FormatBytes(data.size_bytes()) + ")";
+}
+
+std::string_view NameOf(v1::DiskClass disk_class) {
+  switch (disk_class) {
+    case v1::DISK_CLASS_HDD:
+      return "HDD";
+    case v1::DISK_CLASS_SSD:
+      return "SSD";
+    case v1::DISK_CLASS_NVME:
+      return "NVMe";
+    default:
+      return "disk";
+  }
+}
+
+void AddHardware(Sections& page, const v1::Hardware& hardware) {
+  page.Line("CPU model", hardware.cpu_model());
+  for (int i = 0; i < hardware.numa_nodes_size(); ++i) {
+    const v1::NumaNode& node = hardware.numa_nodes(i);
+    page.Line("NUMA node " + std::to_string(i), "cpu " + base::FormatCpuMilli(node.cpu_milli()) +
+                                                    ", memory " +
+                                                    base::FormatBytes(node.memory_bytes()));
+  }
+  for (const v1::Disk& disk : hardware.disks()) {
+    page.Line("Disk", disk.name() + ": " + std::string(NameOf(disk.disk_class())) + ", " +
+                          base::FormatBytes(disk.size_bytes()));
+  }
+  for (const v1::NetworkInterface& interface : hardware.interfaces()) {
+    page.Line("Interface", interface.name() + ": " + (interface.up() ? "up" : "down") +
+                               (interface.speed_bits_per_s() > 0
+                                    ? ", " + base::FormatBitsPerSecond(interface.speed_bits_per_s())
+                                    : ""));
+  }
+}
+
+std::string PercentText(int32_t milli) {
+  return std::to_string(milli / 10) + "." + std::to_string(milli % 10) + "%";
+}
+
+// How the node's parts are used.
+void AddParts(Sections& page, const v1::NodeUsage& parts) {
+  if (parts.ByteSizeLong() == 0) return;
+  page.Title("Usage");
+  const auto pressure = [&](const char* label, bool is_known, const v1::Pressure& waited) {
+    if (!is_known) return;
+    page.Line(label, "some waited " + PercentText(waited.some_milli()) + ", all waited " +
+                         PercentText(waited.full_milli()) + " of the last 10 s");
+  };
+  pressure("CPU", parts.has_cpu_pressure(), parts.cpu_pressure());
+  pressure("Memory", parts.has_memory_pressure(), parts.memory_pressure());
+  pressure("Disks", parts.has_io_pressure(), parts.io_pressure());
+  if (parts.has_scratch()) {
+    page.Line("Scratch", base::FormatBytes(parts.scratch().free_bytes()) + " free of " +
+                             base::FormatBytes(parts.scratch().size_bytes()));
+  }
+  for (const v1::DiskUsage& disk : parts.disks().disks()) {
+    page.Line("Disk", disk.name() + ": read " + base::FormatBytes(disk.read_bytes()) +
+                          ", written " + base::FormatBytes(disk.written_bytes()) + ", busy " +
+                          base::FormatElapsed(disk.busy_ms()));
+  }
+  for (const v1::InterfaceUsage& interface : parts.interfaces().interfaces()) {
+    page.Line("Interface", interface.name() + ": received " +
+                               base::FormatBytes(interface.received_bytes()) + ", sent " +
+                               base::FormatBytes(interface.sent_bytes()));
+  }
+  if (parts.devices().devices().empty()) return;
+  Table devices({"DEVICE", "BUSY", "MEMORY USED", "POWER", "TEMPERATURE", "MEMORY ERRORS"});
+  for (const v1::DeviceUsage& device : parts.devices().devices()) {
+    devices.AddRow(
+        {device.id(),
+         device.has_utilisation_percent() ? std::to_string(device.utilisation_percent()) + "%" : "",
+         base::FormatBytes(device.memory_used_bytes()),
+         device.has_power_milliwatts() ? std::to_string(device.power_milliwatts() / 1000) + " W"
+                                       : "",
+         device.has_temperature_celsius() ? std::to_string(device.temperature_celsius()) + " C"
+                                          : "",
+         std::to_string(device.uncorrected_errors())});
+  }
+  page.Block(devices.Text());
+}
+
 std::string NodePage(const v1::Node& node) {
   Sections page;
   page.Title("Node " + node.name());
@@ -185,8 +275,9 @@ std::string NodePage(const v1::Node& node) {
   page.Line("Registered", TimeText(node.registered_unix_ms()));
   page.Line("Labels", MapText(node.labels()));
   for (const v1::Taint& taint : node.taints()) page.Line("Taint", TaintText(taint));
-  for (const v1::LocalData& data : node.data_sets()) page.Line("Data set", data.name());
-  for (const v1::LocalData& model : node.models()) page.Line("Model", model.name());
+  AddHardware(page, node.hardware());
+  for (const v1::LocalData& data : node.data_sets()) page.Line("Data set", LocalDataText(data));
+  for (const v1::LocalData& model : node.models()) page.Line("Model", LocalDataText(model));
   page.Title("Resources");
   Table resources({"RESOURCE", "CAPACITY", "ALLOCATED"});
   const v1::Resources& all = node.capacity();
@@ -210,6 +301,7 @@ std::string NodePage(const v1::Node& node) {
                       std::to_string(used == held.extended().end() ? 0 : used->second)});
   }
   page.Block(resources.Text());
+  AddParts(page, node.parts());
   if (!node.devices().empty()) {
     page.Title("Devices");
     Table devices({"ID", "KIND", "MODEL", "MEMORY", "NUMA", "ALLOCATED", "HEALTH"});

@@ -111,17 +111,33 @@ TEST(ProcessDriverTest, LeavesOutWhatDoesNotApply) {
   EXPECT_THAT(environment, Not(Contains(StartsWith("BERTH_RANK"))));
 }
 
-TEST(ProcessDriverTest, ShowsATaskItsOwnGpusAndNoOther) {
-  ProcessDriver::Node node = RootNode();
-  node.device_kinds = {{"GPU-1", "gpu"}, {"GPU-2", "gpu"}, {"tpu0", "tpu"}};
-  const ProcessDriver driver(node);
+v1::NodeInventory WithDevices(const std::map<std::string, std::string>& kinds) {
+  v1::NodeInventory inventory;
+  for (const auto& [id, kind] : kinds) {
+    v1::Device& device = *inventory.add_devices();
+    device.set_id(id);
+    device.set_kind(kind);
+  }
+  return inventory;
+}
+
+TEST(ProcessDriverTest, ShowsATaskItsOwnDevicesAndNoOther) {
+  ProcessDriver driver(RootNode());
+  driver.SetDevices(
+      WithDevices({{"GPU-1", "gpu"}, {"MIG-2", "mig"}, {"tpu-0", "tpu"}, {"tpu-1", "tpu"}}));
   v1::StartTask start = Task();
-  EXPECT_THAT(Prepare(driver, start).spec.environment, Contains("CUDA_VISIBLE_DEVICES="));
-  start.add_device_ids("GPU-2");
-  start.add_device_ids("tpu0");
-  start.add_device_ids("GPU-1");
-  EXPECT_THAT(Prepare(driver, start).spec.environment,
-              Contains("CUDA_VISIBLE_DEVICES=GPU-2,GPU-1"));
+  std::vector<std::string> environment = Prepare(driver, start).spec.environment;
+  EXPECT_THAT(environment, Contains("CUDA_VISIBLE_DEVICES="));
+  EXPECT_THAT(environment, Contains("TPU_VISIBLE_CHIPS="));
+  for (const char* id : {"MIG-2", "tpu-1", "GPU-1"}) start.add_device_ids(id);
+  environment = Prepare(driver, start).spec.environment;
+  EXPECT_THAT(environment, Contains("CUDA_VISIBLE_DEVICES=MIG-2,GPU-1"));
+  EXPECT_THAT(environment, Contains("TPU_VISIBLE_CHIPS=1"));
+
+  driver.SetDevices({});
+  environment = Prepare(driver, Task()).spec.environment;
+  EXPECT_THAT(environment, Not(Contains(StartsWith("CUDA_VISIBLE_DEVICES"))));
+  EXPECT_THAT(environment, Not(Contains(StartsWith("TPU_VISIBLE_CHIPS"))));
 }
 
 TEST(ProcessDriverTest, RunsAScriptWithTheCommandAsItsArguments) {

@@ -40,6 +40,7 @@ class NotedCgroups final : public Cgroups {
     if (!cgroup.name.empty()) given_back.push_back(cgroup.name);
   }
   CgroupUsage Usage(const TaskCgroup&) override { return {}; }
+  std::vector<pid_t> Processes(const TaskCgroup&) override { return {}; }
   int Kill(const TaskCgroup& cgroup) override {
     if (!cgroup.name.empty()) killed.push_back(cgroup.name);
     return 0;

@@ -49,7 +49,9 @@ inventory:
     - {id: GPU-1, kind: gpu, unhealthyReason: XID 79}
   dataSets: [{name: imagenet, size: 150G}]
   models: [{name: llama-3}]
-reserve: {cpu: 500m, memory: 2Gi}
+dataRoots: [/data/sets, /more]
+modelRoots: [/models]
+reserve: {cpu: 500m, memory: 2Gi, storage: 1Gi}
 log: {level: warn, format: json}
 )";
 
@@ -68,7 +70,9 @@ TEST(AgentLoaderTest, ReadsEveryKey) {
   EXPECT_EQ(config.cgroup_root, "lab/berth");
   EXPECT_EQ(config.isolation, Isolation::kCgroupV1);
   EXPECT_TRUE(config.allow_root);
-  EXPECT_EQ(config.reserve, (ReserveConfig{500, int64_t{2} << 30}));
+  EXPECT_EQ(config.reserve, (ReserveConfig{500, int64_t{2} << 30, int64_t{1} << 30}));
+  EXPECT_EQ(config.data_roots, (std::vector<std::string>{"/data/sets", "/more"}));
+  EXPECT_EQ(config.model_roots, (std::vector<std::string>{"/models"}));
   EXPECT_EQ(config.log, (LogConfig{"warn", "json"}));
   const InventoryConfig& inventory = config.inventory;
   EXPECT_EQ(inventory.cpu_milli, 64'000);
@@ -106,6 +110,7 @@ TEST(AgentLoaderTest, RefusesWithPathLineAndProposal) {
       {"server: example.com:7460\n", "is not a loopback address"},
       {"nodeName: Node_A\n", "nodeName: \"Node_A\" is no name of a node"},
       {"nodeName: -a\n", "is no name of a node"},
+      {"dataRoots: [data]\n", "dataRoots[0]: \"data\" is no absolute path of a folder"},
       {"stateDir: here\n", "stateDir: \"here\" is not an absolute path"},
       {"cgroupRoot: /abs\n", "cgroupRoot: \"/abs\" is not a path below"},
       {"cgroupRoot: a/../../b\n", "is not a path below"},
