@@ -4,6 +4,7 @@
 #
 # Usage: tools/bench.sh NAME [ARGUMENTS...]
 #   process   real processes on one agent: tasks a second, CPU a task, time from submit to running
+#   running   what an agent and its shims take while 1,000 tasks run
 #   idle      what berthd takes with two agents and nothing to do
 #   placement one placement by full scan, per number of nodes, without a cluster
 #   all       every one of them
@@ -17,7 +18,7 @@ usage() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
 
 name=${1-}
 case $name in
-  process | idle | placement | all) shift ;;
+  process | running | idle | placement | all) shift ;;
   -h | --help) usage; exit 0 ;;
   '') usage >&2; exit 2 ;;
   *) printf "bench: there is no benchmark '%s'; see tools/bench.sh --help\n" "$name" >&2; exit 2 ;;
@@ -40,6 +41,7 @@ export BERTH_BUILD_DIR=$PWD/build/release
 case $name in
   all)
     "$python" -B tests/bench/process_bench.py
+    "$python" -B tests/bench/running_bench.py
     "$python" -B tests/bench/idle_bench.py
     "$python" -B tests/bench/placement_bench.py
     ;;

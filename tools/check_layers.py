@@ -32,7 +32,9 @@ DOORS = {
     "nlohmann/": "json",
     "CLI/": "args",
     "openssl/": "crypto",
+    "archive.h": "archive", "archive_entry.h": "archive",
     "curl/": "curl",
+    "archive.h": "archive", "archive_entry.h": "archive",
     "httplib": "http", "civetweb": "http", "CivetServer": "http",
     "lemon/": "solvers", "coin/": "solvers", "pagmo/": "solvers", "glpk": "solvers",
 }

@@ -205,7 +205,7 @@ install_and_build() {
   }
   rm -f "$log"
   "${as_caller[@]}" cmake --build build/release -j "$(nproc)" --target \
-    berthd berth-agent berth-shim berth ||
+    berthd berth-agent berth-shim berth-files berth ||
     fail 'the compiler stopped; its message is above. Killed means that memory ran out: close
   something and run this again, it goes on where it was'
   printf 'installed and built in %d s\n' $((SECONDS - started))

@@ -10,13 +10,14 @@ build_packages=(
   build-essential cmake ninja-build ccache mold pkg-config git ca-certificates
   libgrpc++-dev protobuf-compiler-grpc protobuf-compiler libprotobuf-dev libabsl-dev
   libspdlog-dev libyaml-cpp-dev prometheus-cpp-dev librocksdb-dev nlohmann-json3-dev libcli11-dev
-  libcpp-httplib-dev libssl-dev
-  python3 iproute2 procps util-linux
+  libcpp-httplib-dev libssl-dev libarchive-dev libacl1-dev
+  python3 iproute2 procps util-linux crun
 )
 test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev clang-format
-  python3-grpcio python3-protobuf python3-yaml
+  python3-grpcio python3-protobuf python3-yaml busybox-static zstd
   prometheus curl jq  # prometheus: for promtool, which checks what /metrics says
+  systemd             # for systemd-analyze, which checks the units; it is not started
 )
 
 fail() {

@@ -46,6 +46,13 @@ enum class Reason : uint16_t {
   kIsolationFailed = 314,
   kDriverError = 315,
   kAgentJournalFull = 316,
+  kImageUnusable = 317,
+  kOutOfStorage = 318,
+  kHealthCheckFailed = 319,
+  kPrologFailed = 320,
+  kDeviceMissing = 321,
+  kNoCpusToDedicate = 322,
+  kNetworkFailed = 323,
 
   kFieldNotHonoured = 400,
   kInvalidField = 401,
@@ -70,6 +77,8 @@ enum class Reason : uint16_t {
   kTaskNotWaiting = 420,
   kAttemptOutdated = 421,
   kAttemptDiffers = 422,
+  kTaskNotRunning = 423,
+  kNoConsole = 424,
 };
 
 }  // namespace berth

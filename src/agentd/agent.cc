@@ -1,5 +1,7 @@
 #include "agentd/agent.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,13 +10,21 @@
 #include <variant>
 
 #include "agentd/cgroups/detect.h"
+#include "agentd/channels/diagnosis_server.h"
+#include "agentd/channels/forward_server.h"
+#include "agentd/drivers/oci_bundle.h"
+#include "agentd/probe/cpu_probe.h"
+#include "agentd/probe/disk_probe.h"
+#include "agentd/probe/node_examination.h"
 #include "agentd/probe/usage_probe.h"
 #include "base/fixed_hash.h"
+#include "base/ipv4_subnet.h"
 #include "base/logging.h"
 #include "base/small_file.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "base/uuid.h"
+#include "shim/container.h"
 #include "shim/lease_file.h"
 
 namespace berth::agentd {
@@ -25,6 +35,15 @@ constexpr int64_t kTendMs = 5000;
 constexpr int64_t kCleanUpMs = 30'000;
 constexpr int64_t kFirstRetryMs = 100;
 constexpr int64_t kMostRetryMs = 10'000;
+// With less room than that left on its disk, the node ends who takes up too much of it.
+constexpr int64_t kLeastFreeShare = 100;
+constexpr int64_t kLeastFreeBytes = int64_t{64} << 20;
+constexpr int64_t kMostLeastFreeBytes = int64_t{1} << 30;
+
+v1::NodeInventory WithHealth(v1::NodeInventory inventory) {
+  AddHealthTaints("", inventory);
+  return inventory;
+}
 
 absl::StatusOr<std::string> BootId() {
   BERTH_ASSIGN_OR_RETURN(std::string id, base::ReadSmallFile("/proc/sys/kernel/random/boot_id"));
@@ -39,14 +58,22 @@ Agent::Agent(Options options, const base::Clock& clock, StateDirectory directory
       clock_(clock),
       directory_(std::move(directory)),
       store_(directory_.path(), clock),
-      loop_(clock) {}
+      tails_(store_),
+      loop_(clock),
+      commands_(loop_, clock) {}
 
 Agent::~Agent() {
   // From the outside in: first what can still call in, last what the loop's thread uses.
   link_.reset();
+  if (channels_) channels_->Stop();
   output_.reset();
+  beside_.reset();
   if (users_) users_->Stop();
+  if (images_) images_->Stop();
   sweeper_.Stop();
+  scratch_.reset();
+  networks_.reset();
+  examiner_.Stop();
   journal_.reset();
 }
 
@@ -79,8 +106,11 @@ absl::Status Agent::Prepare() {
                 ": set `stateDir` in agent.yaml to a place that its user may write"));
   }
   BERTH_ASSIGN_OR_RETURN(const std::string mountinfo, base::ReadSmallFile("/proc/self/mountinfo"));
-  BERTH_ASSIGN_OR_RETURN(cgroups_, OpenCgroups(cgroup_tree_, ParseCgroupMounts(mountinfo),
-                                               config.isolation, config.cgroup_root));
+  std::vector<CpuPool::Node> cpus;
+  for (auto& [number, each] : CpusByNuma("", OwnCpus())) cpus.push_back({number, each});
+  BERTH_ASSIGN_OR_RETURN(cgroups_,
+                         OpenCgroups(cgroup_tree_, ParseCgroupMounts(mountinfo), config.isolation,
+                                     config.cgroup_root, CpuPool(std::move(cpus))));
 
   ProcessDriver::Node node;
   node.name = config.node_name;
@@ -91,29 +121,54 @@ absl::Status Agent::Prepare() {
   if (const char* lang = getenv("LANG"); lang != nullptr && *lang != '\0') node.lang = lang;
   node.open_files_soft = options_.open_files_soft;
   node.lease_path = directory_.lease_path();
-  driver_ = std::make_unique<ProcessDriver>(std::move(node));
-  driver_->SetDevices(watch_->inventory());
+  process_driver_ = std::make_unique<ProcessDriver>(std::move(node));
+  process_driver_->SetDevices(watch_->inventory());
+  inventory_ = watch_->inventory();
+  BERTH_RETURN_IF_ERROR(OpenImages());
   users_ = std::make_unique<UserDirectory>(
       clock_, [this](EventLoop::Callback work) { loop_.Post(std::move(work)); });
 
-  core_ = std::make_unique<AgentCore>(AgentCore::Options{config.node_name, options_.version,
-                                                         std::string(cgroups_->isolation()),
-                                                         watch_->inventory(), base::NewUuid()});
+  const CgroupPowers powers = cgroups_->powers();
+  core_ = std::make_unique<AgentCore>(
+      AgentCore::Options{.node = config.node_name,
+                         .version = options_.version,
+                         .isolation = std::string(cgroups_->isolation()),
+                         .inventory = WithHealth(watch_->inventory()),
+                         .fresh_incarnation = base::NewUuid(),
+                         .powers = {.cpu_limit = powers.cpu_limit,
+                                    .dedicated_cpus = powers.dedicated_cpus,
+                                    .io_weight = powers.io_weight && DisksWeigh("")}});
   BERTH_ASSIGN_OR_RETURN(JournalFile file, OpenJournal());
   pump_ = std::make_unique<CorePump>(*core_, static_cast<AgentHands&>(*this));
 
+  BERTH_RETURN_IF_ERROR(PrepareCare());
   runner_ = std::make_unique<TaskRunner>(
-      TaskRunner::Parts{loop_, clock_, *cgroups_, *users_, *driver_, store_, options_.shim_program},
+      TaskRunner::Parts{loop_, clock_, *cgroups_, *users_, *driver_, store_, *hooks_, *networks_,
+                        options_.shim_program},
       [this](Event event) {
         if (const auto* started = std::get_if<TaskStarted>(&event)) {
           output_->Changed(started->key, false);
+          output_watch_->Started(started->key);
+        } else if (auto* ended = std::get_if<TaskEnded>(&event)) {
+          ended->tails = tails_.AtEnd(ended->key);
+          beside_->Ended(ended->key);
+        } else if (auto* lost = std::get_if<TaskLost>(&event)) {
+          lost->tails = tails_.AtEnd(lost->key);
+          beside_->Ended(lost->key);
         }
         Report(std::move(event));
       });
   BERTH_RETURN_IF_ERROR(runner_->Open());
 
   const std::shared_ptr<grpc::Channel> channel = MakeChannel(target);
-  output_ = std::make_unique<OutputServer>(store_, clock_, channel);
+  channels_ = std::make_unique<ChannelHub>(clock_, channel);
+  output_ = std::make_unique<OutputServer>(store_, *channels_);
+  output_watch_ = std::make_unique<OutputWatch>(loop_, clock_, store_);
+  beside_ = std::make_unique<CommandServer>(CommandServer::Parts{
+      store_, *channels_, config.node_name, options_.shim_program, options_.files_program,
+      [this](const shim::StatusRecord& start, const std::string& spec) {
+        return driver_->Explain(start, spec);
+      }});
   AgentLink::Callbacks callbacks;
   callbacks.on_up = [this](uint64_t link) { Report(LinkUp{link}); };
   callbacks.on_message = [this](uint64_t link, v1::DaemonMessage message) {
@@ -137,6 +192,65 @@ absl::Status Agent::Prepare() {
             loop_.Post([this, ticket, space_low] { pump_->Durable(ticket, space_low); });
           },
           [this](const absl::Status& error) { loop_.Post([this, error] { Fail(error); }); }});
+  return absl::OkStatus();
+}
+
+// What looks after tasks beside their shims.
+absl::Status Agent::PrepareCare() {
+  const config::AgentConfig& config = options_.config;
+  const auto subnet = base::ParseIpv4Subnet(config.task_subnet);
+  if (!subnet) return absl::InvalidArgumentError(base::A("taskSubnet " + config.task_subnet));
+  networks_ = std::make_unique<TaskNetworks>(
+      *subnet, config.state_dir, [this](EventLoop::Callback work) { loop_.Post(std::move(work)); });
+  networks_->Open();
+  latencies_ = std::make_unique<PeerLatencies>(loop_, clock_);
+  hooks_ = std::make_unique<TaskHooks>(commands_, config.prolog, config.epilog);
+  check_commands_ = std::make_unique<BesideCommands>(
+      BesideCommands::Parts{loop_, clock_, store_, options_.shim_program,
+                            [this](const AttemptKey& key) { return GuestOf(key); },
+                            [this](const shim::StatusRecord& start, const std::string& spec) {
+                              return driver_->Explain(start, spec);
+                            }});
+  checks_ = std::make_unique<TaskChecks>(loop_, clock_, *check_commands_,
+                                         [this](Event event) { Report(std::move(event)); });
+  health_ = std::make_unique<NodeHealth>(loop_, clock_, commands_, config.health_check,
+                                         [this] { UpdateInventory(inventory_); });
+  BERTH_ASSIGN_OR_RETURN(const Filesystem disk, ProbeFilesystem(config.state_dir));
+  const int64_t least_free =
+      std::clamp(disk.size_bytes / kLeastFreeShare, kLeastFreeBytes, kMostLeastFreeBytes);
+  scratch_ = std::make_unique<ScratchWatch>(
+      ScratchWatch::Options{.root = config.state_dir,
+                            .least_free_bytes = std::max(least_free, config.reserve.storage_bytes)},
+      [this](const AttemptKey& key, const std::string& why) {
+        loop_.Post([this, key, why] {
+          Report(TaskCondemned{key, v1::ATTEMPT_END_OUT_OF_STORAGE, v1::REASON_CODE_OUT_OF_STORAGE,
+                               why, true});
+        });
+      });
+  return absl::OkStatus();
+}
+
+absl::Status Agent::OpenImages() {
+  const config::AgentConfig& config = options_.config;
+  images_ = std::make_unique<images::ImageStore>(
+      images::ImageStore::Options{
+          .folder = config.state_dir + "/images",
+          .most_bytes = config.image_store_bytes,
+          .podman = config.podman,
+          .in_use = [folder = store_.bundles()] { return ImagesInUse(folder); }},
+      clock_, [this](EventLoop::Callback work) { loop_.Post(std::move(work)); });
+  BERTH_RETURN_IF_ERROR(images_->Open());
+  char host_name[HOST_NAME_MAX + 1] = {};
+  if (gethostname(host_name, HOST_NAME_MAX) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot tell this machine's name");
+  }
+  oci_driver_ =
+      std::make_unique<OciDriver>(*process_driver_, *images_,
+                                  OciDriver::Options{.runtime = config.oci_runtime,
+                                                     .shim_program = options_.shim_program,
+                                                     .host_name = host_name,
+                                                     .cdi_folders = config.cdi_spec_dirs});
+  driver_ = std::make_unique<DriverChoice>(*process_driver_, *oci_driver_);
   return absl::OkStatus();
 }
 
@@ -170,6 +284,7 @@ void Agent::Begin() {
   loop_.At(clock_.MonotonicMs() + kCleanUpMs, [this] { StartLink(); });
   SweepOutput();
   TendTasks();
+  health_->Start();
   watch_->Start([this](const v1::NodeInventory& inventory) {
     loop_.Post([this, inventory] { UpdateInventory(inventory); });
   });
@@ -195,7 +310,9 @@ absl::Status Agent::Redeclare(const config::InventoryConfig& declared,
 }
 
 void Agent::UpdateInventory(v1::NodeInventory inventory) {
-  driver_->SetDevices(inventory);
+  process_driver_->SetDevices(inventory);
+  inventory_ = inventory;
+  AddHealthTaints(health_->fault(), inventory);
   Report(InventoryChanged{std::move(inventory)});
 }
 
@@ -234,6 +351,7 @@ void Agent::SweepOutput() {
 // Also while berthd is away.
 void Agent::TendTasks() {
   runner_->Tend();
+  output_watch_->Tend();
   loop_.At(clock_.MonotonicMs() + kTendMs, [this] { TendTasks(); });
 }
 
@@ -247,15 +365,31 @@ void Agent::Do(Launch& effect) {
   runner_->Launch(effect.key, std::move(effect.start), effect.lease_until_ms);
 }
 
-void Agent::Do(const Inspect& effect) { runner_->Inspect(effect.key); }
+void Agent::Do(Inspect& effect) { runner_->Inspect(effect.key, std::move(effect.start)); }
 
 void Agent::Do(const StopAttempt& effect) { runner_->Stop(effect.key, effect.grace_ms); }
 
 void Agent::Do(const ForceKill& effect) { runner_->ForceKill(effect.key); }
 
+void Agent::Do(const WatchAttempt& effect) {
+  checks_->Watch(effect.key, effect.start, networks_->PathOf(effect.key));
+  const AttemptPaths paths = store_.Paths(effect.key);
+  const std::string layer = paths.bundle + "/" + shim::kUpperName;
+  const bool has_layer = access(layer.c_str(), F_OK) == 0;
+  if (has_layer || access(paths.scratch.c_str(), F_OK) == 0) {
+    scratch_->Watch(effect.key, paths.scratch, has_layer ? layer : "",
+                    effect.start.resources().storage_bytes());
+  }
+}
+
 void Agent::Do(const TidyAttempt& effect) {
+  checks_->Unwatch(effect.key);
+  scratch_->Unwatch(effect.key);
+  output_watch_->Ended(effect.key);
   output_->Changed(effect.key, true);
-  store_.Tidy(effect.key, !output_->Serves(effect.key));
+  if (store_.Tidy(effect.key, !output_->Serves(effect.key))) {
+    sweeper_.Post([this] { store_.RemoveBundles(); });
+  }
 }
 
 void Agent::Do(const RenewLease& effect) {
@@ -277,14 +411,93 @@ void Agent::Do(const SampleUsage&) {
   sampled.parts = ProbeParts("", options_.config.state_dir);
   if (!gpus.usage.empty()) *sampled.parts.mutable_devices() = ToProto(gpus.usage);
   sampled.attempts = runner_->SampleUsage(gpus.processes);
+  for (auto& [key, usage] : sampled.attempts) usage.set_scratch_bytes(scratch_->Bytes(key));
+  sampled.latencies = latencies_->Known();
   sampled.boot_time_ms = clock_.MonotonicMs();
   sampled.unix_ms = clock_.WallMs();
   Report(std::move(sampled));
 }
 
+void Agent::Do(const ReadTails& effect) {
+  if (effect.anew) tails_.BeginAnew(effect.ended);
+  Report(TailsRead{tails_.Round(effect.running)});
+}
+
 void Agent::Do(OpenDataChannel& effect) {
-  const AttemptKey key = FromProto(effect.request.read_output().key());
-  output_->Open(std::move(effect.request), core_->Knows(key), core_->IsLive(key));
+  switch (effect.request.request_case()) {
+    case v1::OpenData::kReadOutput: {
+      const AttemptKey key = FromProto(effect.request.read_output().key());
+      output_->Open(std::move(effect.request), core_->Knows(key), core_->IsLive(key));
+      break;
+    }
+    case v1::OpenData::kAttach: {
+      const AttemptKey key = FromProto(effect.request.attach().key());
+      output_->Open(std::move(effect.request), core_->Knows(key), core_->IsLive(key));
+      break;
+    }
+    case v1::OpenData::kExec: {
+      const AttemptKey key = FromProto(effect.request.exec().key());
+      beside_->OpenExec(std::move(effect.request), GuestOf(key));
+      break;
+    }
+    case v1::OpenData::kReadPath:
+    case v1::OpenData::kWritePath: {
+      const bool writes = effect.request.has_write_path();
+      const AttemptKey key =
+          FromProto(writes ? effect.request.write_path().key() : effect.request.read_path().key());
+      beside_->OpenFiles(std::move(effect.request), core_->IsLive(key));
+      break;
+    }
+    case v1::OpenData::kForward: {
+      const AttemptKey key = FromProto(effect.request.forward().key());
+      const std::string token = effect.request.token();
+      channels_->Open(token, [node = options_.config.node_name, live = core_->IsLive(key),
+                              network = networks_->PathOf(key),
+                              request = effect.request.forward()](DataCall& call) {
+        return std::make_unique<ForwardServer>(call, request, live, node, [network](uint16_t port) {
+          return ConnectToLoopback(network, port);
+        });
+      });
+      break;
+    }
+    case v1::OpenData::kDiagnose:
+      Diagnose(effect.request.token());
+      break;
+    default:  // of a kind that a newer berthd has
+      break;
+  }
+}
+
+CommandServer::Guest Agent::GuestOf(const AttemptKey& key) {
+  if (!runner_->AddGuest(key)) return nullptr;
+  // Of no bytes: the pointer alone counts.
+  return {static_cast<void*>(this),
+          [this, key](void*) { loop_.Post([this, key] { runner_->RemoveGuest(key); }); }};
+}
+
+void Agent::Diagnose(const std::string& token) {
+  NodeExamination node;
+  node.state_dir = options_.config.state_dir;
+  node.shim_program = options_.shim_program;
+  node.isolation = std::string(cgroups_->isolation());
+  absl::StatusOr<TaskCgroup> cgroup = cgroups_->Take(TaskLimits{});
+  node.cgroup_made = cgroup.status();
+  if (cgroup.ok()) cgroups_->GiveBack(*cgroup, true, 0);
+  node.journal_bytes = journal_->bytes();
+  node.unanswered_ms = core_->unanswered_ms(clock_.MonotonicMs());
+  node.heartbeat_interval_ms = core_->heartbeat_interval_ms();
+  for (const ProbedDevice& device : watch_->Gpus().devices) {
+    ++node.gpus;
+    if (!device.unhealthy_reason.empty()) ++node.sick_gpus;
+  }
+  if (const char* path = getenv("PATH"); path != nullptr) node.path = path;
+  examiner_.Post([this, token, node = std::move(node)] {
+    loop_.Post([this, token, diagnosis = Examine(node)] {
+      channels_->Open(token, [diagnosis](DataCall& call) {
+        return std::make_unique<DiagnosisServer>(call, diagnosis);
+      });
+    });
+  });
 }
 
 void Agent::Do(const Say& effect) {

@@ -12,20 +12,34 @@
 #include "agentd/attempt_store.h"
 #include "agentd/cgroups/cgroup_tree.h"
 #include "agentd/cgroups/cgroups.h"
+#include "agentd/channels/channel_hub.h"
+#include "agentd/channels/command_server.h"
+#include "agentd/checks/beside_commands.h"
+#include "agentd/checks/node_health.h"
+#include "agentd/checks/task_checks.h"
+#include "agentd/commands/command_runner.h"
+#include "agentd/commands/task_hooks.h"
 #include "agentd/core_pump.h"
+#include "agentd/drivers/oci_driver.h"
 #include "agentd/drivers/process_driver.h"
 #include "agentd/drivers/user_directory.h"
 #include "agentd/event_loop.h"
 #include "agentd/journal/journal.h"
+#include "agentd/latency/peer_latencies.h"
 #include "agentd/link/agent_link.h"
+#include "agentd/network/task_networks.h"
 #include "agentd/output/output_server.h"
+#include "agentd/output/output_tails.h"
+#include "agentd/output/output_watch.h"
 #include "agentd/probe/node_watch.h"
+#include "agentd/scratch/scratch_watch.h"
 #include "agentd/state_directory.h"
 #include "agentd/task_runner.h"
 #include "base/clock.h"
 #include "base/unique_fd.h"
 #include "base/work_thread.h"
 #include "config/agent_config.h"
+#include "images/image_store.h"
 
 namespace berth::agentd {
 
@@ -43,6 +57,7 @@ class Agent final : private AgentHands {
     config::AgentConfig config;
     std::string version;
     std::string shim_program;      // absolute
+    std::string files_program;     // absolute; berth-files
     uint64_t open_files_soft = 0;  // soft limit that tasks get; see ProcessDriver::Node
   };
 
@@ -67,15 +82,20 @@ class Agent final : private AgentHands {
   [[nodiscard]] EventLoop& loop() { return loop_; }
   // Attempts that run. The loop's thread.
   [[nodiscard]] size_t live_attempts() const { return core_->live_attempts(); }
+  // berthd has welcomed this agent. The loop's thread.
+  [[nodiscard]] bool in_session() const { return core_->in_session(); }
 
  private:
   Agent(Options options, const base::Clock& clock, StateDirectory directory);
 
   absl::Status Prepare();
+  absl::Status PrepareCare();
+  absl::Status OpenImages();
   absl::StatusOr<JournalFile> OpenJournal();
   void Begin();
   void StartLink();
   void UpdateInventory(v1::NodeInventory inventory);
+  CommandServer::Guest GuestOf(const AttemptKey& key);
   void Report(Event event) { pump_->Report(std::move(event)); }
 
   void EndOfTurn();
@@ -91,15 +111,20 @@ class Agent final : private AgentHands {
   void Do(Effect& effect) override;
 
   void Do(Launch& effect);
-  void Do(const Inspect& effect);
+  void Do(Inspect& effect);
   void Do(const StopAttempt& effect);
   void Do(const ForceKill& effect);
+  void Do(const WatchAttempt& effect);
   void Do(const TidyAttempt& effect);
   void Do(const RenewLease& effect);
   void Do(Send& effect);
   void Do(const CloseLink& effect);
   void Do(const SampleUsage& effect);
+  void Do(const MeasurePeers& effect) { latencies_->SetPeers(effect.peers); }
+  void Do(const ReadTails& effect);
   void Do(OpenDataChannel& effect);
+  // Looks at the node, and then dials and says what it found.
+  void Diagnose(const std::string& token);
   void Do(const Say& effect);
   void Do(const Note&) {}       // the pump's
   void Do(const NoteLater&) {}  // the pump's
@@ -109,18 +134,35 @@ class Agent final : private AgentHands {
   const StateDirectory directory_;
   base::UniqueFd lease_;
   AttemptStore store_;
+  OutputTails tails_;
   EventLoop loop_;
   CgroupTree cgroup_tree_;
   std::unique_ptr<Cgroups> cgroups_;
-  std::unique_ptr<ProcessDriver> driver_;
+  std::unique_ptr<images::ImageStore> images_;
+  std::unique_ptr<ProcessDriver> process_driver_;
+  std::unique_ptr<OciDriver> oci_driver_;
+  std::unique_ptr<DriverChoice> driver_;
   std::unique_ptr<UserDirectory> users_;
+  v1::NodeInventory inventory_;  // as the watch has told it last
+  CommandRunner commands_;
+  std::unique_ptr<TaskHooks> hooks_;
+  std::unique_ptr<TaskNetworks> networks_;
+  std::unique_ptr<BesideCommands> check_commands_;
+  std::unique_ptr<TaskChecks> checks_;
+  std::unique_ptr<NodeHealth> health_;
+  std::unique_ptr<ScratchWatch> scratch_;
+  std::unique_ptr<PeerLatencies> latencies_;
   std::unique_ptr<AgentCore> core_;
   std::unique_ptr<CorePump> pump_;
   std::unique_ptr<TaskRunner> runner_;
+  std::unique_ptr<ChannelHub> channels_;
   std::unique_ptr<OutputServer> output_;
+  std::unique_ptr<OutputWatch> output_watch_;
+  std::unique_ptr<CommandServer> beside_;  // commands and files, beside tasks
   std::unique_ptr<AgentLink> link_;
   std::unique_ptr<Journal> journal_;
   base::WorkThread sweeper_{"sweeper"};
+  base::WorkThread examiner_{"examiner"};
   std::unique_ptr<NodeWatch> watch_;  // last: it posts to the loop
 
   bool dials_ = false;

@@ -86,7 +86,7 @@ absl::Status AgentCore::Replay(std::string_view bytes) {
       directive_sequence_ = record.stop_asked().directive_sequence();
       const auto attempt = attempts_.find(FromProto(record.stop_asked().stop().key()));
       if (attempt == attempts_.end()) return BadRecord("a stop names an attempt that is not there");
-      attempt->second.stop = record.stop_asked().stop();
+      attempt->second.stop = record.stop_asked();
       return absl::OkStatus();
     }
     case JournalRecord::kForgotten:
@@ -117,7 +117,11 @@ absl::Status AgentCore::Replay(std::string_view bytes) {
       auto* kept = record.mutable_kept_attempt();
       Attempt& attempt = attempts_[FromProto(kept->start().key())];
       attempt.start.Swap(kept->mutable_start());
-      if (kept->has_stop()) attempt.stop = kept->stop();
+      if (kept->has_stop()) {
+        *attempt.stop.emplace().mutable_stop() = kept->stop();
+        attempt.stop->set_reason(kept->stop_reason());
+        attempt.stop->set_message(kept->stop_message());
+      }
       if (kept->has_started()) attempt.started = kept->started();
       if (kept->has_ended()) attempt.ended = kept->ended();
       return absl::OkStatus();
@@ -151,7 +155,11 @@ std::vector<JournalRecord> AgentCore::Snapshot() const {
   for (const auto& [key, attempt] : attempts_) {
     auto* kept = add().mutable_kept_attempt();
     *kept->mutable_start() = attempt.start;
-    if (attempt.stop) *kept->mutable_stop() = *attempt.stop;
+    if (attempt.stop) {
+      *kept->mutable_stop() = attempt.stop->stop();
+      kept->set_stop_reason(attempt.stop->reason());
+      kept->set_stop_message(attempt.stop->message());
+    }
     if (attempt.started) *kept->mutable_started() = *attempt.started;
     if (attempt.ended) *kept->mutable_ended() = *attempt.ended;
   }
@@ -202,7 +210,8 @@ void AgentCore::On(const Began& event, Effects& effects) {
       if (BERTH_PLANTED(kLaunchKnownAttempts)) {
         effects.emplace_back(Launch{key, attempt.start, lease_.until_ms});
       } else {
-        effects.emplace_back(Inspect{key});
+        effects.emplace_back(Inspect{key, attempt.start});
+        std::get<Inspect>(effects.back()).start.clear_payload();
       }
       if (attempt.stop) BeginStop(key, attempt, effects);
     }
@@ -211,6 +220,7 @@ void AgentCore::On(const Began& event, Effects& effects) {
 
 void AgentCore::On(const LinkUp& event, Effects& effects) {
   link_.emplace();
+  effects.emplace_back(MeasurePeers{});  // what the new session is not told is none
   link_->number = event.link;
   link_->hello_ms = now_ms_;
   Send hello{event.link, {}};
@@ -242,6 +252,9 @@ void AgentCore::On(MessageReceived& event, Effects& effects) {
       break;
     case v1::DaemonMessage::kOpenData:
       effects.emplace_back(OpenDataChannel{std::move(*message.mutable_open_data())});
+      break;
+    case v1::DaemonMessage::kPeers:
+      effects.emplace_back(MeasurePeers{std::move(*message.mutable_peers())});
       break;
     case v1::DaemonMessage::kHeartbeatAck:
       OnHeartbeatAck(message.heartbeat_ack().sequence(), effects);
@@ -310,6 +323,7 @@ void AgentCore::OnWelcome(const v1::Welcome& welcome, Effects& effects) {
   OnFactAck(welcome.fact_sequence(), effects);
   // What is left was sent in an earlier session, if at all.
   link_->facts_sent = 0;
+  TellInventory(effects);
 }
 
 std::string AgentCore::HeaderFault(const v1::DirectiveHeader& header) const {
@@ -409,13 +423,22 @@ void AgentCore::OnStop(uint64_t sequence, const v1::StopTask& stop, Effects& eff
     return;
   }
   // The first reason stays: it is what the end is recorded with. The grace may become shorter.
-  v1::StopTask kept = attempt.stop.value_or(stop);
-  if (attempt.stop && stop.has_grace_ms()) kept.set_grace_ms(stop.grace_ms());
-  Note asked;
-  asked.record.mutable_stop_asked()->set_directive_sequence(sequence);
-  *asked.record.mutable_stop_asked()->mutable_stop() = kept;
-  effects.emplace_back(std::move(asked));
-  attempt.stop = std::move(kept);
+  journal::v1::StopAsked asked = attempt.stop.value_or(journal::v1::StopAsked());
+  if (!attempt.stop) {
+    *asked.mutable_stop() = stop;
+  } else if (stop.has_grace_ms()) {
+    asked.mutable_stop()->set_grace_ms(stop.grace_ms());
+  }
+  asked.set_directive_sequence(sequence);
+  AskToStop(key, attempt, std::move(asked), effects);
+}
+
+void AgentCore::AskToStop(const AttemptKey& key, Attempt& attempt, journal::v1::StopAsked asked,
+                          Effects& effects) {
+  Note note;
+  *note.record.mutable_stop_asked() = asked;
+  effects.emplace_back(std::move(note));
+  attempt.stop = std::move(asked);
   BeginStop(key, attempt, effects);
 }
 
@@ -460,9 +483,16 @@ void AgentCore::OnHeartbeatAck(uint64_t sequence, Effects& effects) {
 
 void AgentCore::On(TaskStarted& event, Effects& effects) {
   const auto found = attempts_.find(event.key);
-  if (found == attempts_.end() || found->second.ended || found->second.started) return;
+  if (found == attempts_.end() || found->second.ended) return;
   Attempt& attempt = found->second;
+  WatchAttempt watch{event.key, attempt.start};
+  watch.start.clear_payload();
+  effects.emplace_back(std::move(watch));
+  if (attempt.started) return;
   event.started.set_isolation(options_.isolation);
+  for (std::string& name : NotEnforced(attempt.start, options_.powers)) {
+    event.started.add_not_enforced(std::move(name));
+  }
   attempt.started = event.started;
   attempt.start.clear_payload();
   v1::Fact fact;
@@ -475,17 +505,43 @@ void AgentCore::On(const TaskNotStarted& event, Effects& effects) {
   End(event.key, EndedCouldNotStart(event.reason, event.message), effects);
 }
 
-void AgentCore::On(const TaskEnded& event, Effects& effects) {
+void AgentCore::On(TaskEnded& event, Effects& effects) {
   const auto found = attempts_.find(event.key);
   if (found == attempts_.end()) return;
+  TellTails(std::move(event.tails));
   const Attempt& attempt = found->second;
-  const v1::AttemptEnd asked = attempt.stop ? attempt.stop->end() : v1::ATTEMPT_END_UNSPECIFIED;
-  End(event.key, EndedByItself(event.outcome, asked, attempt.start), effects);
+  End(event.key, EndedByItself(event.outcome, attempt.stop, attempt.start), effects);
 }
 
-void AgentCore::On(const TaskLost& event, Effects& effects) {
+void AgentCore::On(const TaskCondemned& event, Effects& effects) {
+  const auto found = attempts_.find(event.key);
+  // What is on its way out already ends for the reason that it was given first.
+  if (found == attempts_.end() || found->second.ended || found->second.stop) return;
+  Attempt& attempt = found->second;
+  effects.emplace_back(SayInfo("attempt " + Display(attempt.start) + ": " + event.message));
+  journal::v1::StopAsked asked;
+  asked.set_directive_sequence(directive_sequence_);
+  *asked.mutable_stop()->mutable_key() = ToProto(event.key);
+  asked.mutable_stop()->set_end(event.end);
+  if (event.at_once) asked.mutable_stop()->set_grace_ms(0);
+  asked.set_reason(event.reason);
+  asked.set_message(event.message);
+  AskToStop(event.key, attempt, std::move(asked), effects);
+}
+
+void AgentCore::On(const TaskReadiness& event, Effects& effects) {
+  const auto found = attempts_.find(event.key);
+  if (found == attempts_.end() || found->second.ended || !found->second.started) return;
+  v1::Fact fact;
+  *fact.mutable_key() = ToProto(event.key);
+  fact.mutable_readiness()->set_ready(event.ready);
+  NoteFact(std::move(fact), effects);
+}
+
+void AgentCore::On(TaskLost& event, Effects& effects) {
   const auto found = attempts_.find(event.key);
   if (found == attempts_.end()) return;
+  TellTails(std::move(event.tails));
   End(event.key, EndedLost(event.reason, event.message, found->second.started), effects);
 }
 
@@ -496,7 +552,7 @@ void AgentCore::On(const TaskNeverStarted& event, Effects& effects) {
   if (attempt.stop) {
     TaskOutcome outcome;
     outcome.cause = TaskOutcome::Cause::kStopped;
-    v1::AttemptEnded ended = EndedByItself(outcome, attempt.stop->end(), attempt.start);
+    v1::AttemptEnded ended = EndedByItself(outcome, attempt.stop, attempt.start);
     ended.clear_exit_code();
     ended.set_message("stopped before it was started");
     End(event.key, std::move(ended), effects);
@@ -529,14 +585,46 @@ void AgentCore::On(UsageSampled& event, Effects& effects) {
   Send send{link_->number, {}};
   v1::Heartbeat& heartbeat = *send.message.mutable_heartbeat();
   heartbeat.set_sequence(++link_->heartbeats);
+  ReadTails tails;
+  for (const auto& [key, usage] : event.attempts) tails.running.push_back(key);
+  if (std::exchange(link_->tails_anew, false)) {
+    tails.anew = true;
+    for (const v1::Fact& fact : facts_) {
+      if (fact.has_ended()) tails.ended.push_back(FromProto(fact.key()));
+    }
+  }
   *heartbeat.mutable_usage() = std::move(event.node);
-  link_->usage.Fill(std::move(event.parts), std::move(event.attempts), heartbeat);
+  link_->usage.Fill(std::move(event.parts), std::move(event.attempts), std::move(event.latencies),
+                    heartbeat);
   heartbeat.set_boot_time_ms(event.boot_time_ms);
   heartbeat.set_unix_ms(event.unix_ms);
   // Read before it is sent: the lease is never counted from too late.
   link_->unanswered.emplace_back(link_->heartbeats, event.boot_time_ms);
   if (link_->unanswered.size() > kMostUnanswered) link_->unanswered.pop_front();
   effects.emplace_back(std::move(send));
+  if (tails.anew || !tails.running.empty()) effects.emplace_back(std::move(tails));
+}
+
+void AgentCore::On(TailsRead& event, Effects&) { TellTails(std::move(event.tails)); }
+
+void AgentCore::TellTails(std::vector<v1::OutputTail> tails) {
+  for (v1::OutputTail& tail : tails) tails_.push_back(std::move(tail));
+}
+
+void AgentCore::SendTails(Effects& effects) {
+  std::vector<v1::OutputTail> tails = std::exchange(tails_, {});
+  size_t next = 0;
+  while (next < tails.size()) {
+    Send send{link_->number, {}};
+    size_t bytes = 0;
+    for (; next < tails.size(); ++next) {
+      const size_t size = tails[next].ByteSizeLong();
+      if (bytes > 0 && bytes + size > kFullMessageBytes) break;
+      bytes += size;
+      *send.message.mutable_tails()->add_tails() = std::move(tails[next]);
+    }
+    effects.emplace_back(std::move(send));
+  }
 }
 
 void AgentCore::On(const DeadlinePassed&, Effects& effects) {
@@ -572,7 +660,13 @@ void AgentCore::On(const JournalSpace& event, Effects& effects) {
 void AgentCore::On(InventoryChanged& event, Effects& effects) {
   inventory_ = std::move(event.inventory);
   inventory_.set_isolation(options_.isolation);
-  if (!link_ || !link_->welcomed || link_->closing) return;
+  if (!link_ || link_->closing) return;
+  link_->inventory_changed = true;
+  if (link_->welcomed) TellInventory(effects);
+}
+
+void AgentCore::TellInventory(Effects& effects) {
+  if (!std::exchange(link_->inventory_changed, false)) return;
   Send send{link_->number, {}};
   *send.message.mutable_inventory() = inventory_;
   effects.emplace_back(std::move(send));
@@ -580,7 +674,11 @@ void AgentCore::On(InventoryChanged& event, Effects& effects) {
 
 std::vector<Effect> AgentCore::EndTurn() {
   Effects effects;
-  if (!link_ || !link_->welcomed || link_->closing) return effects;
+  if (!link_ || !link_->welcomed || link_->closing) {
+    tails_.clear();  // they are read again in the next session
+    return effects;
+  }
+  SendTails(effects);
   if (facts_.empty() || facts_.back().sequence() <= link_->facts_sent) return effects;
   // The facts not sent yet are at the end, usually the last few.
   auto next = facts_.end();
@@ -727,8 +825,8 @@ v1::Hello AgentCore::MakeHello() const {
 }
 
 int64_t AgentCore::Grace(const Attempt& attempt) {
-  const bool given = attempt.stop && attempt.stop->has_grace_ms();
-  return std::max<int64_t>(0, given ? attempt.stop->grace_ms() : attempt.start.grace_ms());
+  const bool given = attempt.stop && attempt.stop->stop().has_grace_ms();
+  return std::max<int64_t>(0, given ? attempt.stop->stop().grace_ms() : attempt.start.grace_ms());
 }
 
 }  // namespace berth::agentd

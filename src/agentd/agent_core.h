@@ -14,6 +14,7 @@
 #include "agentd/agent_effect.h"
 #include "agentd/agent_event.h"
 #include "agentd/attempt_key.h"
+#include "agentd/task_powers.h"
 #include "agentd/usage_delta.h"
 
 namespace berth::agentd {
@@ -46,6 +47,8 @@ class AgentCore {
     v1::NodeInventory inventory;
     // Uuid for a journal that has none yet.
     std::string fresh_incarnation;
+    // What tasks are held to here, beyond what `isolation` stands for.
+    TaskPowers powers;
   };
 
   explicit AgentCore(Options options);
@@ -71,13 +74,23 @@ class AgentCore {
   [[nodiscard]] const std::string& cluster_id() const { return cluster_id_; }
   // Attempts that have not ended.
   [[nodiscard]] size_t live_attempts() const;
+  // Since berthd last answered a heartbeat; nothing: there is no session.
+  [[nodiscard]] std::optional<int64_t> unanswered_ms(int64_t now_ms) const {
+    if (!in_session()) return std::nullopt;
+    return now_ms - link_->answered_ms;
+  }
+  // Of the session; 0: there is none.
+  [[nodiscard]] int64_t heartbeat_interval_ms() const {
+    return link_ ? link_->heartbeat_interval_ms : 0;
+  }
+  [[nodiscard]] bool in_session() const { return link_ && link_->welcomed && !link_->closing; }
   [[nodiscard]] bool Knows(const AttemptKey& key) const { return attempts_.count(key) > 0; }
   [[nodiscard]] bool IsLive(const AttemptKey& key) const;
 
  private:
   struct Attempt {
     v1::StartTask start;  // without its payload once started
-    std::optional<v1::StopTask> stop;
+    std::optional<journal::v1::StopAsked> stop;
     std::optional<v1::AttemptStarted> started;
     std::optional<v1::AttemptEnded> ended;
     // When a stop without effect is followed by force; nothing: no stop was asked for. In force_
@@ -95,7 +108,9 @@ class AgentCore {
     int64_t heartbeat_interval_ms = 0;
     int64_t lease_ms = 0;
     int64_t heartbeat_due_ms = 0;
-    bool sampling = false;  // SampleUsage has not been answered yet
+    bool sampling = false;           // SampleUsage has not been answered yet
+    bool inventory_changed = false;  // since the Hello
+    bool tails_anew = true;          // no ends of output have been asked for in this session
     uint64_t heartbeats = 0;
     int64_t hello_ms = 0;
     std::deque<std::pair<uint64_t, int64_t>> unanswered;  // heartbeats: (sequence, when sent)
@@ -112,10 +127,13 @@ class AgentCore {
   void On(MessageReceived& event, Effects& effects);
   void On(TaskStarted& event, Effects& effects);
   void On(const TaskNotStarted& event, Effects& effects);
-  void On(const TaskEnded& event, Effects& effects);
-  void On(const TaskLost& event, Effects& effects);
+  void On(TaskEnded& event, Effects& effects);
+  void On(TaskLost& event, Effects& effects);
+  void On(const TaskCondemned& event, Effects& effects);
+  void On(const TaskReadiness& event, Effects& effects);
   void On(const TaskNeverStarted& event, Effects& effects);
   void On(UsageSampled& event, Effects& effects);
+  void On(TailsRead& event, Effects& effects);
   void On(const DeadlinePassed& event, Effects& effects);
   void On(const JournalSpace& event, Effects& effects);
   void On(InventoryChanged& event, Effects& effects);
@@ -126,6 +144,8 @@ class AgentCore {
   void OnStop(uint64_t sequence, const v1::StopTask& stop, Effects& effects);
   void OnForget(uint64_t sequence, const v1::ForgetAttempt& forget, Effects& effects);
   void OnFactAck(uint64_t sequence, Effects& effects);
+  // If it changed since it was told. REQUIRES: a session.
+  void TellInventory(Effects& effects);
   void OnHeartbeatAck(uint64_t sequence, Effects& effects);
 
   // Why the header is not current; empty: it is.
@@ -136,9 +156,14 @@ class AgentCore {
   void Renew(int64_t sent_ms, Effects& effects);
   void PassDirective(uint64_t sequence, Effects& effects);
   void ForceAt(const AttemptKey& key, Attempt& attempt, std::optional<int64_t> at_ms);
+  void AskToStop(const AttemptKey& key, Attempt& attempt, journal::v1::StopAsked asked,
+                 Effects& effects);
   void BeginStop(const AttemptKey& key, Attempt& attempt, Effects& effects);
   void End(const AttemptKey& key, v1::AttemptEnded ended, Effects& effects);
   void NoteFact(v1::Fact fact, Effects& effects);
+  // They go out with this turn's facts, before them, if there is a session.
+  void TellTails(std::vector<v1::OutputTail> tails);
+  void SendTails(Effects& effects);
   void AddFact(v1::Fact fact);
   [[nodiscard]] v1::Hello MakeHello() const;
   [[nodiscard]] static int64_t Grace(const Attempt& attempt);
@@ -162,6 +187,7 @@ class AgentCore {
   shim::Lease lease_;
   bool journal_low_ = false;
   std::optional<Link> link_;
+  std::vector<v1::OutputTail> tails_;  // of this turn
 };
 
 }  // namespace berth::agentd

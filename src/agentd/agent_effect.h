@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "agentd/attempt_key.h"
 #include "berth/journal/v1/journal.pb.h"
@@ -37,6 +38,7 @@ struct Launch {
 // TaskNeverStarted, TaskLost, TaskStarted (again), TaskEnded: what applies.
 struct Inspect {
   AttemptKey key;
+  v1::StartTask start;  // without its payload
 };
 
 // SIGTERM, and SIGKILL after the grace; 0: at once. No answer but the end.
@@ -53,6 +55,13 @@ struct ForceKill {
 // The end is noted: what only served to run the attempt may go. Its output stays.
 struct TidyAttempt {
   AttemptKey key;
+};
+
+// An attempt runs, whether this agent started it or found it: its checks and the size of its
+// scratch directory are looked after until TidyAttempt.
+struct WatchAttempt {
+  AttemptKey key;
+  v1::StartTask start;  // without its payload
 };
 
 // berthd counts on this node for so long, whatever becomes of the connection. Shims of attempts
@@ -77,6 +86,18 @@ struct CloseLink {
 // Measure the node and its running attempts. Answered by UsageSampled.
 struct SampleUsage {};
 
+// Measure the way to these nodes, and to no others, from now on.
+struct MeasurePeers {
+  v1::Peers peers;
+};
+
+// Read the ends of output that have grown, for berthd to keep. Answered by TailsRead.
+struct ReadTails {
+  bool anew = false;                // berthd may know nothing of what it was told before
+  std::vector<AttemptKey> running;  // all of them, in order
+  std::vector<AttemptKey> ended;    // with `anew`: whose ends berthd has not acknowledged
+};
+
 // Dial a data channel and serve what is asked for.
 struct OpenDataChannel {
   v1::OpenData request;
@@ -90,6 +111,7 @@ struct Say {
 };
 
 using Effect = std::variant<Note, NoteLater, Launch, Inspect, StopAttempt, ForceKill, TidyAttempt,
-                            RenewLease, Send, CloseLink, SampleUsage, OpenDataChannel, Say>;
+                            WatchAttempt, RenewLease, Send, CloseLink, SampleUsage, ReadTails,
+                            MeasurePeers, OpenDataChannel, Say>;
 
 }  // namespace berth::agentd

@@ -62,6 +62,7 @@ struct TaskOutcome {
 struct TaskEnded {
   AttemptKey key;
   TaskOutcome outcome;
+  std::vector<v1::OutputTail> tails = {};  // the last of its output
 };
 
 // The shim is gone without a word on how the task ended, or did not start it because the node's
@@ -70,6 +71,22 @@ struct TaskLost {
   AttemptKey key;
   std::string message;
   v1::ReasonCode reason = v1::REASON_CODE_DRIVER_ERROR;
+  std::vector<v1::OutputTail> tails = {};
+};
+
+// The node itself wants an attempt to end: it takes up too much, or its health check failed.
+struct TaskCondemned {
+  AttemptKey key;
+  v1::AttemptEnd end = v1::ATTEMPT_END_UNSPECIFIED;
+  v1::ReasonCode reason = v1::REASON_CODE_UNSPECIFIED;
+  std::string message;
+  bool at_once = false;  // without its grace
+};
+
+// What the readiness check of an attempt says has changed.
+struct TaskReadiness {
+  AttemptKey key;
+  bool ready = false;
 };
 
 // Answer to Inspect: nothing of this attempt was ever started.
@@ -82,8 +99,14 @@ struct UsageSampled {
   v1::Usage node;
   v1::NodeUsage parts;
   std::vector<std::pair<AttemptKey, v1::Usage>> attempts;  // all that run
+  std::vector<v1::PeerLatency> latencies;                  // all that are known
   int64_t boot_time_ms = 0;                                // on the clock of AgentCore
   int64_t unix_ms = 0;
+};
+
+// Answer to ReadTails.
+struct TailsRead {
+  std::vector<v1::OutputTail> tails;  // at most 1 MiB of output
 };
 
 // The deadline that AgentCore named has passed.
@@ -100,7 +123,7 @@ struct InventoryChanged {
 };
 
 using Event = std::variant<Began, LinkUp, LinkDown, MessageReceived, TaskStarted, TaskNotStarted,
-                           TaskEnded, TaskLost, TaskNeverStarted, UsageSampled, DeadlinePassed,
-                           JournalSpace, InventoryChanged>;
+                           TaskEnded, TaskLost, TaskCondemned, TaskReadiness, TaskNeverStarted,
+                           UsageSampled, TailsRead, DeadlinePassed, JournalSpace, InventoryChanged>;
 
 }  // namespace berth::agentd

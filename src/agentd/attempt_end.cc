@@ -40,8 +40,10 @@ v1::ReasonCode ReasonOfStop(v1::AttemptEnd end, const TaskOutcome& outcome) {
 
 }  // namespace
 
-v1::AttemptEnded EndedByItself(const TaskOutcome& outcome, v1::AttemptEnd asked,
+v1::AttemptEnded EndedByItself(const TaskOutcome& outcome,
+                               const std::optional<journal::v1::StopAsked>& stop,
                                const v1::StartTask& start) {
+  const v1::AttemptEnd asked = stop ? stop->stop().end() : v1::ATTEMPT_END_UNSPECIFIED;
   v1::AttemptEnded ended;
   if (outcome.signal != 0) {
     ended.set_signal(outcome.signal);
@@ -68,7 +70,9 @@ v1::AttemptEnded EndedByItself(const TaskOutcome& outcome, v1::AttemptEnd asked,
         " onPartition: kill asks for";
   } else if (stopped && asked != v1::ATTEMPT_END_UNSPECIFIED) {
     ended.set_end(asked);
-    ended.set_reason(ReasonOfStop(asked, outcome));
+    const bool of_the_node = stop->reason() != v1::REASON_CODE_UNSPECIFIED;
+    ended.set_reason(of_the_node ? stop->reason() : ReasonOfStop(asked, outcome));
+    message = stop->message();
   } else if (outcome.out_of_memory && failed) {
     ended.set_end(v1::ATTEMPT_END_OUT_OF_MEMORY);
     ended.set_reason(v1::REASON_CODE_OUT_OF_MEMORY);

@@ -4,13 +4,15 @@
 #include <string_view>
 
 #include "agentd/agent_event.h"
+#include "berth/journal/v1/journal.pb.h"
 #include "berth/v1/agent.pb.h"
 
 // How an attempt's end is told to berthd: pure translations, each with the words for people.
 namespace berth::agentd {
 
-// From what its shim saw. `asked`: the end that berthd gave with a stop, or UNSPECIFIED.
-v1::AttemptEnded EndedByItself(const TaskOutcome& outcome, v1::AttemptEnd asked,
+// From what its shim saw. `stop`: what asked it to stop, if anything did.
+v1::AttemptEnded EndedByItself(const TaskOutcome& outcome,
+                               const std::optional<journal::v1::StopAsked>& stop,
                                const v1::StartTask& start);
 
 v1::AttemptEnded EndedCouldNotStart(v1::ReasonCode reason, std::string_view message);

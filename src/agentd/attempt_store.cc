@@ -24,6 +24,10 @@ namespace {
 constexpr mode_t kPassThrough = 0711;
 constexpr size_t kLargestSpec = 16u << 20;
 constexpr std::string_view kSpare = ".spare-";
+constexpr std::string_view kGone = ".gone-";
+constexpr std::string_view kStandardOutput = "stdout";
+constexpr std::string_view kStandardError = "stderr";
+constexpr std::string_view kMarks = "marks";
 constexpr size_t kMostSpares = 256;  // of each user
 constexpr uint32_t kAnybody = UINT32_MAX;
 constexpr int64_t kDayMs = int64_t{24} * 3600 * 1000;
@@ -54,6 +58,32 @@ absl::Status GiveTo(const std::string& path, const ProcessDriver::Identity& iden
   if (!identity.becomes) return absl::OkStatus();
   if (chown(path.c_str(), identity.uid, identity.gid) == 0) return absl::OkStatus();
   return PathError(errno, "give its user", path);
+}
+
+// Writes what the payload brings into a directory that the task's user may own already: nothing
+// that lies there under those names is followed or kept.
+absl::Status WriteFiles(const std::string& directory, const v1::Payload& payload,
+                        const ProcessDriver::Identity& identity) {
+  for (const v1::PayloadFile& file : payload.files()) {
+    const std::string path = directory + "/" + file.name();
+    if (file.name().find('/') != std::string::npos) {
+      return absl::InvalidArgumentError(base::A("the file name " + file.name() + " has a slash"));
+    }
+    unlink(path.c_str());
+    const base::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                                 file.executable() ? 0755 : 0644));
+    if (!fd.valid()) return PathError(errno, "make", path);
+    std::string_view bytes = file.data();
+    while (!bytes.empty()) {
+      const ssize_t written = write(fd.get(), bytes.data(), bytes.size());
+      if (written < 0) return PathError(errno, "write", path);
+      bytes.remove_prefix(static_cast<size_t>(written));
+    }
+    if (identity.becomes && fchown(fd.get(), identity.uid, identity.gid) != 0) {
+      return PathError(errno, "give its user", path);
+    }
+  }
+  return absl::OkStatus();
 }
 
 // Names in a directory; none when it cannot be read.
@@ -120,11 +150,18 @@ AttemptStore::AttemptStore(const std::string& state_dir, const base::Clock& cloc
     : clock_(clock),
       attempts_(state_dir + "/attempts"),
       output_(state_dir + "/output"),
-      scratch_(state_dir + "/scratch") {}
+      scratch_(state_dir + "/scratch"),
+      bundles_(state_dir + "/bundles") {}
 
 absl::Status AttemptStore::Open() {
   for (const std::string* root : {&attempts_, &output_, &scratch_}) {
     BERTH_RETURN_IF_ERROR(MakeDirectory(*root, kPassThrough));
+  }
+  BERTH_RETURN_IF_ERROR(MakeDirectory(bundles_, 0700));
+  for (const std::string& name : Names(bundles_)) {
+    if (name.rfind(kGone, 0) != 0) continue;
+    const auto number = ParseNumber<uint64_t>(std::string_view(name).substr(kGone.size()));
+    next_gone_ = std::max(next_gone_.load(), number.value_or(0) + 1);
   }
   for (const std::string& name : Names(attempts_)) {
     if (name.rfind(kSpare, 0) != 0) continue;
@@ -140,10 +177,11 @@ absl::Status AttemptStore::Open() {
   return absl::OkStatus();
 }
 
-ProcessDriver::Paths AttemptStore::Paths(const AttemptKey& key) const {
+AttemptPaths AttemptStore::Paths(const AttemptKey& key) const {
   const std::string directory = Directory(key);
-  return {directory + "/stdout", directory + "/stderr", directory + "/script",
-          scratch_ + "/" + ToString(key)};
+  return {
+      directory + "/stdout", directory + "/stderr",          directory + "/" + shim::kInputFileName,
+      directory + "/script", scratch_ + "/" + ToString(key), bundles_ + "/" + ToString(key)};
 }
 
 std::vector<AttemptKey> AttemptStore::List() const {
@@ -161,9 +199,9 @@ std::string AttemptStore::SparePath(uint64_t number) const {
   return attempts_ + "/" + std::string(kSpare) + std::to_string(number);
 }
 
-std::string AttemptStore::KeptPath(int64_t day, const AttemptKey& key, bool is_stderr) const {
-  return output_ + "/" + std::to_string(day) + "/" + ToString(key) +
-         (is_stderr ? ".stderr" : ".stdout");
+std::string AttemptStore::KeptPath(int64_t day, const AttemptKey& key,
+                                   std::string_view which) const {
+  return (output_ + "/" + std::to_string(day) + "/" + ToString(key) + ".").append(which);
 }
 
 // ---- while it runs ----
@@ -181,7 +219,7 @@ std::optional<std::string> AttemptStore::TakeSpare(uint32_t uid) {
 
 absl::StatusOr<base::UniqueFd> AttemptStore::Write(const AttemptKey& key,
                                                    const ProcessDriver::Prepared& prepared,
-                                                   std::string_view script,
+                                                   const v1::Payload& payload,
                                                    const ProcessDriver::Identity& identity) {
   const std::string spec = shim::EncodeSpec(prepared.spec);
   if (spec.empty()) {
@@ -191,18 +229,18 @@ absl::StatusOr<base::UniqueFd> AttemptStore::Write(const AttemptKey& key,
   const std::string scratch = Paths(key).scratch;
   if (prepared.needs_scratch) {
     BERTH_RETURN_IF_ERROR(MakeDirectory(scratch, 0700));
+    BERTH_RETURN_IF_ERROR(WriteFiles(scratch, payload, identity));
     BERTH_RETURN_IF_ERROR(GiveTo(scratch, identity));
   }
   const std::string directory = Directory(key);
   const std::optional<std::string> spare = TakeSpare(identity.uid);
   if (!spare) {
     BERTH_RETURN_IF_ERROR(MakeDirectory(directory, kPassThrough));
-    return WriteInto(directory, prepared.needs_script, script, spec, identity);
+    return WriteInto(directory, prepared, payload, spec, identity);
   }
   // It gets its name last: under that name there are never the specification and the records of
   // another attempt, whose cgroup may be somebody else's by now.
-  absl::StatusOr<base::UniqueFd> written =
-      WriteInto(*spare, prepared.needs_script, script, spec, identity);
+  absl::StatusOr<base::UniqueFd> written = WriteInto(*spare, prepared, payload, spec, identity);
   if (written.ok() && rename(spare->c_str(), directory.c_str()) != 0) {
     RemoveTree(directory);  // of an earlier try, which started nothing
     if (rename(spare->c_str(), directory.c_str()) != 0) {
@@ -214,7 +252,8 @@ absl::StatusOr<base::UniqueFd> AttemptStore::Write(const AttemptKey& key,
 }
 
 absl::StatusOr<base::UniqueFd> AttemptStore::WriteInto(const std::string& directory,
-                                                       bool needs_script, std::string_view script,
+                                                       const ProcessDriver::Prepared& prepared,
+                                                       const v1::Payload& payload,
                                                        const std::string& spec,
                                                        const ProcessDriver::Identity& identity) {
   const std::string status_path = directory + "/" + shim::kStatusFileName;
@@ -227,11 +266,16 @@ absl::StatusOr<base::UniqueFd> AttemptStore::WriteInto(const std::string& direct
   if (pwrite(status.get(), kNothing, sizeof(kNothing), 0) != sizeof(kNothing)) {
     return PathError(errno, "write", status_path);
   }
-  if (needs_script) {
+  if (prepared.needs_script) {
     const std::string path = directory + "/script";
     unlink(path.c_str());  // an earlier try's may be its user's, and read-only
-    BERTH_RETURN_IF_ERROR(WriteFile(path, script, 0500));
+    BERTH_RETURN_IF_ERROR(WriteFile(path, payload.script(), 0500));
     BERTH_RETURN_IF_ERROR(GiveTo(path, identity));
+  }
+  if (prepared.needs_input) {
+    const std::string path = directory + "/" + shim::kInputFileName;
+    unlink(path.c_str());
+    BERTH_RETURN_IF_ERROR(WriteFile(path, payload.stdin_data(), 0400));
   }
   BERTH_RETURN_IF_ERROR(WriteFile(directory + "/" + shim::kSpecFileName, spec, 0600));
   return status;
@@ -241,8 +285,17 @@ absl::StatusOr<std::string> AttemptStore::ReadSpec(const AttemptKey& key) const 
   return base::ReadSmallFile(Directory(key) + "/" + shim::kSpecFileName, kLargestSpec);
 }
 
+std::optional<shim::StatusRecord> AttemptStore::ReadStart(const AttemptKey& key) const {
+  const std::string path = Directory(key) + "/" + shim::kStatusFileName;
+  const base::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return std::nullopt;
+  auto start = shim::ReadStatus(fd.get(), shim::StatusKind::kStart);
+  if (start && start->step != shim::StartStep::kStarted) return std::nullopt;
+  return start;
+}
+
 void AttemptStore::CapOutput(const AttemptKey& key) const {
-  const ProcessDriver::Paths paths = Paths(key);
+  const AttemptPaths paths = Paths(key);
   for (const std::string* path : {&paths.output, &paths.error}) {
     struct stat info = {};
     if (stat(path->c_str(), &info) != 0 || Allocated(info) <= 2 * kKeepOutputBytes) continue;
@@ -266,16 +319,31 @@ void AttemptStore::CapOutput(const AttemptKey& key) const {
 
 // ---- after its end ----
 
-void AttemptStore::Tidy(const AttemptKey& key, bool may_reuse) {
+bool AttemptStore::Tidy(const AttemptKey& key, bool may_reuse) {
+  const bool had_bundle = PutBundleAside(ToString(key));
   const std::string scratch = Paths(key).scratch;
   // Its day begins now. One that is empty goes at once.
   if (utimensat(AT_FDCWD, scratch.c_str(), nullptr, 0) == 0) rmdir(scratch.c_str());
-  if (!KeepOutput(key)) return;  // it stays where it is, and can be read there
+  if (!KeepOutput(key)) return had_bundle;  // it stays where it is, and can be read there
   if (!may_reuse || !PutAside(key)) Remove(key);
+  return had_bundle;
+}
+
+// Its removal may take long. Nothing is mounted in it but in the namespaces of its own processes.
+bool AttemptStore::PutBundleAside(const std::string& name) const {
+  const std::string gone = bundles_ + "/" + std::string(kGone) + std::to_string(next_gone_++);
+  return rename((bundles_ + "/" + name).c_str(), gone.c_str()) == 0;
+}
+
+void AttemptStore::RemoveBundles() const {
+  for (const std::string& name : Names(bundles_)) {
+    if (name.rfind(kGone, 0) == 0) RemoveTree(bundles_ + "/" + name);
+  }
 }
 
 bool AttemptStore::KeepOutput(const AttemptKey& key) const {
-  const ProcessDriver::Paths paths = Paths(key);
+  const AttemptPaths paths = Paths(key);
+  bool kept = false;
   for (const bool is_stderr : {false, true}) {
     const std::string& from = is_stderr ? paths.error : paths.output;
     struct stat info = {};
@@ -284,7 +352,8 @@ bool AttemptStore::KeepOutput(const AttemptKey& key) const {
     if (Allocated(info) > info.st_size + kBlockBytes && truncate(from.c_str(), info.st_size) != 0) {
       BERTH_LOG_WARN("space reserved in {} is not given back: errno {}", from, errno);
     }
-    const std::string to = KeptPath(Today(), key, is_stderr);
+    kept = true;
+    const std::string to = KeptPath(Today(), key, is_stderr ? kStandardError : kStandardOutput);
     if (rename(from.c_str(), to.c_str()) == 0) continue;
     const absl::Status made = MakeDirectory(to.substr(0, to.rfind('/')), 0700);
     if (made.ok() && rename(from.c_str(), to.c_str()) == 0) continue;
@@ -292,6 +361,8 @@ bool AttemptStore::KeepOutput(const AttemptKey& key) const {
                    ToString(key), from, PathError(errno, "rename it to", to).ToString());
     return false;
   }
+  // Not there for most: then the files' own times say enough.
+  if (kept) rename(MarksPath(key).c_str(), KeptPath(Today(), key, kMarks).c_str());
   return true;
 }
 
@@ -305,8 +376,11 @@ bool AttemptStore::PutAside(const AttemptKey& key) {
   if (!status.valid() || !NothingLeft(status.get())) return false;
   std::vector<uint64_t>& spares = spares_[*owner];
   if (spares.size() >= kMostSpares) return false;
-  const std::string script = Paths(key).script;
-  if (unlink(script.c_str()) != 0 && errno != ENOENT) return false;
+  const AttemptPaths paths = Paths(key);
+  for (const std::string& path :
+       {paths.script, paths.input, MarksPath(key), directory + "/" + shim::kConsoleFileName}) {
+    if (unlink(path.c_str()) != 0 && errno != ENOENT) return false;
+  }
   if (rename(directory.c_str(), SparePath(next_spare_).c_str()) != 0) return false;
   spares.push_back(next_spare_++);
   return true;
@@ -314,10 +388,11 @@ bool AttemptStore::PutAside(const AttemptKey& key) {
 
 void AttemptStore::Remove(const AttemptKey& key) const {
   const std::string directory = Directory(key);
-  const ProcessDriver::Paths paths = Paths(key);
+  const AttemptPaths paths = Paths(key);
   for (const std::string& path :
        {directory + "/" + shim::kSpecFileName, directory + "/" + shim::kStatusFileName,
-        paths.script, paths.output, paths.error}) {
+        directory + "/" + shim::kConsoleFileName, paths.script, paths.input, paths.output,
+        paths.error, MarksPath(key)}) {
     unlink(path.c_str());
   }
   if (rmdir(directory.c_str()) != 0 && errno != ENOENT) {
@@ -335,12 +410,22 @@ std::vector<int64_t> AttemptStore::DaysWithOutput() const {
 }
 
 base::UniqueFd AttemptStore::OpenOutput(const AttemptKey& key, bool is_stderr) const {
+  const AttemptPaths paths = Paths(key);
+  return is_stderr ? OpenFile(key, paths.error, kStandardError)
+                   : OpenFile(key, paths.output, kStandardOutput);
+}
+
+base::UniqueFd AttemptStore::OpenMarks(const AttemptKey& key) const {
+  return OpenFile(key, MarksPath(key), kMarks);
+}
+
+base::UniqueFd AttemptStore::OpenFile(const AttemptKey& key, const std::string& running,
+                                      std::string_view which) const {
   constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
-  const ProcessDriver::Paths paths = Paths(key);
-  base::UniqueFd fd(open((is_stderr ? paths.error : paths.output).c_str(), kFlags));
+  base::UniqueFd fd(open(running.c_str(), kFlags));
   if (fd.valid()) return fd;
   for (const int64_t day : DaysWithOutput()) {
-    fd.reset(open(KeptPath(day, key, is_stderr).c_str(), kFlags));
+    fd.reset(open(KeptPath(day, key, which).c_str(), kFlags));
     if (fd.valid()) return fd;
   }
   return {};
@@ -351,6 +436,23 @@ base::UniqueFd AttemptStore::OpenOutput(const AttemptKey& key, bool is_stderr) c
 void AttemptStore::Sweep() const {
   SweepOutput(Today());
   SweepScratch();
+  SweepBundles();
+}
+
+// What an agent that was killed left.
+void AttemptStore::SweepBundles() const {
+  for (const std::string& name : Names(bundles_)) {
+    const auto key = ParseAttemptKey(name);
+    if (!key || access(Directory(*key).c_str(), F_OK) == 0) continue;
+    const std::string path = bundles_ + "/" + name;
+    struct stat info = {};
+    // One that has only just been made has no directory yet.
+    if (stat(path.c_str(), &info) != 0) continue;
+    if (clock_.WallMs() - int64_t{info.st_mtim.tv_sec} * 1000 > kKeepScratchMs) {
+      PutBundleAside(name);
+    }
+  }
+  RemoveBundles();
 }
 
 void AttemptStore::SweepOutput(int64_t today) const {

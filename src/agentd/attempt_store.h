@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -20,10 +21,14 @@ namespace berth::agentd {
 
 // The attempts' files on the node:
 //
-//   STATE_DIR/attempts/KEY/       spec, status, script, stdout and stderr, until the end is noted
+//   STATE_DIR/attempts/KEY/       spec, status, script, stdin, console, stdout and stderr, until
+//                                 the end is noted; marks: when they were written (output_marks.h)
 //   STATE_DIR/attempts/.spare-N/  the same with empty output, put aside for the next
-//   STATE_DIR/output/DAY/         KEY.stdout and KEY.stderr of what has ended, if not empty: 7 days
+//   STATE_DIR/output/DAY/         KEY.stdout and KEY.stderr of what has ended, if not empty, and
+//                                 KEY.marks: 7 days
 //   STATE_DIR/scratch/KEY/        where a task works that named no directory: 24 h after its end
+//   STATE_DIR/bundles/KEY/        of one with an image: what it writes to its root, until its end
+//   STATE_DIR/bundles/.gone-N/    one that is being removed
 //
 // DAY is the day of the end, counted from 1970-01-01 UTC.
 //
@@ -35,7 +40,8 @@ namespace berth::agentd {
 // Directories can be passed through by anybody and listed by the agent alone (0711), so that tasks
 // of other users reach their own files, whose names they know.
 //
-// Threading: one thread changes attempts; OpenOutput(), MayHaveExpired() and Sweep() from any.
+// Threading: one thread changes attempts; OpenOutput(), MayHaveExpired(), RemoveBundles() and
+// Sweep() from any.
 // Errors name the path.
 class AttemptStore {
  public:
@@ -53,7 +59,7 @@ class AttemptStore {
   [[nodiscard]] std::string Directory(const AttemptKey& key) const {
     return attempts_ + "/" + ToString(key);
   }
-  [[nodiscard]] ProcessDriver::Paths Paths(const AttemptKey& key) const;
+  [[nodiscard]] AttemptPaths Paths(const AttemptKey& key) const;
   // Attempts that have a directory, in order of key.
   [[nodiscard]] std::vector<AttemptKey> List() const;
 
@@ -62,20 +68,33 @@ class AttemptStore {
   // Cost: a rename and two writes; a mkdir and four inodes when nothing was put aside.
   absl::StatusOr<base::UniqueFd> Write(const AttemptKey& key,
                                        const ProcessDriver::Prepared& prepared,
-                                       std::string_view script,
+                                       const v1::Payload& payload,
                                        const ProcessDriver::Identity& identity);
 
   absl::StatusOr<std::string> ReadSpec(const AttemptKey& key) const;
+  // How its shim noted that it was started; nothing: not so far.
+  [[nodiscard]] std::optional<shim::StatusRecord> ReadStart(const AttemptKey& key) const;
 
   // Keeps the output of an attempt whose end is noted, and puts the rest aside. `may_reuse`: nobody
   // has its files open to read; else they are removed. So are those of an attempt that may have
-  // left a process, which could still write to them. Cost: a rename; one more for each stream with
-  // output.
-  void Tidy(const AttemptKey& key, bool may_reuse);
+  // left a process, which could still write to them. True: RemoveBundles() has something to do.
+  // Cost: two renames; one more for each stream with output.
+  bool Tidy(const AttemptKey& key, bool may_reuse);
+
+  // Removes bundles of attempts that have ended. Cost: may be long.
+  void RemoveBundles() const;
+  [[nodiscard]] const std::string& bundles() const { return bundles_; }
 
   // Opens what there is of a stream, wherever it lies by now; an invalid descriptor: nothing.
   // Cost: one open(2) while the attempt runs, up to nine later.
   [[nodiscard]] base::UniqueFd OpenOutput(const AttemptKey& key, bool is_stderr) const;
+
+  // Where the times of a running attempt's output are.
+  [[nodiscard]] std::string MarksPath(const AttemptKey& key) const {
+    return Directory(key) + "/marks";
+  }
+  // Opens them wherever they lie by now. As OpenOutput().
+  [[nodiscard]] base::UniqueFd OpenMarks(const AttemptKey& key) const;
 
   // Gives the file system back all but the last kKeepOutputBytes of each stream of a running
   // attempt that takes up more than twice that; space reserved past its end counts. Offsets in the
@@ -91,8 +110,10 @@ class AttemptStore {
 
  private:
   std::optional<std::string> TakeSpare(uint32_t uid);
-  static absl::StatusOr<base::UniqueFd> WriteInto(const std::string& directory, bool needs_script,
-                                                  std::string_view script, const std::string& spec,
+  static absl::StatusOr<base::UniqueFd> WriteInto(const std::string& directory,
+                                                  const ProcessDriver::Prepared& prepared,
+                                                  const v1::Payload& payload,
+                                                  const std::string& spec,
                                                   const ProcessDriver::Identity& identity);
   // False when something of it could not be moved.
   bool KeepOutput(const AttemptKey& key) const;
@@ -100,10 +121,15 @@ class AttemptStore {
   void Remove(const AttemptKey& key) const;
   void SweepOutput(int64_t today) const;
   void SweepScratch() const;
+  void SweepBundles() const;
+  bool PutBundleAside(const std::string& name) const;
   void NoteExpired(uint64_t through_job) const;
   [[nodiscard]] int64_t Today() const;
   [[nodiscard]] std::vector<int64_t> DaysWithOutput() const;
-  [[nodiscard]] std::string KeptPath(int64_t day, const AttemptKey& key, bool is_stderr) const;
+  [[nodiscard]] std::string KeptPath(int64_t day, const AttemptKey& key,
+                                     std::string_view which) const;
+  [[nodiscard]] base::UniqueFd OpenFile(const AttemptKey& key, const std::string& running,
+                                        std::string_view which) const;
   [[nodiscard]] std::string SparePath(uint64_t number) const;
   [[nodiscard]] std::string ExpiredPath() const { return output_ + "/.expired-through-job"; }
 
@@ -111,9 +137,11 @@ class AttemptStore {
   const std::string attempts_;
   const std::string output_;
   const std::string scratch_;
+  const std::string bundles_;
   // Numbers, by the uid that owns the output files.
   std::map<uint32_t, std::vector<uint64_t>> spares_;
   uint64_t next_spare_ = 0;
+  mutable std::atomic<uint64_t> next_gone_ = 0;
 };
 
 }  // namespace berth::agentd

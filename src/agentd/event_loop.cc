@@ -35,13 +35,19 @@ EventLoop::EventLoop(const base::Clock& clock)
   });
 }
 
-void EventLoop::Watch(int fd, Callback on_readable) {
+void EventLoop::Watch(int fd, Callback on_readable) { Add(fd, EPOLLIN, std::move(on_readable)); }
+
+void EventLoop::WatchWritable(int fd, Callback on_writable) {
+  Add(fd, EPOLLOUT, std::move(on_writable));
+}
+
+void EventLoop::Add(int fd, uint32_t events, Callback callback) {
   BERTH_CHECK(fd >= 0);
   if (watchers_.size() <= static_cast<size_t>(fd)) watchers_.resize(static_cast<size_t>(fd) + 1);
   Watcher& watcher = watchers_[static_cast<size_t>(fd)];
-  watcher.on_readable = std::move(on_readable);
+  watcher.callback = std::move(callback);
   epoll_event event = {};
-  event.events = EPOLLIN;
+  event.events = events;
   event.data.u64 = Token(fd, ++watcher.generation);
   BERTH_CHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0)
       << "cannot watch descriptor " << fd << ": errno " << errno;
@@ -49,7 +55,7 @@ void EventLoop::Watch(int fd, Callback on_readable) {
 
 void EventLoop::Unwatch(int fd) {
   Watcher& watcher = watchers_.at(static_cast<size_t>(fd));
-  watcher.on_readable = nullptr;
+  watcher.callback = nullptr;
   ++watcher.generation;  // what epoll has already given back for it is stale
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
@@ -96,8 +102,8 @@ void EventLoop::Turn() {
     const Watcher& watcher = watchers_[fd];
     if (watcher.generation != static_cast<uint32_t>(events[i].data.u64 >> 32)) continue;
     // A copy: the callback may unwatch itself, or make the table grow.
-    const Callback on_readable = watcher.on_readable;
-    on_readable();
+    const Callback callback = watcher.callback;
+    callback();
   }
   std::vector<Callback> work;
   if (TakePosted(work)) {

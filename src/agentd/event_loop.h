@@ -28,8 +28,10 @@ class EventLoop {
   EventLoop& operator=(const EventLoop&) = delete;
 
   // Calls `on_readable` whenever `fd` has something to read, until Unwatch(). The callback may
-  // unwatch any descriptor.
+  // unwatch any descriptor. One watch of either kind for a descriptor at a time.
   void Watch(int fd, Callback on_readable);
+  // The same whenever it takes something to write, or never will again.
+  void WatchWritable(int fd, Callback on_writable);
   void Unwatch(int fd);
 
   // Calls `work` on the loop's thread, in the order of posting. Cost: a lock, and a write(2) when
@@ -51,10 +53,11 @@ class EventLoop {
 
  private:
   struct Watcher {
-    Callback on_readable;
+    Callback callback;
     uint32_t generation = 0;
   };
 
+  void Add(int fd, uint32_t events, Callback callback);
   void Turn();
   [[nodiscard]] int SleepMs() const;
   bool TakePosted(std::vector<Callback>& work);

@@ -13,10 +13,12 @@
 #include <string_view>
 #include <variant>
 
+#include "agentd/cgroups/cgroup_numbers.h"
+#include "agentd/drivers/spec_file.h"
 #include "base/logging.h"
+#include "base/small_file.h"
 #include "base/strings.h"
 #include "shim/shim_process.h"
-#include "shim/spec_view.h"
 
 namespace berth::agentd {
 namespace {
@@ -73,6 +75,8 @@ TaskOutcome OutcomeOf(const shim::StatusRecord& end, int64_t started_unix_ms) {
   outcome.left_stuck = end.stuck != 0;
   outcome.usage.set_cpu_time_ms((end.cpu_user_us + end.cpu_system_us) / 1000);
   outcome.usage.set_memory_peak_bytes(end.memory_peak_bytes);
+  outcome.usage.set_io_read_bytes(end.io_read_bytes);
+  outcome.usage.set_io_written_bytes(end.io_written_bytes);
   outcome.started_unix_ms = started_unix_ms;
   outcome.ended_unix_ms = end.unix_ms;
   return outcome;
@@ -111,37 +115,112 @@ void TaskRunner::Launch(const AttemptKey& key, v1::StartTask start, int64_t leas
   Waiting& waiting = waiting_[key];
   waiting.start = std::move(start);
   waiting.lease_until_ms = lease_until_ms;
-  const auto identity = std::get<ProcessDriver::Identity>(admitted);
-  parts_.users.Get(identity.uid, identity.gid, [this, key, identity](const UserRecord& user) {
-    LaunchAs(key, identity, user);
+  const auto identity = std::get<TaskIdentity>(admitted);
+  waiting.identity = identity;
+  parts_.users.Get(identity.uid, identity.gid, [this, key](const UserRecord& user) {
+    const auto found = waiting_.find(key);
+    if (found == waiting_.end()) return;  // stopped meanwhile; so it is below
+    found->second.user = user;
+    RunProlog(key);
   });
 }
 
-void TaskRunner::LaunchAs(const AttemptKey& key, const ProcessDriver::Identity& identity,
-                          const UserRecord& user) {
-  const auto node = waiting_.extract(key);
-  if (node.empty()) return;
-  const Waiting& waiting = node.mapped();
-  const v1::StartTask& start = waiting.start;
-  auto preparation = parts_.driver.Prepare(start, identity, user, parts_.store.Paths(key));
-  if (const auto* refused = std::get_if<CannotStart>(&preparation)) {
-    NotStarted(key, *refused);
+void TaskRunner::RunProlog(const AttemptKey& key) {
+  if (!parts_.hooks.has_prolog()) {
+    MakeNetwork(key);
     return;
   }
-  auto& prepared = std::get<ProcessDriver::Prepared>(preparation);
+  parts_.hooks.Before(waiting_.at(key).start, [this, key](std::string fault) {
+    if (waiting_.count(key) == 0) return;
+    if (fault.empty()) {
+      MakeNetwork(key);
+    } else {
+      NotLaunched(key, {v1::REASON_CODE_PROLOG_FAILED, std::move(fault)});
+    }
+  });
+}
+
+void TaskRunner::MakeNetwork(const AttemptKey& key) {
+  const v1::StartTask& start = waiting_.at(key).start;
+  if (start.network() != v1::NETWORK_MODE_ISOLATED) {
+    Prepare(key);
+    return;
+  }
+  parts_.networks.Make(key, start.resources().bandwidth_bits_per_s(),
+                       [this, key](const absl::StatusOr<std::string>& path) {
+                         if (waiting_.count(key) == 0) return;
+                         if (!path.ok()) {
+                           NotLaunched(key, {v1::REASON_CODE_NETWORK_FAILED,
+                                             "the task's own network could not be made: " +
+                                                 base::S(path.status().message())});
+                           return;
+                         }
+                         waiting_.at(key).network_namespace = *path;
+                         Prepare(key);
+                       });
+}
+
+void TaskRunner::Prepare(const AttemptKey& key) {
+  const Waiting& waiting = waiting_.at(key);
+  parts_.driver.Prepare({waiting.start, waiting.identity, waiting.user, parts_.store.Paths(key)},
+                        [this, key](std::variant<PreparedTask, CannotStart> preparation) {
+                          StartShim(key, std::move(preparation));
+                        });
+}
+
+void TaskRunner::NotLaunched(const AttemptKey& key, CannotStart why) {
+  const auto node = waiting_.extract(key);
+  Finish(key, ForEpilog(node.mapped().start),
+         TaskNotStarted{key, why.reason, std::move(why.message)});
+}
+
+v1::StartTask TaskRunner::ForEpilog(v1::StartTask start) const {
+  if (!parts_.hooks.has_epilog()) return {};
+  start.clear_payload();
+  return start;
+}
+
+void TaskRunner::Finish(const AttemptKey& key, const v1::StartTask& start, Event event) {
+  parts_.networks.Remove(key);
+  if (!parts_.hooks.has_epilog()) {
+    report_(std::move(event));
+    return;
+  }
+  parts_.hooks.After(start,
+                     [this, event = std::move(event)]() mutable { report_(std::move(event)); });
+}
+
+void TaskRunner::StartShim(const AttemptKey& key,
+                           std::variant<PreparedTask, CannotStart>&& preparation) {
+  const auto found = waiting_.find(key);
+  if (found == waiting_.end()) {  // stopped meanwhile
+    parts_.store.Tidy(key, false);
+    return;
+  }
+  const Waiting& waiting = found->second;
+  const v1::StartTask& start = waiting.start;
+  if (const auto* refused = std::get_if<CannotStart>(&preparation)) {
+    NotLaunched(key, *refused);
+    return;
+  }
+  auto& prepared = std::get<PreparedTask>(preparation);
   absl::StatusOr<TaskCgroup> cgroup = parts_.cgroups.Take(prepared.limits);
   if (!cgroup.ok()) {
-    NotStarted(key, {v1::REASON_CODE_ISOLATION_FAILED, base::S(cgroup.status().message())});
+    NotLaunched(key,
+                {absl::IsResourceExhausted(cgroup.status()) ? v1::REASON_CODE_NO_CPUS_TO_DEDICATE
+                                                            : v1::REASON_CODE_ISOLATION_FAILED,
+                 base::S(cgroup.status().message())});
     return;
   }
   AddCgroup(*cgroup, prepared.spec);
   prepared.spec.lease_until_ms = waiting.lease_until_ms;
+  prepared.spec.network_namespace = waiting.network_namespace;
   const auto fail = [&](std::string why) {
     parts_.cgroups.GiveBack(*cgroup, true, 0);
-    NotStarted(key, {v1::REASON_CODE_DRIVER_ERROR, std::move(why)});
+    NotLaunched(key, {v1::REASON_CODE_DRIVER_ERROR, std::move(why)});
   };
   absl::StatusOr<base::UniqueFd> status =
-      parts_.store.Write(key, prepared, start.payload().script(), identity);
+      parts_.store.Write(key, prepared, start.payload(), waiting.identity);
   if (!status.ok()) return fail(base::S(status.status().message()));
   Shim shim;
   shim.status = *std::move(status);
@@ -150,6 +229,7 @@ void TaskRunner::LaunchAs(const AttemptKey& key, const ProcessDriver::Identity& 
   if (error != 0) return fail(SystemError("start the shim " + parts_.shim_program, error));
   shim.cgroup = *std::move(cgroup);
   shim.pidfd.reset(shim::OpenPidFd(shim.pid));
+  shim.start = ForEpilog(std::move(waiting_.extract(key).mapped().start));
   if (!shim.pidfd.valid()) {
     // Out of descriptors: a task that nobody watches must not run. It may have begun to.
     kill(shim.pid, SIGKILL);
@@ -157,7 +237,6 @@ void TaskRunner::LaunchAs(const AttemptKey& key, const ProcessDriver::Identity& 
     Conclude(key, std::move(shim), "was killed, as no descriptor was left to watch it with,");
     return;
   }
-  if (waiting.stop) shim::QueueStop(shim.pidfd.get(), waiting.grace_ms);
   Watch(key, std::move(shim));
 }
 
@@ -216,22 +295,28 @@ void TaskRunner::Conclude(const AttemptKey& key, Shim shim, const std::string& h
   const auto end = shim::ReadStatus(shim.status.get(), shim::StatusKind::kEnd);
   if (start) SeeStart(key, shim, *start);
   if (end) {
-    parts_.cgroups.GiveBack(shim.cgroup, end->stuck == 0, end->oom_kills);
+    TaskOutcome outcome = OutcomeOf(*end, shim.started_unix_ms);
+    const CgroupUsage used = parts_.cgroups.Usage(shim.cgroup);
+    if (used.io_read_bytes) outcome.usage.set_io_read_bytes(*used.io_read_bytes);
+    if (used.io_written_bytes) outcome.usage.set_io_written_bytes(*used.io_written_bytes);
+    parts_.cgroups.GiveBack(shim.cgroup, end->stuck == 0 && shim.guests == 0, end->oom_kills);
     if (end->killed > 0) {
       BERTH_LOG_INFO("attempt {}: {} processes that its main process had left were killed",
                      ToString(key), end->killed);
     }
-    report_(TaskEnded{key, OutcomeOf(*end, shim.started_unix_ms)});
+    Finish(key, shim.start, TaskEnded{key, std::move(outcome)});
     return;
   }
   if (start && start->step != shim::StartStep::kStarted) {
     parts_.cgroups.GiveBack(shim.cgroup, true, 0);
     const absl::StatusOr<std::string> spec = parts_.store.ReadSpec(key);
     CannotStart why = parts_.driver.Explain(*start, spec.ok() ? *spec : std::string());
-    if (start->step == shim::StartStep::kLeaseEnded) {
-      report_(TaskLost{key, std::move(why.message), v1::REASON_CODE_NODE_LOST});
+    if (shim::WasStopped(*start)) {
+      Finish(key, shim.start, TaskNeverStarted{key});
+    } else if (start->step == shim::StartStep::kLeaseEnded) {
+      Finish(key, shim.start, TaskLost{key, std::move(why.message), v1::REASON_CODE_NODE_LOST});
     } else {
-      NotStarted(key, std::move(why));
+      Finish(key, shim.start, TaskNotStarted{key, why.reason, std::move(why.message)});
     }
     return;
   }
@@ -239,18 +324,33 @@ void TaskRunner::Conclude(const AttemptKey& key, Shim shim, const std::string& h
   parts_.cgroups.GiveBack(shim.cgroup, false, 0);
   const std::string how = "its shim (pid " + std::to_string(shim.pid) + ") " + how_the_shim_ended;
   if (shim::ReadStatus(shim.status.get(), shim::StatusKind::kShim)) {
-    report_(TaskLost{key, how + " without noting how the task ended"});
+    Finish(key, shim.start, TaskLost{key, how + " without noting how the task ended"});
   } else {
-    NotStarted(key, {v1::REASON_CODE_DRIVER_ERROR, how + " before it could start the task"});
+    Finish(
+        key, shim.start,
+        TaskNotStarted{key, v1::REASON_CODE_DRIVER_ERROR, how + " before it could start the task"});
   }
+}
+
+// ---- beside it ----
+
+bool TaskRunner::AddGuest(const AttemptKey& key) {
+  const auto shim = shims_.find(key);
+  if (shim == shims_.end()) return false;
+  ++shim->second.guests;
+  return true;
+}
+
+void TaskRunner::RemoveGuest(const AttemptKey& key) {
+  if (const auto shim = shims_.find(key); shim != shims_.end()) --shim->second.guests;
 }
 
 // ---- stopping ----
 
 void TaskRunner::Stop(const AttemptKey& key, int64_t grace_ms) {
-  if (const auto waiting = waiting_.find(key); waiting != waiting_.end()) {
-    waiting->second.stop = true;
-    waiting->second.grace_ms = grace_ms;
+  // Its image, say, may be long in coming: nobody waits for that any more.
+  if (const auto waiting = waiting_.extract(key); !waiting.empty()) {
+    Finish(key, ForEpilog(waiting.mapped().start), TaskNeverStarted{key});
     return;
   }
   if (const auto search = searches_.find(key); search != searches_.end()) {
@@ -276,13 +376,9 @@ absl::StatusOr<TaskCgroup> TaskRunner::AdoptCgroup(const AttemptKey& key) {
   const absl::StatusOr<std::string> spec_file = parts_.store.ReadSpec(key);
   if (absl::IsNotFound(spec_file.status())) return TaskCgroup{};
   if (!spec_file.ok()) return spec_file.status();
-  std::vector<uint64_t> words(spec_file->size() / sizeof(uint64_t) + 1);
-  std::memcpy(words.data(), spec_file->data(), spec_file->size());
-  const char* data = reinterpret_cast<const char*>(words.data());
-  std::vector<char*> pointers(shim::PointersNeeded(data, spec_file->size()) + 1);
-  shim::SpecView spec;
-  if (shim::ParseSpec(data, spec_file->size(), pointers.data(), spec) != nullptr ||
-      !IsOutputOf(key, spec.output_path)) {
+  const SpecFile file(*spec_file);
+  const shim::SpecView& spec = file.view();
+  if (file.fault() != nullptr || !IsOutputOf(key, spec.output_path)) {
     BERTH_LOG_WARN("attempt {}: its spec file is damaged or another attempt's", ToString(key));
     return TaskCgroup{};
   }
@@ -297,13 +393,14 @@ absl::StatusOr<TaskCgroup> TaskRunner::AdoptCgroup(const AttemptKey& key) {
   return cgroup;
 }
 
-void TaskRunner::Inspect(const AttemptKey& key) {
-  searches_[key];
+void TaskRunner::Inspect(const AttemptKey& key, v1::StartTask start) {
+  searches_[key].start = ForEpilog(std::move(start));
   LookFor(key);
 }
 
-TaskCgroup TaskRunner::EndSearch(const AttemptKey& key) {
+TaskCgroup TaskRunner::EndSearch(const AttemptKey& key, v1::StartTask* start) {
   Search search = std::move(searches_.extract(key).mapped());
+  if (start != nullptr) *start = std::move(search.start);
   if (leftovers_wait_) RemoveLeftovers();
   return std::move(search.cgroup).value_or(TaskCgroup{});
 }
@@ -332,7 +429,8 @@ void TaskRunner::LookFor(const AttemptKey& key) {
   } else if (locked == -EWOULDBLOCK) {
     FindShim(key);
   } else if (locked == -ENOENT) {  // not even a directory
-    EndSearch(key);
+    EndSearch(key, nullptr);
+    parts_.networks.Remove(key);
     report_(TaskNeverStarted{key});
   } else {
     RetrySearch(key, SystemError("open the status file in " + directory, -locked));
@@ -354,12 +452,13 @@ void TaskRunner::FindRecords(const AttemptKey& key, base::UniqueFd status) {
   }
   Shim shim;
   shim.status = std::move(status);
-  shim.cgroup = EndSearch(key);
+  shim.cgroup = EndSearch(key, &shim.start);
   if (note) {
     shim.pid = note->shim_pid;
     Conclude(key, std::move(shim), "ended while no agent ran");
   } else {
     parts_.cgroups.GiveBack(shim.cgroup, true, 0);
+    parts_.networks.Remove(key);
     report_(TaskNeverStarted{key});
   }
 }
@@ -386,7 +485,8 @@ void TaskRunner::FindShim(const AttemptKey& key) {
     // Still locked after that: the descriptor is of the shim, not of a process that got its number.
     if (shim.pidfd.valid() && flock(shim.status.get(), LOCK_EX | LOCK_NB) != 0) {
       if (search.stop_grace_ms) shim::QueueStop(shim.pidfd.get(), *search.stop_grace_ms);
-      shim.cgroup = EndSearch(key);
+      shim.cgroup = EndSearch(key, &shim.start);
+      shim.guests = 1;  // perhaps of the agent before, for ever
       Watch(key, std::move(shim));
       AwaitStart(key);
       return;
@@ -396,10 +496,11 @@ void TaskRunner::FindShim(const AttemptKey& key) {
   if (++search.looks <= kMostLooks) return LookAgain(key, kLookAgainMs);
   BERTH_LOG_ERROR("attempt {}: {} stays locked, and no shim says that it has it", ToString(key),
                   status);
-  const TaskCgroup cgroup = EndSearch(key);
+  v1::StartTask start;
+  const TaskCgroup cgroup = EndSearch(key, &start);
   parts_.cgroups.Kill(cgroup);
   parts_.cgroups.GiveBack(cgroup, false, 0);
-  report_(TaskLost{key, "its shim could not be found again"});
+  Finish(key, start, TaskLost{key, "its shim could not be found again"});
 }
 
 // A shim of another agent writes to that agent's pipe: its start is read from its file.
@@ -416,6 +517,7 @@ void TaskRunner::AwaitStart(const AttemptKey& key) {
 void TaskRunner::CleanUp(const std::function<bool(const AttemptKey&)>& known,
                          std::function<void()> done) {
   cleaned_up_ = std::move(done);
+  parts_.networks.RemoveLeftovers(known);
   for (const AttemptKey& key : parts_.store.List()) {
     if (!known(key)) discarding_.insert(key);
   }
@@ -474,6 +576,26 @@ void TaskRunner::Tend() {
   for (const auto& [key, shim] : shims_) parts_.store.CapOutput(key);
 }
 
+// As the cgroup counts, or what the processes that are there now have moved: those that have ended
+// since the last sample are counted at the end.
+void TaskRunner::AddTransfers(const CgroupUsage& used, const std::vector<pid_t>& pids, Shim& shim) {
+  int64_t read = 0;
+  int64_t written = 0;
+  if (used.io_read_bytes) {
+    read = *used.io_read_bytes;
+    written = used.io_written_bytes.value_or(0);
+  } else {
+    for (const pid_t pid : pids) {
+      const auto io = base::ReadSmallFile("/proc/" + std::to_string(pid) + "/io");
+      if (!io.ok()) continue;  // it has ended
+      read += SumAfter(*io, "\nread_bytes: ");
+      written += SumAfter(*io, "\nwrite_bytes: ");
+    }
+  }
+  shim.io_read_bytes = std::max(shim.io_read_bytes, read);
+  shim.io_written_bytes = std::max(shim.io_written_bytes, written);
+}
+
 std::vector<std::pair<AttemptKey, v1::Usage>> TaskRunner::SampleUsage(
     const std::vector<ProcessDeviceUsage>& on_devices) {
   std::vector<std::pair<AttemptKey, v1::Usage>> all;
@@ -490,8 +612,13 @@ std::vector<std::pair<AttemptKey, v1::Usage>> TaskRunner::SampleUsage(
     usage.set_memory_peak_bytes(used.memory_peak_bytes);
     int64_t device_memory = 0;
     int32_t device_utilisation = 0;
+    std::vector<pid_t> pids;
+    if (!by_pid.empty() || !used.io_read_bytes) pids = parts_.cgroups.Processes(shim.cgroup);
+    AddTransfers(used, pids, shim);
+    usage.set_io_read_bytes(shim.io_read_bytes);
+    usage.set_io_written_bytes(shim.io_written_bytes);
     if (!by_pid.empty()) {
-      for (const pid_t pid : parts_.cgroups.Processes(shim.cgroup)) {
+      for (const pid_t pid : pids) {
         for (auto [it, end] = by_pid.equal_range(pid); it != end; ++it) {
           device_memory += it->second->memory_used_bytes;
           device_utilisation += std::max(0, it->second->utilisation_percent);

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -15,9 +16,11 @@
 #include "agentd/attempt_key.h"
 #include "agentd/attempt_store.h"
 #include "agentd/cgroups/cgroups.h"
-#include "agentd/drivers/process_driver.h"
+#include "agentd/commands/task_hooks.h"
+#include "agentd/drivers/driver.h"
 #include "agentd/drivers/user_directory.h"
 #include "agentd/event_loop.h"
+#include "agentd/network/task_networks.h"
 #include "agentd/probe/nvml.h"
 #include "base/unique_fd.h"
 #include "shim/shim_protocol.h"
@@ -38,8 +41,10 @@ class TaskRunner {
     const base::Clock& clock;
     Cgroups& cgroups;
     UserDirectory& users;
-    const ProcessDriver& driver;
+    Driver& driver;
     AttemptStore& store;
+    TaskHooks& hooks;
+    TaskNetworks& networks;
     std::string shim_program;
   };
   using Report = std::function<void(Event)>;
@@ -56,10 +61,16 @@ class TaskRunner {
   void Launch(const AttemptKey& key, v1::StartTask start, int64_t lease_until_ms);
   // What became of an attempt of an agent before this one. May answer later: what cannot be found
   // out now, for want of descriptors say, is asked again until it can.
-  void Inspect(const AttemptKey& key);
+  void Inspect(const AttemptKey& key, v1::StartTask start);
   // Nothing happens when its process is not there.
   void Stop(const AttemptKey& key, int64_t grace_ms);
   void ForceKill(const AttemptKey& key);
+
+  // Something that is not the attempt's own may be in its cgroup from now on, until it is gone: a
+  // command beside it. The cgroup is emptied by force then, and is no other attempt's afterwards.
+  // False: it does not run.
+  bool AddGuest(const AttemptKey& key);
+  void RemoveGuest(const AttemptKey& key);
 
   // After the last Inspect(): ends the shims of attempts that `known` does not know, and removes
   // the files and cgroups that belong to no attempt; the cgroups when each search has found whose
@@ -86,15 +97,20 @@ class TaskRunner {
     base::UniqueFd status;
     TaskCgroup cgroup;
     bool start_seen = false;
+    int guests = 0;
     int64_t started_unix_ms = 0;
+    v1::StartTask start;        // for the epilog, without its payload; empty without one
+    int64_t io_read_bytes = 0;  // as sampled
+    int64_t io_written_bytes = 0;
   };
 
   // Between Launch() and the start of its shim.
   struct Waiting {
     v1::StartTask start;
     int64_t lease_until_ms = 0;
-    bool stop = false;
-    int64_t grace_ms = 0;
+    TaskIdentity identity;
+    UserRecord user;
+    std::string network_namespace;
   };
 
   // The search for what an agent before this one left of an attempt.
@@ -103,17 +119,26 @@ class TaskRunner {
     std::optional<TaskCgroup> cgroup;
     int looks = 0;         // while a shim had it and did not say who it is
     int64_t retry_ms = 0;  // after the last error
+    v1::StartTask start;   // as Shim has it
     std::optional<int64_t> stop_grace_ms;
   };
 
-  void LaunchAs(const AttemptKey& key, const ProcessDriver::Identity& identity,
-                const UserRecord& user);
+  // What comes between Launch() and the shim, in this order; each ends the attempt or goes on.
+  void RunProlog(const AttemptKey& key);
+  void MakeNetwork(const AttemptKey& key);
+  void Prepare(const AttemptKey& key);
+  void StartShim(const AttemptKey& key, std::variant<PreparedTask, CannotStart>&& preparation);
+  // The last word on an attempt, once the node has cleared up after it.
+  void Finish(const AttemptKey& key, const v1::StartTask& start, Event event);
+  [[nodiscard]] v1::StartTask ForEpilog(v1::StartTask start) const;
   void Watch(const AttemptKey& key, Shim shim);
   void OnNotices();
   void OnShimExit(const AttemptKey& key);
   void SeeStart(const AttemptKey& key, Shim& shim, const shim::StatusRecord& start);
   void Conclude(const AttemptKey& key, Shim shim, const std::string& how_the_shim_ended);
   void NotStarted(const AttemptKey& key, CannotStart why);
+  // The same after its prolog, or while that runs.
+  void NotLaunched(const AttemptKey& key, CannotStart why);
 
   [[nodiscard]] absl::StatusOr<TaskCgroup> AdoptCgroup(const AttemptKey& key);
   void LookFor(const AttemptKey& key);
@@ -122,12 +147,13 @@ class TaskRunner {
   void FindShim(const AttemptKey& key);
   void FindRecords(const AttemptKey& key, base::UniqueFd status);
   // Ends the search and returns the attempt's cgroup, if it has one.
-  TaskCgroup EndSearch(const AttemptKey& key);
+  TaskCgroup EndSearch(const AttemptKey& key, v1::StartTask* start);
   void Discard(const AttemptKey& key, const std::function<bool(const AttemptKey&)>& known,
                int tries);
   // True: nothing is left of it, or a new attempt has its name.
   bool TryDiscard(const AttemptKey& key, const std::function<bool(const AttemptKey&)>& known,
                   bool is_first);
+  static void AddTransfers(const CgroupUsage& used, const std::vector<pid_t>& pids, Shim& shim);
   void RemoveLeftovers();
   void AwaitStart(const AttemptKey& key);
 

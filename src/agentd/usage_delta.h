@@ -15,12 +15,15 @@ namespace berth::agentd {
 class UsageDelta {
  public:
   // Fills `heartbeat` with what differs from the last time. `attempts`: of all that run.
+  // `latencies`: of all that are known; one differs when it has changed by a tenth.
+  // What is not among them any more is told as not known.
   void Fill(v1::NodeUsage parts, std::vector<std::pair<AttemptKey, v1::Usage>> attempts,
-            v1::Heartbeat& heartbeat);
+            std::vector<v1::PeerLatency> latencies, v1::Heartbeat& heartbeat);
 
  private:
   v1::NodeUsage parts_;
   std::map<AttemptKey, std::string> attempts_;  // serialised
+  std::map<std::string, int64_t> latencies_us_;
 };
 
 }  // namespace berth::agentd

@@ -32,6 +32,8 @@ AgentMessages::Read AgentMessages::Take(const v1::AgentMessage& message) {
       return state::CommandBody(
           state::InventoryChanged{stream_, std::move(std::get<state::NodeSpec>(node))});
     }
+    case v1::AgentMessage::kTails:
+      return ReadTails(message.tails());
     case v1::AgentMessage::MESSAGE_NOT_SET:
       break;
   }

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "berth/v1/agent.pb.h"
 #include "state/commands.h"
+#include "state/output_tails.h"
 #include "wire/refusal.h"
 
 namespace berth::agents {
@@ -16,8 +18,9 @@ namespace berth::agents {
 // Threading: one thread at a time.
 class AgentMessages {
  public:
+  using Tails = std::vector<state::OutputTail>;
   // monostate: of a newer version, nothing that we know of. A refusal ends the stream.
-  using Read = std::variant<std::monostate, state::CommandBody, wire::Refusal>;
+  using Read = std::variant<std::monostate, state::CommandBody, Tails, wire::Refusal>;
 
   explicit AgentMessages(uint64_t stream) : stream_(stream) {}
 

@@ -1,5 +1,6 @@
 #include "agents/agent_session.h"
 
+#include <cstdlib>
 #include <utility>
 #include <variant>
 
@@ -8,6 +9,11 @@
 #include "wire/refusal.h"
 
 namespace berth::agents {
+namespace {
+
+constexpr int64_t kSkewToSayMs = 1000;
+
+}  // namespace
 
 AgentSession::AgentSession(GrpcAgentLink& link, uint64_t stream, state::Principal principal)
     : link_(link), stream_(stream), principal_(std::move(principal)), messages_(stream) {}
@@ -42,8 +48,21 @@ void AgentSession::OnReadDone(bool ok) {
 grpc::Status AgentSession::Handle(const v1::AgentMessage& message) {
   AgentMessages::Read read = messages_.Take(message);
   if (const auto* refusal = std::get_if<wire::Refusal>(&read)) return wire::ToGrpcStatus(*refusal);
+  if (auto* tails = std::get_if<AgentMessages::Tails>(&read)) {
+    {
+      base::MutexLock lock(mutex_);
+      // Before the loop has taken its Hello it may be nobody's agent.
+      if (!welcomed_ || link_.parts_.tails == nullptr || tails->empty()) return grpc::Status::OK;
+      ++under_way_;
+    }
+    link_.Keep(stream_, messages_.node(), std::move(*tails));
+    return grpc::Status::OK;
+  }
   auto* body = std::get_if<state::CommandBody>(&read);
   if (body == nullptr) return grpc::Status::OK;
+  if (auto* heartbeat = std::get_if<state::AgentHeartbeat>(body)) {
+    heartbeat->clock_skew_ms = SkewOf(message.heartbeat());
+  }
   state::Command command;
   command.principal = principal_;
   command.body = std::move(*body);
@@ -57,6 +76,23 @@ grpc::Status AgentSession::Handle(const v1::AgentMessage& message) {
   return grpc::Status::OK;
 }
 
+std::optional<int64_t> AgentSession::SkewOf(const v1::Heartbeat& heartbeat) {
+  if (link_.parts_.clock == nullptr || heartbeat.unix_ms() == 0) return std::nullopt;
+  const int64_t skew_ms = heartbeat.unix_ms() - link_.parts_.clock->WallMs();
+  const bool skewed = std::abs(skew_ms) > kSkewToSayMs;
+  if (std::exchange(skewed_, skewed) != skewed) {
+    if (skewed) {
+      BERTH_LOG_WARN(
+          "node \"{}\": its clock is {} ms {} berthd's: times of its tasks are wrong by as much; "
+          "set both by NTP",
+          messages_.node(), std::abs(skew_ms), skew_ms > 0 ? "ahead of" : "behind");
+    } else {
+      BERTH_LOG_INFO("node \"{}\": its clock agrees with berthd's again", messages_.node());
+    }
+  }
+  return skew_ms;
+}
+
 void AgentSession::Applied() {
   base::MutexLock lock(mutex_);
   --under_way_;
@@ -68,6 +104,7 @@ void AgentSession::Applied() {
 void AgentSession::Send(v1::DaemonMessage message) {
   base::MutexLock lock(mutex_);
   if (ended_) return;
+  if (message.has_welcome()) welcomed_ = true;
   outgoing_.push_back(std::move(message));
   if (!writing_) WriteNext();
 }

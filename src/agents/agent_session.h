@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 
 #include "agents/agent_messages.h"
 #include "base/mutex.h"
@@ -44,6 +45,8 @@ class AgentSession final : public grpc::ServerBidiReactor<v1::AgentMessage, v1::
 
   // Handles one message; a status other than OK ends the stream.
   grpc::Status Handle(const v1::AgentMessage& message);
+  // Of the node's clock; says so when it has begun to be far off, or no longer is.
+  std::optional<int64_t> SkewOf(const v1::Heartbeat& heartbeat);
   void WriteNext() BERTH_REQUIRES(mutex_);
 
   GrpcAgentLink& link_;
@@ -51,9 +54,11 @@ class AgentSession final : public grpc::ServerBidiReactor<v1::AgentMessage, v1::
   const state::Principal principal_;
   v1::AgentMessage incoming_;  // of the read that is under way
   AgentMessages messages_;     // on gRPC's reading calls only
+  bool skewed_ = false;        // as messages_
 
   base::Mutex mutex_;
   std::deque<v1::DaemonMessage> outgoing_ BERTH_GUARDED_BY(mutex_);  // front: being written
+  bool welcomed_ BERTH_GUARDED_BY(mutex_) = false;
   bool writing_ BERTH_GUARDED_BY(mutex_) = false;
   bool ended_ BERTH_GUARDED_BY(mutex_) = false;
   bool read_is_due_ BERTH_GUARDED_BY(mutex_) = false;

@@ -71,4 +71,15 @@ void DaemonMessages::Write(const state::AckHeartbeat& effect) {
   send_(effect.stream, std::move(message));
 }
 
+void DaemonMessages::Write(const state::SendPeers& effect) {
+  v1::DaemonMessage message;
+  message.mutable_peers();
+  for (const state::Peer& peer : effect.peers) {
+    v1::Peer& added = *message.mutable_peers()->add_peers();
+    added.set_node(peer.node);
+    added.set_address(peer.address);
+  }
+  send_(effect.stream, std::move(message));
+}
+
 }  // namespace berth::agents

@@ -25,6 +25,7 @@ class DaemonMessages {
   void Write(const state::SendDirectives& effect);
   void Write(const state::AckFacts& effect);
   void Write(const state::AckHeartbeat& effect);
+  void Write(const state::SendPeers& effect);
 
  private:
   Dispatcher dispatcher_;

@@ -2,17 +2,34 @@
 
 #include <grpcpp/alarm.h>
 
-#include <atomic>
 #include <chrono>
 #include <utility>
 
-#include "base/check.h"
 #include "base/uuid.h"
 #include "wire/refusal.h"
-#include "wire/values.h"
 
 namespace berth::agents {
 namespace {
+
+// The code of an agent's error, which sends only a reason.
+absl::StatusCode CodeOf(Reason reason) {
+  switch (reason) {
+    case Reason::kNotFound:
+      return absl::StatusCode::kNotFound;
+    case Reason::kNotAllowed:
+      return absl::StatusCode::kPermissionDenied;
+    case Reason::kInvalidField:
+    case Reason::kJobTooLarge:
+      return absl::StatusCode::kInvalidArgument;
+    case Reason::kFieldNotHonoured:
+      return absl::StatusCode::kUnimplemented;
+    case Reason::kOutputUnavailable:
+    case Reason::kNodeNotReady:
+      return absl::StatusCode::kUnavailable;
+    default:
+      return absl::StatusCode::kFailedPrecondition;
+  }
+}
 
 Reason ReasonFrom(v1::ReasonCode code) {
   return v1::ReasonCode_IsValid(code) && code != v1::REASON_CODE_UNSPECIFIED
@@ -30,38 +47,41 @@ class DataSession final : public grpc::ServerBidiReactor<v1::DataFromAgent, v1::
 
   // REQUIRES: no read is under way.
   void ReadOn() { StartRead(&incoming_); }
-  void End(const grpc::Status& status) {
-    if (ended_.exchange(true)) return;
-    Finish(status);
+  // REQUIRES: no write is under way, and End was not called.
+  void Write(v1::DataFromDaemon frame) {
+    outgoing_ = std::move(frame);
+    StartWrite(&outgoing_);
   }
+  // Once. REQUIRES: no write is under way.
+  void End(const grpc::Status& status) { Finish(status); }
+  // Makes what is under way come to an end.
+  void Break() { context_.TryCancel(); }
 
   void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
   void OnDone() override;
 
  private:
   DataChannels& channels_;
   grpc::CallbackServerContext& context_;
   v1::DataFromAgent incoming_;
+  v1::DataFromDaemon outgoing_;
   std::shared_ptr<DataTransfer> transfer_;  // null before the token; on gRPC's calls only
-  std::atomic<bool> ended_ = false;
 };
 
 // One transfer, between its receiver and its session, each of which may go first.
 class DataTransfer final : public std::enable_shared_from_this<DataTransfer> {
  public:
-  DataTransfer(DataChannels& channels, const state::OutputRequest& request,
-               std::shared_ptr<state::OutputReceiver> receiver)
+  DataTransfer(DataChannels& channels, const wire::DataRequest& request,
+               std::shared_ptr<wire::DataReceiver> receiver)
       : channels_(channels),
         stream_(request.stream),
         node_(request.node),
-        receiver_(std::move(receiver)) {
+        receiver_(std::move(receiver)),
+        unavailable_(request.open.has_read_output() ? Reason::kOutputUnavailable
+                                                    : Reason::kNodeNotReady),
+        open_(request.open) {
     open_.set_token(base::NewUuid());
-    v1::ReadOutput& read = *open_.mutable_read_output();
-    *read.mutable_key() = wire::ToProto(request.attempt);
-    read.set_standard_output(request.standard_output);
-    read.set_standard_error(request.standard_error);
-    read.set_follow(request.follow);
-    if (request.tail_bytes) read.set_tail_bytes(*request.tail_bytes);
   }
 
   // ---- for the receiver's side ----
@@ -90,128 +110,178 @@ class DataTransfer final : public std::enable_shared_from_this<DataTransfer> {
         });
     if (!channels_.Invite(stream_, open_, shared_from_this())) {
       alarm_.Cancel();
-      EndUnavailable(
-          "its agent is not connected, and the output lies there; try again when 'berth get "
-          "nodes' shows it ready");
+      EndUnavailable(unavailable_ == Reason::kOutputUnavailable
+                         ? "its agent is not connected, and the output lies there; try again when "
+                           "'berth get nodes' shows it ready"
+                         : "its agent is not connected; try again when 'berth get nodes' shows it "
+                           "ready");
     }
+  }
+  void Send(v1::DataFromDaemon frame) {
+    base::MutexLock lock(mutex_);
+    if (ended_) return;
+    if (session_ == nullptr) {  // until the agent has dialled
+      unsent_ = std::move(frame);
+      has_unsent_ = true;
+      return;
+    }
+    writing_ = true;
+    session_->Write(std::move(frame));
   }
   void Close() {
     if (channels_.Take(open_.token()) != nullptr) alarm_.Cancel();
     base::MutexLock lock(mutex_);
     ended_ = true;
-    if (session_ != nullptr) session_->End(grpc::Status::OK);
+    EndSession();
   }
 
   // ---- for the session ----
 
-  // The agent has dialled and waits to be read. False: nobody receives any more.
+  // The agent has dialled and waits to be read. False: nobody is there any more.
   bool Attach(DataSession* session) {
     alarm_.Cancel();
     base::MutexLock lock(mutex_);
     if (ended_) return false;
     session_ = session;
     reading_ = true;  // the first Next is still to be answered
+    if (std::exchange(has_unsent_, false)) {
+      writing_ = true;
+      session_->Write(std::move(unsent_));
+    }
     return true;
   }
-  void Detach() {
-    base::MutexLock lock(mutex_);
-    session_ = nullptr;
-  }
-  void Deliver(v1::OutputChunk& chunk) {
+  void Deliver(v1::DataFromAgent frame) {
     {
       base::MutexLock lock(mutex_);
       if (ended_) return;
       reading_ = false;
     }
-    receiver_->OnPiece({.is_error = chunk.is_stderr(),
-                        .offset = chunk.offset(),
-                        .data = std::move(*chunk.mutable_data())});
+    receiver_->OnFrame(std::move(frame));
   }
-  void End(const absl::Status& status, Reason reason) {
+  void Sent(bool ok) {
     {
       base::MutexLock lock(mutex_);
-      if (ended_) return;
-      ended_ = true;
+      writing_ = false;
+      if (ended_) return EndSession();
+      if (!ok) return;  // the read says why
     }
-    receiver_->OnEnd(status, reason);
+    receiver_->OnSent();
+  }
+  // Nothing more comes from the session.
+  void End(const absl::Status& status, Reason reason) {
+    bool first = false;
+    {
+      base::MutexLock lock(mutex_);
+      first = !std::exchange(ended_, true);
+      EndSession();
+    }
+    if (first) receiver_->OnEnd(status, reason);
   }
   void EndUnavailable(const std::string& what) {
-    End(absl::UnavailableError("node \"" + node_ + "\": " + what), Reason::kOutputUnavailable);
+    End(absl::UnavailableError("node \"" + node_ + "\": " + what), unavailable_);
+  }
+  // gRPC has let go of it.
+  void Detach() {
+    base::MutexLock lock(mutex_);
+    session_ = nullptr;
   }
 
  private:
+  // A call that ends while a write is under way would leave gRPC with both: the write goes first.
+  void EndSession() BERTH_REQUIRES(mutex_) {
+    if (session_ == nullptr || session_ended_) return;
+    if (writing_) {
+      session_->Break();
+      return;
+    }
+    session_ended_ = true;
+    session_->End(grpc::Status::OK);
+  }
+
   DataChannels& channels_;
   const uint64_t stream_;
   const std::string node_;
-  const std::shared_ptr<state::OutputReceiver> receiver_;
+  const std::shared_ptr<wire::DataReceiver> receiver_;
+  const Reason unavailable_;
   v1::OpenData open_;
   grpc::Alarm alarm_;
   base::Mutex mutex_;
   DataSession* session_ BERTH_GUARDED_BY(mutex_) = nullptr;
+  v1::DataFromDaemon unsent_ BERTH_GUARDED_BY(mutex_);
+  bool has_unsent_ BERTH_GUARDED_BY(mutex_) = false;
   bool invited_ BERTH_GUARDED_BY(mutex_) = false;
   bool reading_ BERTH_GUARDED_BY(mutex_) = false;  // a read of the session is under way
-  bool ended_ BERTH_GUARDED_BY(mutex_) = false;
+  bool writing_ BERTH_GUARDED_BY(mutex_) = false;  // a write of it is
+  bool ended_ BERTH_GUARDED_BY(mutex_) = false;    // for the receiver
+  bool session_ended_ BERTH_GUARDED_BY(mutex_) = false;
 };
 
 namespace {
 
 // What the receiver's side holds; dropping it closes.
-class TransferHandle final : public state::OutputTransfer {
+class TransferHandle final : public wire::DataChannel {
  public:
   explicit TransferHandle(std::shared_ptr<DataTransfer> transfer)
       : transfer_(std::move(transfer)) {}
   ~TransferHandle() override { transfer_->Close(); }
 
   void Next() override { transfer_->Next(); }
+  void Send(v1::DataFromDaemon frame) override { transfer_->Send(std::move(frame)); }
   void Close() override { transfer_->Close(); }
 
  private:
   const std::shared_ptr<DataTransfer> transfer_;
 };
 
+// Whether a frame says anything beside its token.
+bool HasContent(const v1::DataFromAgent& frame) {
+  return frame.has_output() ? !frame.output().data().empty() : frame.ByteSizeLong() > 0;
+}
+
 }  // namespace
 
 void DataSession::OnReadDone(bool ok) {
   if (!ok) {
-    if (transfer_ != nullptr) {
-      if (context_.IsCancelled()) {
-        transfer_->EndUnavailable("the connection to its agent broke while reading");
-      } else {
-        transfer_->End(absl::OkStatus(), Reason::kNone);
-      }
+    if (transfer_ == nullptr) {
+      End(grpc::Status::OK);
+    } else if (context_.IsCancelled()) {
+      transfer_->EndUnavailable("the connection to its agent broke");
+    } else {
+      transfer_->End(absl::OkStatus(), Reason::kNone);
     }
-    End(grpc::Status::OK);
     return;
   }
   if (transfer_ == nullptr) {
-    auto transfer = channels_.Take(incoming_.token());
-    if (transfer == nullptr || !transfer->Attach(this)) {
+    transfer_ = channels_.Take(incoming_.token());
+    if (transfer_ == nullptr || !transfer_->Attach(this)) {
+      transfer_ = nullptr;
       End(wire::ToGrpcStatus({.code = absl::StatusCode::kNotFound,
                               .reason = Reason::kNotFound,
                               .message = "nobody waits for this data channel"}));
       return;
     }
-    transfer_ = std::move(transfer);
   }
   if (!incoming_.error().empty()) {
-    transfer_->End(absl::UnavailableError(incoming_.error()), ReasonFrom(incoming_.reason()));
-    End(grpc::Status::OK);
+    const Reason reason = ReasonFrom(incoming_.reason());
+    transfer_->End(absl::Status(CodeOf(reason), incoming_.error()), reason);
     return;
   }
-  if (incoming_.has_output() && !incoming_.output().data().empty()) {
-    v1::OutputChunk chunk = std::move(*incoming_.mutable_output());
-    incoming_.Clear();
-    transfer_->Deliver(chunk);  // the receiver's Next reads on
+  v1::DataFromAgent frame;
+  frame.Swap(&incoming_);
+  frame.clear_token();
+  if (HasContent(frame)) {
+    transfer_->Deliver(std::move(frame));  // the receiver's Next reads on
   } else {
-    incoming_.Clear();
     ReadOn();
   }
 }
 
+void DataSession::OnWriteDone(bool ok) { transfer_->Sent(ok); }
+
 void DataSession::OnDone() {
   if (transfer_ != nullptr) {
     transfer_->Detach();
-    transfer_->EndUnavailable("the connection to its agent broke while reading");
+    transfer_->EndUnavailable("the connection to its agent broke");
   }
   delete this;
 }
@@ -220,8 +290,8 @@ DataChannels::DataChannels(Inviter invite) : invite_(std::move(invite)) {}
 
 DataChannels::~DataChannels() = default;
 
-std::shared_ptr<state::OutputTransfer> DataChannels::Open(
-    const state::OutputRequest& request, std::shared_ptr<state::OutputReceiver> receiver) {
+std::shared_ptr<wire::DataChannel> DataChannels::Open(
+    const wire::DataRequest& request, std::shared_ptr<wire::DataReceiver> receiver) {
   return std::make_shared<TransferHandle>(
       std::make_shared<DataTransfer>(*this, request, std::move(receiver)));
 }

@@ -1,4 +1,5 @@
-// Tasks' output from the nodes that have it: one channel for each reading, dialled by the agent.
+// Channels to agents for what does not fit into their streams: output, consoles, commands, files,
+// connections. Each is dialled by the agent when it is told to.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +10,14 @@
 
 #include "base/mutex.h"
 #include "berth/v1/agent.grpc.pb.h"
-#include "state/output_source.h"
+#include "wire/data_source.h"
 
 namespace berth::agents {
 
 class DataTransfer;
 
 // Threading: any thread.
-class DataChannels final : public state::OutputSource {
+class DataChannels final : public wire::DataSource {
  public:
   // Tells the agent behind a stream to dial; false when the stream is gone.
   using Inviter = std::function<bool(uint64_t stream, const v1::OpenData& open)>;
@@ -25,9 +26,8 @@ class DataChannels final : public state::OutputSource {
   ~DataChannels() override;
 
   // An agent that does not dial within kDialDeadlineMs of the first Next counts as not connected.
-  std::shared_ptr<state::OutputTransfer> Open(
-      const state::OutputRequest& request,
-      std::shared_ptr<state::OutputReceiver> receiver) override;
+  std::shared_ptr<wire::DataChannel> Open(const wire::DataRequest& request,
+                                          std::shared_ptr<wire::DataReceiver> receiver) override;
 
   // Serves one call of AgentService.Data.
   grpc::ServerBidiReactor<v1::DataFromAgent, v1::DataFromDaemon>* Serve(

@@ -55,12 +55,16 @@ absl::Status Dispatcher::Fill(const state::StartTask& start, v1::StartTask& mess
                                ": it has no such group: it is another job's, or damaged");
   }
   const state::GroupSpec& group = start.spec->groups[start.group];
+  const v1::TaskTemplate& tmpl = (*spec)->groups(static_cast<int>(start.group)).template_();
   *message.mutable_key() = wire::ToProto(start.attempt);
   message.set_task_id(task);
   message.set_job_name(start.spec->name);
   message.set_namespace_(start.spec->ns);
-  *message.mutable_payload() = (*spec)->groups(static_cast<int>(start.group)).template_().payload();
+  *message.mutable_payload() = tmpl.payload();
   *message.mutable_resources() = wire::ToResources(group.needs.requests);
+  if (start.memory_mib != 0) {
+    message.mutable_resources()->set_memory_bytes(int64_t{start.memory_mib} << 20);
+  }
   for (const std::string& id : start.device_ids) message.add_device_ids(id);
   message.set_device_share_milli(start.device_share_milli);
   message.set_device_memory_bytes(int64_t{start.device_memory_mib} << 20);
@@ -74,6 +78,12 @@ absl::Status Dispatcher::Fill(const state::StartTask& start, v1::StartTask& mess
   message.set_world_size(group.count());
   message.set_rank(start.position);
   message.set_in_array(group.in_array);
+  message.set_cpu_limit_milli(tmpl.cpu_limit_milli());
+  message.set_cpu_placement(tmpl.cpu_placement());
+  message.set_io_weight(tmpl.io_weight());
+  message.set_network(tmpl.network());
+  if (tmpl.has_health_check()) *message.mutable_health_check() = tmpl.health_check();
+  if (tmpl.has_readiness_check()) *message.mutable_readiness_check() = tmpl.readiness_check();
   return absl::OkStatus();
 }
 

@@ -22,9 +22,11 @@ class Refused final : public grpc::ServerBidiReactor<Request, Response> {
 
 }  // namespace
 
-GrpcAgentLink::GrpcAgentLink(AgentCommandSink& sink, AgentAuthorizer authorize, BlobReader blobs)
+GrpcAgentLink::GrpcAgentLink(AgentCommandSink& sink, AgentAuthorizer authorize, BlobReader blobs,
+                             const LinkParts& parts)
     : sink_(sink),
       authorize_(std::move(authorize)),
+      parts_(parts),
       messages_(std::move(blobs),
                 [this](uint64_t stream, v1::DaemonMessage message) {
                   WithSession(stream,
@@ -90,6 +92,13 @@ void GrpcAgentLink::EndSessions() {
 
 absl::Status GrpcAgentLink::Post(uint64_t stream, state::Command command) {
   return sink_.Post(std::move(command), [this, stream] {
+    WithSession(stream, [](AgentSession& session) { session.Applied(); });
+  });
+}
+
+void GrpcAgentLink::Keep(uint64_t stream, const std::string& node,
+                         std::vector<state::OutputTail> tails) {
+  parts_.tails->Put(node, std::move(tails), [this, stream] {
     WithSession(stream, [](AgentSession& session) { session.Applied(); });
   });
 }

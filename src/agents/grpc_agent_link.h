@@ -13,8 +13,10 @@
 #include "agents/agent_link.h"
 #include "agents/daemon_messages.h"
 #include "agents/data_channels.h"
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "berth/v1/agent.grpc.pb.h"
+#include "state/output_tails.h"
 #include "state/principal.h"
 
 namespace berth::agents {
@@ -25,6 +27,12 @@ class AgentSession;
 using AgentAuthorizer =
     std::function<absl::StatusOr<state::Principal>(const grpc::CallbackServerContext& context)>;
 
+// What a link has beside the loop. Each outlives it; null: it does without.
+struct LinkParts {
+  state::OutputTails* tails = nullptr;  // takes the ends of output that agents send
+  const base::Clock* clock = nullptr;   // what agents' clocks are compared with
+};
+
 // Serves berth.v1.AgentService, turns what agents say into commands, and effects into what they are
 // told.
 //
@@ -34,11 +42,12 @@ using AgentAuthorizer =
 class GrpcAgentLink final : public AgentLink, public v1::AgentService::CallbackService {
  public:
   // `sink` outlives this, and every call is ended (the server is shut down) before it goes.
-  GrpcAgentLink(AgentCommandSink& sink, AgentAuthorizer authorize, BlobReader blobs);
+  GrpcAgentLink(AgentCommandSink& sink, AgentAuthorizer authorize, BlobReader blobs,
+                const LinkParts& parts = {});
   ~GrpcAgentLink() override;
 
-  // What agents have of tasks' output.
-  state::OutputSource& outputs() { return data_; }
+  // What agents hand on and take beside their streams.
+  wire::DataSource& data() { return data_; }
 
   // Ends every stream, as when the daemon stops; agents dial again.
   void EndSessions();
@@ -60,6 +69,8 @@ class GrpcAgentLink final : public AgentLink, public v1::AgentService::CallbackS
   bool WithSession(uint64_t stream, F&& f);
   // Posts a stream's command; when it is applied, the session may read on.
   absl::Status Post(uint64_t stream, state::Command command);
+  // Keeps what a stream's node says of output; when there is room for more, it may read on.
+  void Keep(uint64_t stream, const std::string& node, std::vector<state::OutputTail> tails);
   void PostClose(uint64_t stream);
   void Forget(uint64_t stream);
 
@@ -71,6 +82,7 @@ class GrpcAgentLink final : public AgentLink, public v1::AgentService::CallbackS
 
   AgentCommandSink& sink_;
   const AgentAuthorizer authorize_;
+  const LinkParts parts_;
   DaemonMessages messages_;  // the releasing thread's
   DataChannels data_;
 

@@ -23,6 +23,9 @@ constexpr int kMostDevices = 1024;
 constexpr int kMostLocalData = 8192;  // found and declared
 constexpr size_t kMostUuidBytes = 64;
 constexpr size_t kMostMessageBytes = 1024;
+constexpr size_t kMostNotEnforced = 16;
+constexpr int kMostAddresses = 16;
+constexpr size_t kMostTailBytes = 32 << 10;
 
 // What an agent says in words goes into records that last, so it is cut to a bound: between
 // characters, since a record with half of one could not be read back.
@@ -88,6 +91,7 @@ void CheckCounts(const v1::NodeInventory& inventory, Violations& violations) {
   check("hardware.interfaces", inventory.hardware().interfaces_size(), wire::kMostParts);
   check("data_sets", inventory.data_sets_size(), kMostLocalData);
   check("models", inventory.models_size(), kMostLocalData);
+  check("addresses", inventory.addresses_size(), kMostAddresses);
 }
 
 state::NodeSpec ReadInventory(const v1::NodeInventory& inventory, Violations& violations) {
@@ -107,6 +111,9 @@ state::NodeSpec ReadInventory(const v1::NodeInventory& inventory, Violations& vi
   }
   ReadDevices(inventory, node, violations);
   node.isolation = Cut(inventory.isolation(), wire::kMostValueBytes);
+  if (inventory.addresses_size() > 0) {
+    node.address = Cut(inventory.addresses(0), wire::kMostValueBytes);
+  }
   return node;
 }
 
@@ -122,13 +129,18 @@ Reason ReasonFrom(v1::ReasonCode code) {
 }
 
 state::AttemptStart FromProto(const v1::AttemptStarted& started) {
-  return {.unix_ms = started.unix_ms(),
-          .isolation = Cut(started.isolation(), wire::kMostValueBytes)};
+  state::AttemptStart start{.unix_ms = started.unix_ms(),
+                            .isolation = Cut(started.isolation(), wire::kMostValueBytes)};
+  for (const std::string& name : started.not_enforced()) {
+    if (start.not_enforced.size() == kMostNotEnforced) break;
+    start.not_enforced.push_back(Cut(name, wire::kMostValueBytes));
+  }
+  return start;
 }
 
 state::AttemptFinish FromProto(const v1::AttemptEnded& ended) {
   state::AttemptFinish finish;
-  finish.end = EnumFrom(ended.end(), state::AttemptEnd::kCouldNotStart);
+  finish.end = EnumFrom(ended.end(), state::AttemptEnd::kUnhealthy);
   // An end of a sort that only a newer agent knows is still an end.
   if (finish.end == state::AttemptEnd::kNone) finish.end = state::AttemptEnd::kExited;
   finish.reason = ReasonFrom(ended.reason());
@@ -236,9 +248,25 @@ state::AgentFacts ReadFacts(uint64_t stream, const v1::FactBatch& batch) {
     read.attempt = wire::FromProto(fact.key());
     if (fact.has_started()) read.started = FromProto(fact.started());
     if (fact.has_ended()) read.ended = FromProto(fact.ended());
+    if (fact.has_readiness()) read.ready = fact.readiness().ready();
     facts.facts.push_back(std::move(read));
   }
   return facts;
+}
+
+std::vector<state::OutputTail> ReadTails(const v1::OutputTails& tails) {
+  std::vector<state::OutputTail> read;
+  for (const v1::OutputTail& tail : tails.tails()) {
+    // A longer one's end is what is wanted; the rest of what could be wrong is not there to be
+    // read.
+    const size_t surplus = tail.data().size() - std::min(tail.data().size(), kMostTailBytes);
+    if (tail.data().empty() || tail.offset() < 0) continue;
+    read.push_back({.attempt = wire::FromProto(tail.key()),
+                    .is_error = tail.is_stderr(),
+                    .offset = tail.offset() + static_cast<int64_t>(surplus),
+                    .data = tail.data().substr(surplus)});
+  }
+  return read;
 }
 
 state::AgentHeartbeat ReadHeartbeat(uint64_t stream, const v1::Heartbeat& heartbeat) {
@@ -249,6 +277,9 @@ state::AgentHeartbeat ReadHeartbeat(uint64_t stream, const v1::Heartbeat& heartb
   if (heartbeat.has_parts()) read.parts = wire::FromProto(heartbeat.parts());
   for (const v1::AttemptUsage& usage : heartbeat.attempts()) {
     read.attempts.emplace_back(wire::FromProto(usage.key()), wire::FromProto(usage.usage()));
+  }
+  for (const v1::PeerLatency& latency : heartbeat.latencies()) {
+    read.latencies.emplace_back(latency.node(), std::max<int64_t>(0, latency.round_trip_us()));
   }
   return read;
 }

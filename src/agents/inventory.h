@@ -3,11 +3,13 @@
 
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "berth/v1/agent.pb.h"
 #include "state/commands.h"
 #include "state/node_spec.h"
+#include "state/output_tails.h"
 #include "wire/refusal.h"
 
 namespace berth::agents {
@@ -29,5 +31,8 @@ std::variant<state::OpenSession, wire::Refusal> ReadHello(uint64_t stream, const
 // an unknown sort counts as acceptance, so that its sequence is not lost.
 state::AgentFacts ReadFacts(uint64_t stream, const v1::FactBatch& batch);
 state::AgentHeartbeat ReadHeartbeat(uint64_t stream, const v1::Heartbeat& heartbeat);
+
+// The ends of output, each cut to its last 32 KiB; what is none is left out.
+std::vector<state::OutputTail> ReadTails(const v1::OutputTails& tails);
 
 }  // namespace berth::agents

@@ -1,5 +1,10 @@
 #include "api/admission.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -21,15 +26,25 @@ using wire::Violations;
 constexpr size_t kMostPayloadBytes = 1 << 20;
 constexpr size_t kMostDescriptionBytes = 16 << 10;
 constexpr size_t kMostAnnotationBytes = 4 << 10;
+constexpr int kMostMounts = 64;
 constexpr size_t kMostPathBytes = 4095;
 // Linux takes at most 32 pages as one argument or one variable of the environment.
 constexpr size_t kMostArgumentBytes = (128 << 10) - 1;
 constexpr int kMostVariables = 1024;
+constexpr int kMostFiles = 1000;
+constexpr size_t kMostFileNameBytes = 255;
 constexpr int32_t kMostPriority = 1000;
 constexpr int32_t kMostRetries = 100;
 constexpr int64_t kMostGraceMs = 3600 * int64_t{1000};
 constexpr int64_t kMostTimeLimitMs = int64_t{36'500} * 24 * 3600 * 1000;
 constexpr int32_t kMostProcesses = 1 << 22;  // the kernel's own limit
+constexpr int32_t kLeastMemoryFactor = 101;
+constexpr int32_t kMostMemoryFactor = 1000;
+constexpr int32_t kDefaultMemoryFactor = 150;
+constexpr int32_t kMostIoWeight = 1000;
+constexpr int32_t kMostPort = 65535;
+constexpr int64_t kMostCheckMs = 24 * 3600 * int64_t{1000};
+constexpr int32_t kMostCheckFailures = 1000;
 
 // Checks one job and fills it in, in place.
 class Normaliser {
@@ -100,14 +115,58 @@ class Normaliser {
     if (group.on_partition() == v1::ON_PARTITION_UNSPECIFIED) {
       group.set_on_partition(v1::ON_PARTITION_KEEP);
     }
+    Restarts(group, path);
     if (!group.has_template_()) {
       violations_.Add(FieldPath(path, "template"), "is required: it says what the tasks are");
       return;
     }
     Template(*group.mutable_template_(), FieldPath(path, "template"), prefix);
+    MemoryRetry(group, FieldPath(path, "on_oom"));
     if (!group.has_array()) return;
     for (v1::IndexRange& range : *group.mutable_array()->mutable_ranges()) {
       if (range.step() == 0) range.set_step(1);
+    }
+  }
+
+  void Restarts(v1::TaskGroup& group, const FieldPath& path) {
+    if (!v1::RestartPolicy_IsValid(group.restart())) {
+      violations_.Add(FieldPath(path, "restart"), "is no value that this version knows");
+    }
+    if (!group.service()) {
+      if (group.restart() == v1::RESTART_POLICY_UNSPECIFIED) return;
+      violations_.Add(FieldPath(path, "restart"),
+                      "goes with a service only; what is no service has retries");
+      return;
+    }
+    if (group.restart() == v1::RESTART_POLICY_UNSPECIFIED) {
+      group.set_restart(v1::RESTART_POLICY_ALWAYS);
+    }
+    if (group.retries() != 0) {
+      violations_.Add(FieldPath(path, "retries"),
+                      "goes with what is no service: a service is started again however often");
+    }
+  }
+
+  // REQUIRES: the template's resources are filled in.
+  void MemoryRetry(v1::TaskGroup& group, const FieldPath& path) {
+    if (!group.has_on_oom()) return;
+    v1::MemoryRetry& retry = *group.mutable_on_oom();
+    if (retry.factor_percent() == 0) retry.set_factor_percent(kDefaultMemoryFactor);
+    Range(retry.factor_percent(), kLeastMemoryFactor, kMostMemoryFactor,
+          FieldPath(path, "factor_percent"));
+    const FieldPath limit(path, "limit_bytes");
+    const int64_t memory = group.template_().resources().memory_bytes();
+    Violations wrong;
+    const auto quanta =
+        wire::ToQuanta(retry.limit_bytes(), kMemoryQuantumBytes, wire::Rounding::kUp, limit, wrong);
+    if (!quanta) {
+      violations_.Add(limit, "is no amount of memory");
+    } else if (retry.limit_bytes() <= memory) {
+      violations_.Add(limit, "is " + base::FormatBytes(retry.limit_bytes()) +
+                                 ", not above the memory that is asked for at first (" +
+                                 base::FormatBytes(memory) + ")");
+    } else {
+      retry.set_limit_bytes(*quanta * kMemoryQuantumBytes);
     }
   }
 
@@ -122,7 +181,77 @@ class Normaliser {
     }
     Range(task.grace_ms(), 0, kMostGraceMs, FieldPath(path, "grace_ms"));
     Range(task.max_processes(), 0, kMostProcesses, FieldPath(path, "max_processes"));
+    Isolation(task, path);
+    if (task.has_health_check()) Check(task.health_check(), FieldPath(path, "health_check"));
+    if (task.has_readiness_check()) {
+      Check(task.readiness_check(), FieldPath(path, "readiness_check"));
+    }
     Payload(task.payload(), FieldPath(path, "payload"));
+  }
+
+  void Isolation(const v1::TaskTemplate& task, const FieldPath& path) {
+    const int64_t cpu = task.resources().cpu_milli();
+    const FieldPath limit(path, "cpu_limit_milli");
+    if (task.cpu_limit_milli() != 0) {
+      Range(task.cpu_limit_milli(), 1, kMaxQuanta, limit);
+      if (task.cpu_limit_milli() < cpu) {
+        violations_.Add(limit, "is " + base::FormatCpuMilli(task.cpu_limit_milli()) +
+                                   ", below the " + base::FormatCpuMilli(cpu) +
+                                   " that is reserved");
+      }
+    }
+    const FieldPath placement(path, "cpu_placement");
+    if (!v1::CpuPlacement_IsValid(task.cpu_placement())) {
+      violations_.Add(placement, "is no value that this version knows");
+    } else if (task.cpu_placement() > v1::CPU_PLACEMENT_SHARED) {
+      if (cpu == 0 || cpu % 1000 != 0) {
+        violations_.Add(placement, "asks for whole CPUs, and the task for " +
+                                       base::FormatCpuMilli(cpu) + ": ask for a whole number");
+      }
+      if (task.cpu_limit_milli() != 0) {
+        violations_.Add(limit, "does not go with CPUs of the task's own, which are its limit");
+      }
+    }
+    Range(task.io_weight(), 0, kMostIoWeight, FieldPath(path, "io_weight"));
+    if (!v1::NetworkMode_IsValid(task.network())) {
+      violations_.Add(FieldPath(path, "network"), "is no value that this version knows");
+    }
+  }
+
+  void Check(const v1::HealthCheck& check, const FieldPath& path) {
+    switch (check.check_case()) {
+      case v1::HealthCheck::kCommand:
+        if (check.command().command().empty() || check.command().command(0).empty()) {
+          violations_.Add(FieldPath(FieldPath(path, "command"), "command"),
+                          "is empty; name the program to run");
+        }
+        for (int i = 0; i < check.command().command_size(); ++i) {
+          Argument(check.command().command(i), FieldPath(FieldPath(path, "command"), "command", i));
+        }
+        break;
+      case v1::HealthCheck::kTcpPort:
+        Range(check.tcp_port(), 1, kMostPort, FieldPath(path, "tcp_port"));
+        break;
+      case v1::HealthCheck::kHttp: {
+        const FieldPath http(path, "http");
+        Range(check.http().port(), 1, kMostPort, FieldPath(http, "port"));
+        const std::string& at = check.http().path();
+        const bool is_plain =
+            std::all_of(at.begin(), at.end(), [](char c) { return c > ' ' && c < 0x7f; });
+        if (!at.empty() && (at[0] != '/' || at.size() > kMostPathBytes || !is_plain)) {
+          violations_.Add(FieldPath(http, "path"),
+                          "is no path of an HTTP request: it begins with / and has no blanks");
+        }
+        break;
+      }
+      case v1::HealthCheck::CHECK_NOT_SET:
+        violations_.Add(path, "says nothing to check: give it a command, a tcp_port or http");
+        break;
+    }
+    Range(check.initial_delay_ms(), 0, kMostCheckMs, FieldPath(path, "initial_delay_ms"));
+    Range(check.period_ms(), 0, kMostCheckMs, FieldPath(path, "period_ms"));
+    Range(check.timeout_ms(), 0, kMostCheckMs, FieldPath(path, "timeout_ms"));
+    Range(check.failures(), 0, kMostCheckFailures, FieldPath(path, "failures"));
   }
 
   void Resources(v1::TaskTemplate& task, const FieldPath& path, const std::string& prefix) {
@@ -167,6 +296,9 @@ class Normaliser {
       return;
     }
     for (const auto& [name, value] : payload.environment()) Variable(name, value, path);
+    Image(payload, path);
+    Input(payload, path);
+    Files(payload, path);
     const std::string& directory = payload.working_directory();
     const FieldPath directory_path(path, "working_directory");
     if (directory.empty()) return;
@@ -180,13 +312,114 @@ class Normaliser {
     }
   }
 
+  void Image(const v1::Payload& payload, const FieldPath& path) {
+    const FieldPath image_path(path, "image");
+    if (payload.image().size() > kMostPathBytes) {
+      violations_.Add(image_path, "is longer than a path may be");
+    } else {
+      wire::CheckArgument(payload.image(), image_path, violations_);
+    }
+    if (payload.mounts_size() == 0) return;
+    if (payload.image().empty()) {
+      violations_.Add(
+          FieldPath(path, "mounts"),
+          "only go with an image: without one a task sees the node's files as they are");
+      return;
+    }
+    if (payload.mounts_size() > kMostMounts) {
+      violations_.Add(FieldPath(path, "mounts"), "are " + std::to_string(payload.mounts_size()) +
+                                                     "; at most " + std::to_string(kMostMounts) +
+                                                     " are allowed");
+      return;
+    }
+    std::set<std::string> targets;
+    for (int i = 0; i < payload.mounts_size(); ++i) {
+      const v1::Mount& mount = payload.mounts(i);
+      const FieldPath mount_path(path, "mounts", i);
+      if (!MountPath(mount.source(), FieldPath(mount_path, "source"))) continue;
+      const FieldPath target_path(mount_path, mount.target().empty() ? "source" : "target");
+      const std::string& target = mount.target().empty() ? mount.source() : mount.target();
+      if (!MountPath(target, target_path)) continue;
+      for (const std::string_view reserved : {"/dev", "/proc", "/sys"}) {
+        if (target == "/" || (target + "/").starts_with(std::string(reserved) + "/")) {
+          violations_.Add(target_path, "\"" + target +
+                                           "\" is the task's own: name a folder that is not in"
+                                           " /dev, /proc or /sys");
+          break;
+        }
+      }
+      if (!targets.insert(target).second) {
+        violations_.Add(target_path, "\"" + target + "\" is where another one is mounted");
+      }
+    }
+  }
+
+  void Input(const v1::Payload& payload, const FieldPath& path) {
+    const FieldPath console_path(path, "console");
+    if (!v1::Console_IsValid(payload.console())) {
+      violations_.Add(console_path, "is not NONE, PIPE or TERMINAL");
+    } else if (payload.console() > v1::CONSOLE_NONE && !payload.stdin_data().empty()) {
+      violations_.Add(console_path, "does not go with stdin_data: a task has one standard input");
+    }
+    constexpr int32_t kMost = std::numeric_limits<uint16_t>::max();
+    Range(payload.console_rows(), 0, kMost, FieldPath(path, "console_rows"));
+    Range(payload.console_columns(), 0, kMost, FieldPath(path, "console_columns"));
+  }
+
+  void Files(const v1::Payload& payload, const FieldPath& path) {
+    if (payload.files_size() > 0 && !payload.working_directory().empty()) {
+      violations_.Add(FieldPath(path, "files"),
+                      "does not go with working_directory: files are written into the task's own "
+                      "scratch directory, in which it then works");
+      return;
+    }
+    if (payload.files_size() > kMostFiles) {
+      violations_.Add(FieldPath(path, "files"), "has " + std::to_string(payload.files_size()) +
+                                                    " files; at most " +
+                                                    std::to_string(kMostFiles) + " are allowed");
+      return;
+    }
+    std::set<std::string_view> names;
+    for (int i = 0; i < payload.files_size(); ++i) {
+      const std::string& name = payload.files(i).name();
+      const FieldPath file_path(path, "files", i);
+      const FieldPath name_path(file_path, "name");
+      if (name.empty() || name == "." || name == ".." || name.size() > kMostFileNameBytes ||
+          name.find('/') != std::string::npos || name.find('\0') != std::string::npos) {
+        violations_.Add(name_path,
+                        "is no file name: one without a slash, of at most 255 bytes, is required");
+      } else if (!names.insert(name).second) {
+        violations_.Add(name_path, "\"" + name + "\" is another file's name, too");
+      }
+    }
+  }
+
+  bool MountPath(const std::string& text, const FieldPath& path) {
+    if (text.size() > kMostPathBytes) {
+      violations_.Add(path, "is longer than a path may be");
+      return false;
+    }
+    if (!wire::CheckArgument(text, path, violations_)) return false;
+    const std::string within = text + "/";
+    if (text.empty() || text.front() != '/' || within.find("/../") != std::string::npos ||
+        within.find("/./") != std::string::npos || within.find("//") != std::string::npos) {
+      if (text != "/") {
+        violations_.Add(path, "\"" + text +
+                                  "\" is not an absolute path, without \".\", \"..\" and"
+                                  " doubled or closing slashes");
+        return false;
+      }
+    }
+    return true;
+  }
+
   void Command(const v1::Payload& payload, const FieldPath& path) {
     const bool has_script = !payload.script().empty();
     if (has_script && std::string_view(payload.script()).substr(0, 2) != "#!") {
       violations_.Add(FieldPath(path, "script"),
                       "does not start with #!; its first line names what runs it, as #!/bin/sh");
     }
-    if (!has_script && payload.command_size() == 0) {
+    if (!has_script && payload.command_size() == 0 && payload.image().empty()) {
       violations_.Add(FieldPath(path, "command"), "is empty; say what to run");
     }
     for (int i = 0; i < payload.command_size(); ++i) {
@@ -195,12 +428,15 @@ class Normaliser {
       if (i == 0 && !has_script && argument.empty()) {
         violations_.Add(argument_path, "is empty; the first word is the program to run");
       }
-      wire::CheckArgument(argument, argument_path, violations_);
-      if (argument.size() > kMostArgumentBytes) {
-        violations_.Add(argument_path, "is " + std::to_string(argument.size()) +
-                                           " bytes long; Linux takes " +
-                                           std::to_string(kMostArgumentBytes) + " in one argument");
-      }
+      Argument(argument, argument_path);
+    }
+  }
+
+  void Argument(const std::string& argument, const FieldPath& path) {
+    wire::CheckArgument(argument, path, violations_);
+    if (argument.size() > kMostArgumentBytes) {
+      violations_.Add(path, "is " + std::to_string(argument.size()) + " bytes long; Linux takes " +
+                                std::to_string(kMostArgumentBytes) + " in one argument");
     }
   }
 

@@ -171,6 +171,11 @@ v1::Attempt ToProto(const state::TaskStatusView& task, const state::AttemptRow& 
   out.set_ended_unix_ms(attempt.ended_unix_ms);
   out.set_isolation(attempt.isolation);
   for (const std::string& id : attempt.device_ids) out.add_device_ids(id);
+  if (attempt.readiness != state::Readiness::kUnknown) {
+    out.set_ready(attempt.readiness == state::Readiness::kReady);
+  }
+  for (const std::string& name : attempt.not_enforced) out.add_not_enforced(name);
+  out.set_memory_bytes(int64_t{attempt.memory_mib} << 20);
   return out;
 }
 
@@ -193,9 +198,12 @@ v1::Task ToProto(const state::TaskStatusView& task) {
   }
   if (attempt.number != 0) *out.mutable_attempt() = ToProto(task, attempt);
   out.set_epoch(task.row.epoch);
-  out.set_attempts(static_cast<int32_t>(task.row.past.size()) + (attempt.number != 0 ? 1 : 0));
+  out.set_attempts(static_cast<int32_t>(task.row.attempts_before) + (attempt.number != 0 ? 1 : 0));
   out.set_job_name(task.spec->name);
   *out.mutable_resources() = wire::ToResources(group.needs.requests);
+  if (task.row.memory_mib != 0) {
+    out.mutable_resources()->set_memory_bytes(int64_t{task.row.memory_mib} << 20);
+  }
   out.set_submitted_unix_ms(task.submitted_unix_ms);
   return out;
 }
@@ -206,12 +214,19 @@ v1::Node ToProto(const state::NodeView& node) {
   out.set_name(spec.name);
   out.set_state(node.ready ? v1::NODE_STATE_READY : v1::NODE_STATE_NOT_READY);
   out.set_cordoned(node.cordoned);
+  out.set_cordon_reason(node.cordon_reason);
   out.mutable_labels()->insert(spec.labels.begin(), spec.labels.end());
   for (const state::TaintSpec& taint : spec.taints) *out.add_taints() = wire::ToProto(taint);
   *out.mutable_capacity() = wire::ToResources(spec.capacity);
   *out.mutable_allocated() = wire::ToResources(node.allocated);
   *out.mutable_usage() = wire::ToProto(node.usage);
   *out.mutable_parts() = wire::ToProto(node.parts);
+  for (const auto& [peer, round_trip_us] : node.latencies) {
+    v1::PeerLatency& latency = *out.add_latencies();
+    latency.set_node(peer);
+    latency.set_round_trip_us(round_trip_us);
+  }
+  if (node.clock_skew_ms) out.set_clock_skew_ms(*node.clock_skew_ms);
   out.set_tasks(node.tasks);
   out.set_quarantined_attempts(node.quarantined);
   out.set_agent_version(spec.agent_version);

@@ -11,6 +11,7 @@
 #include "api/logs_call.h"
 #include "api/pending_call.h"
 #include "api/refused_call.h"
+#include "api/relay_call.h"
 #include "api/submission.h"
 #include "base/logging.h"
 #include "base/sha256.h"
@@ -46,10 +47,10 @@ std::optional<wire::Refusal> CheckRequestId(const std::string& id) {
 
 }  // namespace
 
-JobService::JobService(const ServiceParts& parts, state::OutputSource& outputs, BlobReader blobs,
+JobService::JobService(const ServiceParts& parts, wire::DataSource& data, BlobReader blobs,
                        const Options& options)
     : parts_(parts),
-      outputs_(outputs),
+      data_(data),
       blobs_(std::move(blobs)),
       options_(options),
       admission_(options.admission) {}
@@ -355,8 +356,43 @@ grpc::ServerWriteReactor<ByteBuffer>* JobService::Logs(CallbackServerContext* co
                           .authorizer = parts_.authorizer,
                           .answers = parts_.answers,
                           .open_calls = parts_.open_calls,
-                          .outputs = outputs_},
+                          .data = data_,
+                          .tails = parts_.tails},
                          context, in);
+}
+
+// ---- relayed to agents ----
+
+RelayCall::Surroundings JobService::AroundRelays() {
+  return {.loop = parts_.loop,
+          .authorizer = parts_.authorizer,
+          .answers = parts_.answers,
+          .open_calls = parts_.open_calls,
+          .data = data_};
+}
+
+grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* JobService::Exec(CallbackServerContext* context) {
+  return RelayCall::ForBoth(AroundRelays(), InterpretExec(), context);
+}
+
+grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* JobService::Attach(
+    CallbackServerContext* context) {
+  return RelayCall::ForBoth(AroundRelays(), InterpretAttach(), context);
+}
+
+grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* JobService::Forward(
+    CallbackServerContext* context) {
+  return RelayCall::ForBoth(AroundRelays(), InterpretForward(), context);
+}
+
+grpc::ServerWriteReactor<ByteBuffer>* JobService::ReadFile(CallbackServerContext* context,
+                                                           const ByteBuffer* in) {
+  return RelayCall::ForReader(AroundRelays(), InterpretReadFile(), context, in);
+}
+
+grpc::ServerReadReactor<ByteBuffer>* JobService::WriteFile(CallbackServerContext* context,
+                                                           ByteBuffer* out) {
+  return RelayCall::ForWriter(AroundRelays(), InterpretWriteFile(), context, out);
 }
 
 // ---- not honoured yet ----
@@ -364,19 +400,6 @@ grpc::ServerWriteReactor<ByteBuffer>* JobService::Logs(CallbackServerContext* co
 grpc::ServerUnaryReactor* JobService::Plan(CallbackServerContext* context, const ByteBuffer*,
                                            ByteBuffer*) {
   return RefuseCall(context, CallNotHonoured("Plan"));
-}
-
-grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* JobService::Exec(CallbackServerContext*) {
-  return new RefusedCall<grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>>(CallNotHonoured("Exec"));
-}
-
-grpc::ServerWriteReactor<ByteBuffer>* JobService::ReadFile(CallbackServerContext*,
-                                                           const ByteBuffer*) {
-  return new RefusedCall<grpc::ServerWriteReactor<ByteBuffer>>(CallNotHonoured("ReadFile"));
-}
-
-grpc::ServerReadReactor<ByteBuffer>* JobService::WriteFile(CallbackServerContext*, ByteBuffer*) {
-  return new RefusedCall<grpc::ServerReadReactor<ByteBuffer>>(CallNotHonoured("WriteFile"));
 }
 
 }  // namespace berth::api

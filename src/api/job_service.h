@@ -9,11 +9,12 @@
 #include "api/admission.h"
 #include "api/batch_call.h"
 #include "api/open_batches.h"
+#include "api/relay_call.h"
 #include "api/service_parts.h"
 #include "api/watch_call.h"
 #include "base/mutex.h"
 #include "berth/v1/scheduler.grpc.pb.h"
-#include "state/output_source.h"
+#include "wire/data_source.h"
 
 namespace berth::api {
 
@@ -34,9 +35,12 @@ using RawJobCalls = v1::JobService::WithRawCallbackMethod_SubmitJob<
                                 v1::JobService::WithRawCallbackMethod_Plan<
                                     v1::JobService::WithRawCallbackMethod_Logs<
                                         v1::JobService::WithRawCallbackMethod_Exec<
-                                            v1::JobService::WithRawCallbackMethod_ReadFile<
-                                                v1::JobService::WithRawCallbackMethod_WriteFile<
-                                                    Service>>>>>>>>>>>>>>;
+                                            v1::JobService::WithRawCallbackMethod_Attach<
+                                                v1::JobService::WithRawCallbackMethod_Forward<
+                                                    v1::JobService::WithRawCallbackMethod_ReadFile<
+                                                        v1::JobService::
+                                                            WithRawCallbackMethod_WriteFile<
+                                                                Service>>>>>>>>>>>>>>>>;
 
 // Each call is parsed, attributed and checked on gRPC's thread, posted, and answered when the loop
 // has the answer; no thread of gRPC's waits for the loop.
@@ -50,7 +54,7 @@ class JobService final : public RawJobCalls<v1::JobService::Service> {
     WatchLimits watches;
   };
 
-  JobService(const ServiceParts& parts, state::OutputSource& outputs, BlobReader blobs,
+  JobService(const ServiceParts& parts, wire::DataSource& data, BlobReader blobs,
              const Options& options);
 
   // For submissions from now on, as after a reload.
@@ -80,6 +84,10 @@ class JobService final : public RawJobCalls<v1::JobService::Service> {
                                                    const grpc::ByteBuffer* in) override;
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Exec(
       grpc::CallbackServerContext* context) override;
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Attach(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Forward(
+      grpc::CallbackServerContext* context) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* ReadFile(grpc::CallbackServerContext* context,
                                                        const grpc::ByteBuffer* in) override;
   grpc::ServerReadReactor<grpc::ByteBuffer>* WriteFile(grpc::CallbackServerContext* context,
@@ -87,11 +95,12 @@ class JobService final : public RawJobCalls<v1::JobService::Service> {
 
  private:
   AdmissionOptions admission() const;
+  RelayCall::Surroundings AroundRelays();
   // Fills in what only the blob has. Anything but OK is an error of the store's.
   absl::Status FillInSpec(const state::JobSpec& spec, v1::Job& job) const;
 
   const ServiceParts parts_;
-  state::OutputSource& outputs_;
+  wire::DataSource& data_;
   const BlobReader blobs_;
   const Options options_;
   OpenBatches batches_;

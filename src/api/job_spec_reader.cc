@@ -246,6 +246,15 @@ state::GroupSpec ReadGroup(const v1::TaskGroup& in, const FieldPath& path, Viola
   out.grace_ms = in.template_().grace_ms();
   out.max_processes = in.template_().max_processes();
   out.kill_on_partition = in.on_partition() == v1::ON_PARTITION_KILL;
+  out.service = in.service();
+  out.ends_on_success = in.restart() == v1::RESTART_POLICY_ON_FAILURE;
+  if (in.has_on_oom()) {
+    out.memory_factor_percent = in.on_oom().factor_percent();
+    out.memory_limit_mib =
+        wire::ToQuanta(in.on_oom().limit_bytes(), kMemoryQuantumBytes, wire::Rounding::kUp,
+                       FieldPath(FieldPath(path, "on_oom"), "limit_bytes"), violations)
+            .value_or(0);
+  }
   return out;
 }
 

@@ -1,12 +1,16 @@
 #include "api/node_service.h"
 
 #include <utility>
+#include <variant>
 
 #include "api/convert.h"
+#include "api/diagnose_call.h"
 #include "api/errors.h"
 #include "api/list_request.h"
+#include "api/node_findings.h"
 #include "api/pending_call.h"
 #include "api/refused_call.h"
+#include "base/build_info.h"
 #include "wire/names.h"
 
 namespace berth::api {
@@ -91,6 +95,35 @@ grpc::ServerUnaryReactor* NodeService::SetCordon(CallbackServerContext* context,
               *response.mutable_node() = ToProto(body.node);
               return response;
             });
+      });
+}
+
+grpc::ServerUnaryReactor* NodeService::DiagnoseNode(CallbackServerContext* context,
+                                                    const ByteBuffer* in, ByteBuffer* out) {
+  return ReceiveCall<v1::DiagnoseNodeRequest>(
+      parts_.authorizer, context, in, out,
+      [&](Principal principal, v1::DiagnoseNodeRequest request, PendingCallPtr call) {
+        if (const auto refusal = CheckNodeName(request.name())) return call->Refuse(*refusal);
+        const absl::Status posted = parts_.loop.Post(
+            CommandClass::kOperators,
+            {.principal = std::move(principal), .body = state::DiagnoseNode{request.name()}},
+            [this, call, node = request.name()](scheduler::Reply reply) {
+              // Opening a channel may take a while: not on the releasing thread.
+              parts_.answers.Post([this, call, node, reply = std::move(reply)] {
+                if (!reply.status.ok()) return call->Refuse(RefusalOf(reply));
+                const auto& health = std::get<scheduler::NodeHealthReply>(reply.body);
+                v1::Diagnosis ours = DiagnosisOf(health, base::Version());
+                if (health.stream != 0) {
+                  DiagnoseCall::Start(data_, health.stream, node, std::move(ours), call);
+                  return;
+                }
+                v1::DiagnoseNodeResponse response;
+                SortFindings(ours);
+                *response.mutable_diagnosis() = std::move(ours);
+                call->Answer(response);
+              });
+            });
+        if (!posted.ok()) call->Refuse(wire::RefusalOf(posted));
       });
 }
 

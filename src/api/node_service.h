@@ -3,20 +3,23 @@
 
 #include "api/service_parts.h"
 #include "berth/v1/scheduler.grpc.pb.h"
+#include "wire/data_source.h"
 
 namespace berth::api {
 
 template <typename Service>
 using RawNodeCalls = v1::NodeService::WithRawCallbackMethod_ListNodes<
     v1::NodeService::WithRawCallbackMethod_GetNode<v1::NodeService::WithRawCallbackMethod_SetCordon<
-        v1::NodeService::WithRawCallbackMethod_ListClusterResources<Service>>>>;
+        v1::NodeService::WithRawCallbackMethod_DiagnoseNode<
+            v1::NodeService::WithRawCallbackMethod_ListClusterResources<Service>>>>>;
 
 // Nodes are in no namespace: everybody who may call may see them, operators may cordon them.
 //
 // Threading: gRPC's.
 class NodeService final : public RawNodeCalls<v1::NodeService::Service> {
  public:
-  explicit NodeService(const ServiceParts& parts) : parts_(parts) {}
+  // `data` outlives it.
+  NodeService(const ServiceParts& parts, wire::DataSource& data) : parts_(parts), data_(data) {}
 
   grpc::ServerUnaryReactor* ListNodes(grpc::CallbackServerContext* context,
                                       const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
@@ -24,12 +27,16 @@ class NodeService final : public RawNodeCalls<v1::NodeService::Service> {
                                     const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* SetCordon(grpc::CallbackServerContext* context,
                                       const grpc::ByteBuffer* in, grpc::ByteBuffer* out) override;
+  grpc::ServerUnaryReactor* DiagnoseNode(grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer* in,
+                                         grpc::ByteBuffer* out) override;
   grpc::ServerUnaryReactor* ListClusterResources(grpc::CallbackServerContext* context,
                                                  const grpc::ByteBuffer* in,
                                                  grpc::ByteBuffer* out) override;
 
  private:
   const ServiceParts parts_;
+  wire::DataSource& data_;
 };
 
 }  // namespace berth::api

@@ -18,7 +18,8 @@
 #include "api/open_calls.h"
 #include "api/unix_listener.h"
 #include "base/work_thread.h"
-#include "state/output_source.h"
+#include "state/output_tails.h"
+#include "wire/data_source.h"
 
 namespace berth::api {
 
@@ -36,11 +37,12 @@ struct ServerOptions {
 struct ServerParts {
   LoopPort& loop;
   Authorizer& authorizer;
-  state::OutputSource& outputs;
+  wire::DataSource& data;
   BlobReader blobs;
   AdminParts admin;
   // Served beside the server's own: AgentService.
   std::vector<grpc::Service*> services;
+  state::OutputTails* tails = nullptr;  // null: none are kept
 };
 
 // Serves jobs, nodes and administration with health and reflection on a Unix socket, a loopback

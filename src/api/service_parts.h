@@ -9,6 +9,7 @@
 #include "api/open_calls.h"
 #include "api/pending_call.h"
 #include "base/work_thread.h"
+#include "state/output_tails.h"
 
 namespace berth::api {
 
@@ -19,6 +20,7 @@ struct ServiceParts {
   // Does what is too long for the releasing thread: long answers, watches.
   base::WorkThread& answers;
   OpenCalls& open_calls;
+  state::OutputTails* tails = nullptr;  // null: none are kept
 };
 
 // As Ask, but the answer is made on the answering thread: for lists, and what reads the store.

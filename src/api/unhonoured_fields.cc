@@ -29,7 +29,6 @@ constexpr Unhonoured<v1::JobSpec> kOfJob[] = {
 
 constexpr Unhonoured<v1::TaskGroup> kOfGroup[] = {
     {"gang", [](const v1::TaskGroup& m) { return m.has_gang(); }},
-    {"service", [](const v1::TaskGroup& m) { return m.service(); }},
 };
 
 constexpr Unhonoured<v1::ArraySpec> kOfArray[] = {
@@ -46,9 +45,7 @@ constexpr Unhonoured<v1::DeviceRequest> kOfDevice[] = {
 };
 
 constexpr Unhonoured<v1::Payload> kOfPayload[] = {
-    {"image", [](const v1::Payload& m) { return !m.image().empty(); }},
     {"output_directory", [](const v1::Payload& m) { return !m.output_directory().empty(); }},
-    {"stdin_data", [](const v1::Payload& m) { return !m.stdin_data().empty(); }},
 };
 
 template <typename Message, size_t kSize>

@@ -40,6 +40,7 @@ enum class PlantedFault {
   kSkipSettling,            // after a restore, what waits is placed before nodes have been heard
   kPlaceBesideStray,        // a task is placed while an attempt of it is in quarantine
   kHearOvertaken,           // what an agent said on a connection that it has given up counts
+  kForgetGrowth,            // a recovery forgets the memory that a task grew to
 };
 
 // Which one is planted. Set before anything runs.
@@ -74,6 +75,7 @@ inline constexpr const char* kPlantedFaultNames[] = {
     "skip-settling",
     "place-beside-stray",
     "hear-overtaken",
+    "forget-growth",
 };
 inline constexpr int kPlantedFaults = static_cast<int>(std::size(kPlantedFaultNames));
 

@@ -2,17 +2,37 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <string>
 
+#include "base/quantities.h"
 #include "base/strings.h"
 #include "base/unique_fd.h"
 
 namespace berth::base {
+
+bool HasServiceManager() {
+  const char* const path = std::getenv("NOTIFY_SOCKET");
+  return path != nullptr && path[0] != '\0';
+}
+
+std::optional<int64_t> WatchdogMs() {
+  const char* const text = std::getenv("WATCHDOG_USEC");
+  if (text == nullptr || !HasServiceManager()) return std::nullopt;
+  // Inherited from a parent, it is not this process's.
+  const char* const pid = std::getenv("WATCHDOG_PID");
+  if (pid != nullptr && std::string(pid) != std::to_string(getpid())) return std::nullopt;
+  const auto microseconds = ParseCount(text, 1, std::numeric_limits<int64_t>::max());
+  if (!microseconds.ok()) return std::nullopt;
+  return std::max<int64_t>(1, *microseconds / 1000);
+}
 
 absl::Status NotifyServiceManager(std::string_view state) {
   const char* const path = std::getenv("NOTIFY_SOCKET");

@@ -37,17 +37,22 @@ struct Verb {
   bool takes_command;
 };
 
-constexpr std::array<Verb, 13> kVerbs = {{
+constexpr std::array<Verb, 18> kVerbs = {{
     {"run", "Run a command on the cluster, follow it, and end as it ends", AddRun, true},
     {"submit", "Submit a job file or a command, and return", AddSubmit, true},
     {"get", "List jobs, tasks or nodes", AddGet, false},
     {"describe", "Show all there is to know about a job, a task or a node", AddDescribe, false},
     {"explain", "Say why a task is where it is, or is nowhere", AddExplain, false},
     {"logs", "Print what tasks wrote", AddLogs, false},
+    {"exec", "Run a command beside a running task", AddExec, true},
+    {"attach", "Type into a running task, and see what it writes", AddAttach, false},
+    {"cp", "Copy files to or from a task", AddCp, false},
+    {"port-forward", "Reach a port of a running task from here", AddPortForward, false},
     {"wait", "Wait until jobs or tasks have ended", AddWait, false},
     {"cancel", "Ask that jobs or tasks end", AddCancel, false},
     {"cordon", "Give a node no new tasks", AddCordon, false},
     {"uncordon", "Give a node new tasks again", AddUncordon, false},
+    {"node", "Say what is wrong with a node", AddNode, false},
     {"admin", "Save, inspect or restore the state of the cluster", AddAdmin, false},
     {"version", "Print the versions of this program and of berthd", AddVersion, false},
     {"completion", "Print a completion script for bash", AddCompletion, false},
@@ -209,6 +214,16 @@ absl::Status CheckValues(const CLI::App& app) {
   return absl::OkStatus();
 }
 
+// "node" is a verb, and what `get` and `describe` are asked about.
+bool IsOperand(const Verb& verb, const std::vector<std::string>& arguments) {
+  if (verb.name != "node") return false;
+  const auto node = std::find(arguments.begin(), arguments.end(), verb.name);
+  return std::any_of(arguments.begin(), node, [](const std::string& argument) {
+    return std::any_of(kVerbs.begin(), kVerbs.end(),
+                       [&](const Verb& each) { return each.name == argument; });
+  });
+}
+
 // The program's parser, with the verbs that are named in the arguments filled in. Filling in all of
 // them would cost more than the rest of the start.
 struct Parser {
@@ -221,6 +236,7 @@ struct Parser {
       const Verb& verb = kVerbs[i];
       subs[i] = app.add_subcommand(std::string(verb.name), verb.summary);
       subs[i]->allow_extras();
+      if (IsOperand(verb, arguments)) subs[i]->disabled();
       if (std::find(arguments.begin(), arguments.end(), verb.name) != arguments.end()) {
         actions[i] = verb.add(*subs[i]);
       }

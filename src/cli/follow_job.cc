@@ -1,29 +1,26 @@
 #include "cli/follow_job.h"
 
-#include <grpcpp/alarm.h>
 #include <grpcpp/support/async_unary_call.h>
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
 #include <deque>
 #include <list>
 #include <map>
 #include <memory>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "base/check.h"
+#include "base/quantities.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "cli/event_stream.h"
+#include "cli/interrupt_dialogue.h"
 #include "cli/names.h"
 #include "cli/patience.h"
+#include "cli/person_relay.h"
+#include "cli/raw_terminal.h"
 #include "cli/rpc_status.h"
 
 namespace berth::cli {
@@ -38,55 +35,6 @@ constexpr int64_t kFirstRetryMs = 50;
 constexpr int64_t kLongestRetryMs = 2'000;
 // Log streams at once; tasks beyond wait, their output stays on its node.
 constexpr std::size_t kMostLogStreams = 32;
-
-// Waits for a descriptor beside the completion queue, and puts an event on the queue for each of
-// the first two times that it becomes readable.
-class InterruptRelay final : public Event {
- public:
-  InterruptRelay(int fd, grpc::CompletionQueue* queue, std::function<void()> on_interrupt)
-      : fd_(fd), queue_(queue), on_interrupt_(std::move(on_interrupt)) {
-    if (fd_ < 0) return;
-    stop_ = base::UniqueFd(eventfd(0, EFD_CLOEXEC));
-    BERTH_CHECK(stop_.valid()) << "eventfd: errno " << errno;
-    thread_ = std::thread([this] { Wait(); });
-  }
-  ~InterruptRelay() override { Stop(); }
-
-  // After it no new event is put on the queue.
-  void Stop() {
-    if (!thread_.joinable()) return;
-    const uint64_t one = 1;
-    BERTH_CHECK(write(stop_.get(), &one, sizeof(one)) == sizeof(one));
-    thread_.join();
-  }
-
-  // An alarm that is cancelled by the end of the program is not an interrupt.
-  void Proceed(bool ok) override {
-    if (ok) on_interrupt_();
-  }
-
- private:
-  void Wait() {
-    for (grpc::Alarm& alarm : alarms_) {
-      std::array<pollfd, 2> waiting = {{{.fd = fd_, .events = POLLIN, .revents = 0},
-                                        {.fd = stop_.get(), .events = POLLIN, .revents = 0}}};
-      while (poll(waiting.data(), waiting.size(), -1) < 0 && errno == EINTR) {
-      }
-      if (waiting[1].revents != 0) return;
-      // A signalfd gives one record a read, a pipe what there is.
-      std::array<char, 128> record = {};
-      if (read(fd_, record.data(), record.size()) <= 0) return;
-      alarm.Set(queue_, gpr_now(GPR_CLOCK_MONOTONIC), static_cast<Event*>(this));
-    }
-  }
-
-  const int fd_;
-  grpc::CompletionQueue* const queue_;
-  const std::function<void()> on_interrupt_;
-  base::UniqueFd stop_;
-  std::array<grpc::Alarm, 2> alarms_;
-  std::thread thread_;
-};
 
 // The request to cancel, once.
 class CancelCall final : public Event {
@@ -135,6 +83,8 @@ struct AttemptOutput {
   std::unique_ptr<EventStream<v1::LogsResponse>> stream;
   // Next byte wanted of standard output and of standard error.
   std::array<int64_t, 2> next = {0, 0};
+  // Of this leg: what berthd had kept. It is shown when the node will not give more.
+  std::vector<v1::LogsResponse> kept;
   Backoff backoff;
   std::optional<int64_t> dial_at_ms;
   bool done = false;
@@ -149,7 +99,15 @@ class Follower {
         options_(options),
         listener_(listener),
         epoch_(options.epoch),
-        relay_(options.interrupt_fd, &queue_, [this] { OnInterrupt(); }) {}
+        dialogue_(options.key_fd >= 0),
+        relay_(options.interrupt_fd, options.key_fd, &queue_,
+               [this](const PersonRelay::Said& said) {
+                 if (said.termination) {
+                   Do(dialogue_.OnTermination());
+                 } else {
+                   Do(said.interrupt ? dialogue_.OnInterrupt() : dialogue_.OnKey(said.key));
+                 }
+               }) {}
 
   absl::StatusOr<FollowResult> Run() {
     DialWatch();
@@ -158,13 +116,14 @@ class Follower {
       if (listener_.output_closed() && !cancel_) RequestCancel();
     }
     Close();
+    result_.epoch = epoch_;
     if (!error_.ok()) return error_;
     return std::move(result_);
   }
 
  private:
   bool IsOver() const {
-    if (!error_.ok() || result_.left) return true;
+    if (!error_.ok() || result_.left || result_.running_attempt != 0) return true;
     // What the watch has said so far covers the end, and every byte of output is here.
     return ended_epoch_ && epoch_ >= *ended_epoch_ && outputs_.empty() && waiting_.empty();
   }
@@ -335,8 +294,14 @@ class Follower {
     const bool started = attempt.started_unix_ms() > 0 || task.state() == v1::TASK_STATE_RUNNING;
     const std::size_t hash = attempt.id().rfind('#');
     if (!started || hash == std::string::npos) return;
+    if (options_.console_after && attempt.number() > *options_.console_after &&
+        task.state() == v1::TASK_STATE_RUNNING) {
+      result_.running_attempt = attempt.number();
+    }
     // Attempts that came and went between two messages have output, too.
-    int32_t& known = attempts_known_[task.id()];
+    int32_t& known =
+        attempts_known_.try_emplace(task.id(), options_.attached_through).first->second;
+    if (result_.running_attempt != 0) return;
     // Numbers leap at a restore: no more of them than there were attempts.
     const int32_t first = std::max(known + 1, attempt.number() - std::max(task.attempts(), 1) + 1);
     for (int32_t number = first; number <= attempt.number(); ++number) {
@@ -366,7 +331,15 @@ class Follower {
 
   void OnLogs(AttemptOutput& output, const v1::LogsResponse& response) {
     if (closing_) return;
+    if (response.kept()) {
+      output.kept.push_back(response);
+      return;
+    }
     output.backoff.Reset();
+    Tell(output, response);
+  }
+
+  void Tell(AttemptOutput& output, const v1::LogsResponse& response) {
     const bool is_stderr = response.stream() == v1::OUTPUT_STREAM_STDERR;
     int64_t& next = output.next[is_stderr ? 1 : 0];
     std::string_view bytes = response.data();
@@ -382,6 +355,21 @@ class Follower {
     if (closing_) return;
     const int64_t now_ms = clock_.MonotonicMs();
     const bool patient = !ended_at_ms_ || now_ms - *ended_at_ms_ < kOutputPatienceMs;
+    const std::vector<v1::LogsResponse> kept = std::exchange(output.kept, {});
+    if (status.ok() || !patient) {
+      for (const v1::LogsResponse& response : kept) {
+        const bool is_stderr = response.stream() == v1::OUTPUT_STREAM_STDERR;
+        const int64_t missing = response.offset() - output.next[is_stderr ? 1 : 0];
+        if (missing > 0) {
+          listener_.OnOutputLost(output.task,
+                                 base::FormatBytes(missing, base::Rounding::kDown) + " of " +
+                                     (is_stderr ? "standard error" : "standard output") +
+                                     " before its end are gone with the node, or "
+                                     "cannot be had from it now");
+        }
+        Tell(output, response);
+      }
+    }
     if (status.ok()) {
       output.done = true;
     } else if (patient) {
@@ -394,12 +382,28 @@ class Follower {
 
   // ---- interrupts ----
 
-  void OnInterrupt() {
-    if (cancel_) {
-      result_.left = true;
-      return;
+  void Do(InterruptDialogue::Step step) {
+    switch (step) {
+      case InterruptDialogue::Step::kNothing:
+        return;
+      case InterruptDialogue::Step::kAsk:
+        keys_.emplace(options_.key_fd, RawTerminal::Mode::kKeys);
+        relay_.Ask(true);
+        listener_.OnAsking();
+        return;
+      case InterruptDialogue::Step::kDetach:
+        result_.left = true;
+        result_.detached = true;
+        return;
+      case InterruptDialogue::Step::kCancel:
+        relay_.Ask(false);
+        keys_.reset();
+        if (!cancel_) RequestCancel();
+        return;
+      case InterruptDialogue::Step::kLeave:
+        result_.left = true;
+        return;
     }
-    RequestCancel();
   }
 
   void RequestCancel() {
@@ -480,8 +484,10 @@ class Follower {
   bool closing_ = false;
   FollowResult result_;
   absl::Status error_;
+  InterruptDialogue dialogue_;
+  std::optional<RawTerminal> keys_;  // while asking
   // Last: its thread uses the queue.
-  InterruptRelay relay_;
+  PersonRelay relay_;
 };
 
 }  // namespace

@@ -30,6 +30,8 @@ class JobListener {
   virtual void OnContactLost(const std::string& why) = 0;
   // The person, or the end of our own reader, asks to stop; the job is being cancelled.
   virtual void OnCancelling() = 0;
+  // The person is asked whether to detach or to cancel.
+  virtual void OnAsking() = 0;
   // berthd will not cancel it; the job is followed on.
   virtual void OnCancelRefused(const std::string& why) = 0;
 
@@ -44,8 +46,14 @@ struct FollowOptions {
   std::string job_id;
   // Everything after this epoch is news.
   uint64_t epoch = 0;
-  // Readable when somebody wants the job to stop; the second time, to be left alone. May be -1.
+  // Readable when somebody wants the job to stop. May be -1.
   int interrupt_fd = -1;
+  // The terminal of who may be asked then, see InterruptDialogue. -1: nobody is asked.
+  int key_fd = -1;
+  // Of a job of one task that has a console: return when an attempt after this one runs, to attach
+  // to it. The output of attempts up to attached_through is not followed. Absent: nobody attaches.
+  std::optional<int32_t> console_after;
+  int32_t attached_through = 0;
 };
 
 struct FollowResult {
@@ -53,15 +61,21 @@ struct FollowResult {
   v1::Job job;
   // It was asked to stop.
   bool cancelled_by_us = false;
-  // The person left without waiting for the end.
+  // The person left without waiting for the end: by detaching, or while it was being cancelled.
   bool left = false;
+  bool detached = false;
+  // What happened up to here was told.
+  uint64_t epoch = 0;
+  // The attempt that runs, for console_after; 0: it ended before.
+  int32_t running_attempt = 0;
 };
 
 // Follows a job to its end: its tasks' states by a watch, the output of each attempt by a log
 // stream, both dialled again where they broke off, so that nothing is missed and nothing is told
 // twice. A berthd that starts again is waited for, for a minute.
 //
-// The first interrupt cancels the job and waits for its end; the second leaves.
+// An interrupt asks, where somebody can be asked, or cancels the job and waits for its end; one
+// more leaves.
 //
 // Threading: blocks; calls `listener` on the caller's thread. Errors: berthd could not be reached
 // any more (the job goes on without us), or refused.

@@ -10,12 +10,6 @@ namespace {
 
 constexpr int kSignalBase = 128;
 
-int AttemptExitCode(const v1::Attempt& attempt) {
-  if (attempt.has_exit_code()) return attempt.exit_code();
-  if (attempt.has_signal()) return kSignalBase + attempt.signal();
-  return kExitBerthFailed;
-}
-
 // "0.1s, 9Mi peak"
 std::string SpentText(const v1::Attempt& attempt) {
   if (attempt.started_unix_ms() == 0 || attempt.ended_unix_ms() == 0) return "";
@@ -29,6 +23,12 @@ std::string SpentText(const v1::Attempt& attempt) {
 bool Ran(const v1::Task& task) { return task.attempt().started_unix_ms() > 0; }
 
 }  // namespace
+
+int AttemptExitCode(const v1::Attempt& attempt) {
+  if (attempt.has_exit_code()) return attempt.exit_code();
+  if (attempt.has_signal()) return kSignalBase + attempt.signal();
+  return kExitBerthFailed;
+}
 
 int ExitCodeOf(const v1::Job& job, const v1::Task* task) {
   if (job.state() == v1::JOB_STATE_SUCCEEDED) return 0;

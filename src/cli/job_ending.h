@@ -15,6 +15,9 @@ inline constexpr int kExitBerthFailed = 125;
 // tasks the highest. `task` is the only task of the job as last seen, or null.
 int ExitCodeOf(const v1::Job& job, const v1::Task* task);
 
+// The code of one attempt: its own, 128 + n for signal n, 125 when it has none.
+int AttemptExitCode(const v1::Attempt& attempt);
+
 // Why an attempt did not succeed: "exit 3", "killed by SIGKILL", "out of memory at its limit of
 // 1Gi". Never empty.
 std::string WhyItFailed(const v1::Task& task);

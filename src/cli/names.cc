@@ -16,9 +16,9 @@ constexpr std::array<std::string_view, 14> kTaskStates = {
 constexpr std::array<std::string_view, 6> kJobStates = {"unknown",   "queued", "running",
                                                         "succeeded", "failed", "cancelled"};
 constexpr std::array<std::string_view, 3> kNodeStates = {"unknown", "ready", "not-ready"};
-constexpr std::array<std::string_view, 9> kAttemptEnds = {
-    "",          "exited",  "cancelled",     "timed-out",      "lost",
-    "preempted", "drained", "out-of-memory", "could-not-start"};
+constexpr std::array<std::string_view, 11> kAttemptEnds = {
+    "",        "exited",        "cancelled",       "timed-out",      "lost",     "preempted",
+    "drained", "out-of-memory", "could-not-start", "out-of-storage", "unhealthy"};
 constexpr std::array<std::string_view, 6> kPlaceabilities = {"unknown",    "fits-now", "fits-later",
                                                              "never-fits", "placed",   "ended"};
 constexpr std::array<std::string_view, 4> kTaintEffects = {"", "NoSchedule", "PreferNoSchedule",

@@ -12,6 +12,15 @@
 
 namespace berth::cli {
 
+// A berth-files that works.
+struct FilesProcess {
+  base::UniqueFd input;   // what it reads
+  base::UniqueFd output;  // what it writes
+  base::UniqueFd error;   // why it could not
+  // Waits for its end; the exit code.
+  std::function<int()> wait;
+};
+
 // What a command sees of the process that it runs in. Passed in, so that tests can be the terminal,
 // the environment and the person at Ctrl-C.
 //
@@ -23,6 +32,8 @@ struct Process {
   bool on_terminal = false;
   // Standard output is a terminal.
   bool out_is_terminal = false;
+  // Standard input is a terminal.
+  bool in_is_terminal = false;
   // Width of the terminal; 0: not known.
   int columns = 0;
   const base::Clock* clock = nullptr;
@@ -40,6 +51,18 @@ struct Process {
   // From this call on SIGINT, SIGTERM and SIGHUP do not end the process: each makes the descriptor
   // readable. Call before the first thread is started. -1: interrupts are not seen.
   std::function<base::UniqueFd()> open_interrupts;
+
+  // ---- for what is typed into ----
+
+  // Standard input; -1: there is none. Nothing but what follows a task's console reads it there.
+  int stdin_fd = -1;
+  // From this call on the descriptor is readable when the terminal's size has changed. As
+  // open_interrupts. -1: changes are not seen.
+  std::function<base::UniqueFd()> open_window_changes;
+  // Starts berth-files, the program that does the work on files, with these arguments and what it
+  // reads and writes at its other ends. NotFound: it is not installed.
+  std::function<absl::StatusOr<FilesProcess>(const std::vector<std::string>& arguments)>
+      start_files;
 };
 
 }  // namespace berth::cli

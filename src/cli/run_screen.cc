@@ -116,6 +116,12 @@ void RunScreen::Notice(const std::string& text) {
   err_->Write(TerminalText(text) + "\n");
 }
 
+void RunScreen::Ask(const std::string& text) {
+  BreakLine();
+  err_->Write("berth: " + text);
+  within_line_ = true;
+}
+
 void RunScreen::Ended(const Ending& ending) {
   const std::string next = ending.next_step.empty() ? "" : "; " + ending.next_step;
   const std::string detail = TerminalText(ending.detail);

@@ -69,6 +69,11 @@ class RunScreen {
   // A line of its own about something else ("cancelling ...").
   void Notice(const std::string& text);
 
+  // A question whose answer is typed behind it.
+  void Ask(const std::string& text);
+  // Somebody else writes from now on, beginning on a line of their own.
+  void Yield() { BreakLine(); }
+
   // The end. Nothing is called after it.
   void Ended(const Ending& ending);
 

@@ -101,6 +101,8 @@ void ScreenView::OnCancelling() {
   screen_.Notice("cancelling job " + job_id_ + "; Ctrl-C again leaves it to itself");
 }
 
+void ScreenView::OnAsking() { screen_.Ask("detach (d) or cancel (c)? Ctrl-C again cancels: "); }
+
 void ScreenView::OnCancelRefused(const std::string& why) {
   screen_.Notice("job " + job_id_ + " is not cancelled: " + why);
 }

@@ -19,6 +19,8 @@ class RunView : public JobListener {
  public:
   // The job has been admitted.
   virtual void Submitted(const std::string& job_id) = 0;
+  // The task's console writes on the same terminal from now on.
+  virtual void ConsoleFollows() = 0;
   // Once, last.
   virtual void Ended(const v1::Job& job) = 0;
   // The job's only task as last seen; null when the job has several, or none was seen.
@@ -32,6 +34,7 @@ class ScreenView final : public RunView {
   ScreenView(const RunScreen::Options& options, const Process& process, int64_t tasks);
 
   void Submitted(const std::string& job_id) override;
+  void ConsoleFollows() override { screen_.Yield(); }
   void Ended(const v1::Job& job) override;
   const v1::Task* only_task() const override;
 
@@ -41,6 +44,7 @@ class ScreenView final : public RunView {
   void OnOutputLost(const v1::Task& task, const std::string& why) override;
   void OnContactLost(const std::string& why) override;
   void OnCancelling() override;
+  void OnAsking() override;
   void OnCancelRefused(const std::string& why) override;
   std::optional<int64_t> tick_at_ms() const override { return screen_.tick_at_ms(); }
   void Tick(int64_t now_ms) override { screen_.Tick(now_ms); }
@@ -73,6 +77,7 @@ class RecordView final : public RunView {
   yaml::Value Document(const v1::Job& job, int exit_code) const;
 
   void Submitted(const std::string&) override {}
+  void ConsoleFollows() override {}
   void Ended(const v1::Job&) override {}
   const v1::Task* only_task() const override;
 
@@ -82,6 +87,7 @@ class RecordView final : public RunView {
   void OnOutputLost(const v1::Task& task, const std::string& why) override;
   void OnContactLost(const std::string& why) override;
   void OnCancelling() override {}
+  void OnAsking() override {}
   void OnCancelRefused(const std::string& why) override;
   std::optional<int64_t> tick_at_ms() const override { return std::nullopt; }
   void Tick(int64_t) override {}

@@ -1,11 +1,16 @@
 #include "cli/task_flags.h"
 
+#include <unistd.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -16,11 +21,18 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "cli/names.h"
+#include "cli/raw_terminal.h"
 #include "jobfile/array_spec.h"
 #include "jobfile/job_yaml.h"
 
 namespace berth::cli {
 namespace {
+
+// Position + 1 = number on the wire.
+constexpr std::array<std::string_view, 2> kOnPartition = {"keep", "kill"};
+constexpr std::array<std::string_view, 2> kRestart = {"always", "onFailure"};
+constexpr std::array<std::string_view, 3> kCpuPlacements = {"shared", "dedicated", "numa"};
+constexpr std::array<std::string_view, 2> kNetworks = {"host", "isolated"};
 
 absl::Status OfFlag(const char* flag, const absl::Status& status) {
   return absl::InvalidArgumentError(std::string(flag) + ": " + base::S(status.message()));
@@ -109,6 +121,111 @@ absl::StatusOr<v1::Toleration> ParseToleration(const std::string& text) {
   return toleration;
 }
 
+// The number on the wire of one of `names`, whose first is 1.
+template <std::size_t N>
+auto OneOf(const std::array<std::string_view, N>& names) {
+  return [&names](const std::string& text) -> absl::StatusOr<int> {
+    std::string all;
+    for (std::size_t i = 0; i < N; ++i) {
+      if (names[i] == text) return static_cast<int>(i) + 1;
+      all += (i == 0 ? "" : i + 1 < N ? ", " : " or ") + std::string(names[i]);
+    }
+    return absl::InvalidArgumentError("\"" + text + "\" is none of them: write " + all +
+                                      base::DidYouMean(text, names));
+  };
+}
+
+// [factor:]limit
+absl::StatusOr<v1::MemoryRetry> ParseMemoryRetry(const std::string& text) {
+  v1::MemoryRetry retry;
+  std::string limit = text;
+  if (const std::size_t colon = limit.find(':'); colon != std::string::npos) {
+    // A factor is written as amounts of CPU are: 1.5.
+    const auto milli = base::ParseCpuMilli(limit.substr(0, colon));
+    if (!milli.ok() || *milli < 1010 || *milli > 10'000) {
+      return absl::InvalidArgumentError("\"" + limit.substr(0, colon) +
+                                        "\" is no factor between 1.01 and 10: write "
+                                        "[FACTOR:]LIMIT, as 64Gi or 2:64Gi");
+    }
+    retry.set_factor_percent(static_cast<int32_t>(*milli / 10));
+    limit.erase(0, colon + 1);
+  }
+  BERTH_ASSIGN_OR_RETURN(const int64_t bytes, base::ParseBytes(limit));
+  retry.set_limit_bytes(bytes);
+  return retry;
+}
+
+// A whole payload may have 1 MiB; what leaves room for the rest of it.
+constexpr std::size_t kMostPayloadBytes = std::size_t{1} << 20;
+
+absl::Status TooLarge(const char* flag, const std::string& file, std::size_t bytes) {
+  return Refuse(flag,
+                file + " has " + (bytes > kMostPayloadBytes ? "more than " : "") +
+                    base::FormatBytes(static_cast<int64_t>(std::min(bytes, kMostPayloadBytes))) +
+                    ", and a submission carries 1Mi with all that belongs to it: put it where "
+                    "the node finds it, or send it when the task runs, with 'berth cp'");
+}
+
+absl::StatusOr<std::string> ReadPart(const char* flag, const std::string& file) {
+  auto text = base::ReadSmallFile(file, kMostPayloadBytes + 1);
+  if (absl::IsOutOfRange(text.status())) return TooLarge(flag, file, kMostPayloadBytes + 1);
+  // A file is a part of the command line here: not found is a wrong argument, not a wrong answer.
+  if (!text.ok()) return Refuse(flag, base::S(text.status().message()));
+  if (text->size() > kMostPayloadBytes) return TooLarge(flag, file, text->size());
+  return text;
+}
+
+// What the tasks read: a terminal, what is typed, or a file.
+absl::Status AddInput(const TaskFlags& flags, const Process& process, v1::Payload& payload) {
+  if (int{flags.pty} + int{flags.interactive} + int{!flags.stdin_file.empty()} > 1) {
+    return absl::InvalidArgumentError(
+        "--pty, --interactive and --stdin: give one of them; a task has one standard input");
+  }
+  if (flags.interactive) payload.set_console(v1::CONSOLE_PIPE);
+  if (flags.pty) {
+    payload.set_console(v1::CONSOLE_TERMINAL);
+    if (const auto size = SizeOfTerminal(process.stdin_fd)) {
+      payload.set_console_rows(size->rows);
+      payload.set_console_columns(size->columns);
+    }
+    const std::optional<std::string> term = process.environment("TERM");
+    if (term && !term->empty() && !payload.environment().contains("TERM")) {
+      (*payload.mutable_environment())["TERM"] = *term;
+    }
+  }
+  if (flags.stdin_file.empty()) return absl::OkStatus();
+  if (flags.stdin_file != "-") {
+    BERTH_ASSIGN_OR_RETURN(std::string bytes, ReadPart("--stdin", flags.stdin_file));
+    payload.set_stdin_data(std::move(bytes));
+    return absl::OkStatus();
+  }
+  BERTH_ASSIGN_OR_RETURN(std::string bytes, process.read_stdin(kMostPayloadBytes + 1));
+  if (bytes.size() > kMostPayloadBytes) return TooLarge("--stdin", "standard input", bytes.size());
+  payload.set_stdin_data(std::move(bytes));
+  return absl::OkStatus();
+}
+
+absl::Status AddUploads(const TaskFlags& flags, v1::Payload& payload) {
+  std::size_t total = payload.stdin_data().size();
+  for (const std::string& path : flags.uploads) {
+    v1::PayloadFile& file = *payload.add_files();
+    BERTH_ASSIGN_OR_RETURN(std::string bytes, ReadPart("--upload", path));
+    total += bytes.size();
+    if (total > kMostPayloadBytes)
+      return TooLarge("--upload", path + ", with what is before it,", total);
+    file.set_name(path.substr(path.rfind('/') + 1));
+    for (int i = 0; i + 1 < payload.files_size(); ++i) {
+      if (payload.files(i).name() == file.name()) {
+        return Refuse("--upload",
+                      "two files are called " + file.name() + ": they would be one there");
+      }
+    }
+    file.set_executable(access(path.c_str(), X_OK) == 0);
+    file.set_data(std::move(bytes));
+  }
+  return absl::OkStatus();
+}
+
 // [model:]count
 absl::Status AddGpus(const TaskFlags& flags, v1::TaskTemplate& task) {
   if (flags.gpus.empty() && flags.gpu_share.empty() && flags.gpu_memory.empty()) {
@@ -168,7 +285,20 @@ absl::Status ApplyTaskFlags(const TaskFlags& flags, v1::TaskTemplate& task) {
   }
   BERTH_RETURN_IF_ERROR(Apply("--storage", flags.storage, base::ParseBytes,
                               [&](int64_t bytes) { resources.set_storage_bytes(bytes); }));
+  BERTH_RETURN_IF_ERROR(Apply("--bandwidth", flags.bandwidth, base::ParseBitsPerSecond,
+                              [&](int64_t bits) { resources.set_bandwidth_bits_per_s(bits); }));
   BERTH_RETURN_IF_ERROR(AddGpus(flags, task));
+  BERTH_RETURN_IF_ERROR(Apply("--cpu-limit", flags.cpu_limit, base::ParseCpuMilli,
+                              [&](int64_t milli) { task.set_cpu_limit_milli(milli); }));
+  BERTH_RETURN_IF_ERROR(
+      Apply("--cpu-placement", flags.cpu_placement, OneOf(kCpuPlacements),
+            [&](int which) { task.set_cpu_placement(static_cast<v1::CpuPlacement>(which)); }));
+  BERTH_RETURN_IF_ERROR(Apply("--io-weight", flags.io_weight, Count(1, 1000), [&](int64_t weight) {
+    task.set_io_weight(static_cast<int32_t>(weight));
+  }));
+  BERTH_RETURN_IF_ERROR(Apply("--network", flags.network, OneOf(kNetworks), [&](int mode) {
+    task.set_network(static_cast<v1::NetworkMode>(mode));
+  }));
   BERTH_RETURN_IF_ERROR(Apply(
       "--time-limit", flags.time_limit, base::ParseDuration,
       [&](absl::Duration limit) { task.set_time_limit_ms(absl::ToInt64Milliseconds(limit)); }));
@@ -192,9 +322,38 @@ absl::Status ApplyTaskFlags(const TaskFlags& flags, v1::TaskTemplate& task) {
   return absl::OkStatus();
 }
 
+// SRC[:DST][:ro]
+absl::Status AddMount(const std::string& text, v1::Payload& payload) {
+  v1::Mount& mount = *payload.add_mounts();
+  std::string rest = text;
+  const auto ends_with = [&](std::string_view end) {
+    if (!rest.ends_with(end)) return false;
+    rest.resize(rest.size() - end.size());
+    return true;
+  };
+  if (ends_with(":ro")) {
+    mount.set_read_only(true);
+  } else {
+    ends_with(":rw");
+  }
+  const std::size_t colon = rest.find(':');
+  mount.set_source(rest.substr(0, colon));
+  if (colon != std::string::npos) mount.set_target(rest.substr(colon + 1));
+  const bool absolute = mount.source().starts_with('/') &&
+                        (colon == std::string::npos || mount.target().starts_with('/'));
+  if (absolute && mount.target().find(':') == std::string::npos) return absl::OkStatus();
+  return Refuse("--mount", "\"" + text +
+                               "\" is not SOURCE[:TARGET][:ro] with absolute paths, as"
+                               " /data/sets:/data:ro");
+}
+
 absl::StatusOr<v1::JobSpec> JobFromCommand(const TaskFlags& flags, Invocation& invocation) {
-  const std::vector<std::string>& command = *invocation.command();
-  if (command.empty() || command[0].empty()) {
+  // An image may say itself what to run.
+  static const std::vector<std::string> kNoCommand;
+  const std::vector<std::string>& command =
+      invocation.command() ? *invocation.command() : kNoCommand;
+  const bool given = invocation.command() || flags.image.empty();
+  if (given && (command.empty() || command[0].empty())) {
     return absl::InvalidArgumentError(
         "no command after \"--\": write the program to run there, as "
         "in: berth run -- python3 train.py");
@@ -206,7 +365,22 @@ absl::StatusOr<v1::JobSpec> JobFromCommand(const TaskFlags& flags, Invocation& i
   BERTH_RETURN_IF_ERROR(ApplyTaskFlags(flags, task));
   BERTH_RETURN_IF_ERROR(
       AddEnvironment(flags.environment, invocation.process(), *task.mutable_payload()));
-  if (flags.workdir.empty()) {
+  BERTH_RETURN_IF_ERROR(AddInput(flags, invocation.process(), *task.mutable_payload()));
+  BERTH_RETURN_IF_ERROR(AddUploads(flags, *task.mutable_payload()));
+  if (!flags.uploads.empty()) {
+    if (!flags.workdir.empty()) {
+      return Refuse("--upload",
+                    "does not go with --workdir: files are written into the task's own scratch "
+                    "directory, in which it then works");
+    }
+  }
+  task.mutable_payload()->set_image(flags.image);
+  for (const std::string& mount : flags.mounts) {
+    BERTH_RETURN_IF_ERROR(AddMount(mount, *task.mutable_payload()));
+  }
+  if (!flags.uploads.empty() || (flags.workdir.empty() && !flags.image.empty())) {
+    // The task's scratch directory, or the image's: this one is not in the image.
+  } else if (flags.workdir.empty()) {
     BERTH_ASSIGN_OR_RETURN(const std::string here, invocation.process().working_directory());
     task.mutable_payload()->set_working_directory(here);
   } else if (flags.workdir[0] != '/') {
@@ -222,14 +396,18 @@ absl::StatusOr<v1::JobSpec> JobFromCommand(const TaskFlags& flags, Invocation& i
   BERTH_RETURN_IF_ERROR(Apply("--retries", flags.retries, Count(0, 100), [&](int64_t retries) {
     group.set_retries(static_cast<int32_t>(retries));
   }));
-  if (flags.on_partition == "keep") {
-    group.set_on_partition(v1::ON_PARTITION_KEEP);
-  } else if (flags.on_partition == "kill") {
-    group.set_on_partition(v1::ON_PARTITION_KILL);
-  } else if (!flags.on_partition.empty()) {
-    return Refuse("--on-partition",
-                  "\"" + flags.on_partition + "\" is neither \"keep\" nor \"kill\"");
+  BERTH_RETURN_IF_ERROR(
+      Apply("--on-partition", flags.on_partition, OneOf(kOnPartition),
+            [&](int what) { group.set_on_partition(static_cast<v1::OnPartition>(what)); }));
+  group.set_service(flags.service);
+  BERTH_RETURN_IF_ERROR(Apply("--restart", flags.restart, OneOf(kRestart), [&](int policy) {
+    group.set_restart(static_cast<v1::RestartPolicy>(policy));
+  }));
+  if (group.restart() != v1::RESTART_POLICY_UNSPECIFIED && !flags.service) {
+    return Refuse("--restart", "goes with --service; without it there is --retries");
   }
+  BERTH_RETURN_IF_ERROR(Apply("--on-oom", flags.on_oom, ParseMemoryRetry,
+                              [&](v1::MemoryRetry retry) { *group.mutable_on_oom() = retry; }));
   return job;
 }
 
@@ -238,6 +416,14 @@ std::string TaskFlagGiven(const TaskFlags& flags) {
   const std::pair<const char*, bool> given[] = {{"--cpu", !flags.cpu.empty()},
                                                 {"--memory", !flags.memory.empty()},
                                                 {"--storage", !flags.storage.empty()},
+                                                {"--bandwidth", !flags.bandwidth.empty()},
+                                                {"--cpu-limit", !flags.cpu_limit.empty()},
+                                                {"--cpu-placement", !flags.cpu_placement.empty()},
+                                                {"--io-weight", !flags.io_weight.empty()},
+                                                {"--network", !flags.network.empty()},
+                                                {"--service", flags.service},
+                                                {"--restart", !flags.restart.empty()},
+                                                {"--on-oom", !flags.on_oom.empty()},
                                                 {"--gpus", !flags.gpus.empty()},
                                                 {"--gpu-share", !flags.gpu_share.empty()},
                                                 {"--gpu-memory", !flags.gpu_memory.empty()},
@@ -248,6 +434,12 @@ std::string TaskFlagGiven(const TaskFlags& flags) {
                                                 {"--on-partition", !flags.on_partition.empty()},
                                                 {"--max-processes", !flags.max_processes.empty()},
                                                 {"--workdir", !flags.workdir.empty()},
+                                                {"--image", !flags.image.empty()},
+                                                {"--mount", !flags.mounts.empty()},
+                                                {"--pty", flags.pty},
+                                                {"--interactive", flags.interactive},
+                                                {"--stdin", !flags.stdin_file.empty()},
+                                                {"--upload", !flags.uploads.empty()},
                                                 {"--env", !flags.environment.empty()},
                                                 {"--node-selector", !flags.node_selector.empty()},
                                                 {"--tolerate", !flags.tolerations.empty()}};
@@ -299,6 +491,7 @@ void AddTaskFlags(CLI::App& app, TaskFlags& flags) {
   text("--cpu", flags.cpu, "Cores a task: 2, 0.5, 500m", "AMOUNT");
   text("--memory", flags.memory, "Memory a task, a hard limit: 512Mi, 2Gi", "AMOUNT");
   text("--storage", flags.storage, "Scratch storage a task: 10Gi", "AMOUNT");
+  text("--bandwidth", flags.bandwidth, "Network bandwidth a task: 1Gbit, 100Mbit", "AMOUNT");
   text("--gpus", flags.gpus, "GPUs a task, optionally of one model: 2, A100-SXM4-80GB:2",
        "[MODEL:]N");
   text("--gpu-share", flags.gpu_share, "Part of one GPU: 0.5", "SHARE");
@@ -311,8 +504,39 @@ void AddTaskFlags(CLI::App& app, TaskFlags& flags) {
   text("--retries", flags.retries, "Further attempts after a failure; 0 to 100", "N");
   text("--on-partition", flags.on_partition,
        "What a node that is cut off does with a task: keep (default) or kill", "WHAT");
+  app.add_flag("--service", flags.service,
+               "Runs until cancelled: started again after each end, with growing pauses");
+  text("--restart", flags.restart, "After which ends a service is: always (default) or onFailure",
+       "WHEN");
+  text(
+      "--on-oom", flags.on_oom,
+      "After an end at the memory limit, try again with 1.5 (or FACTOR) times as much, up to LIMIT",
+      "[FACTOR:]LIMIT");
+  text("--cpu-limit", flags.cpu_limit, "Most CPU at once; else what is idle is free for all",
+       "AMOUNT");
+  text("--cpu-placement", flags.cpu_placement,
+       "CPUs: shared (default), dedicated (whole, its own), numa (those, of one NUMA node)",
+       "WHICH");
+  text("--io-weight", flags.io_weight, "Share of busy disks; 1 to 1000, 100 by default", "N");
+  text("--network", flags.network,
+       "host (default), or isolated: its own, ending at the node, with --bandwidth enforced",
+       "MODE");
   text("--max-processes", flags.max_processes, "Most processes and threads of a task", "N");
-  text("--workdir", flags.workdir, "Directory on the node; the current one by default", "DIR");
+  text("--workdir", flags.workdir,
+       "Directory on the node; the current one by default, with --image the image's", "DIR");
+  text("--image", flags.image,
+       "Root file system: a directory on the node, an OCI layout there, or a registry's image",
+       "IMAGE");
+  list("--mount", flags.mounts,
+       "With --image: folder or file of the node that the task sees; may be repeated",
+       "SRC[:DST][:ro]");
+  app.add_flag("--pty", flags.pty, "With a terminal of the task's own; see 'berth attach'");
+  app.add_flag("-i,--interactive", flags.interactive,
+               "The task reads what is typed here, until its end");
+  text("--stdin", flags.stdin_file, "The task reads this file, at most 1Mi; - is standard input",
+       "FILE");
+  list("--upload", flags.uploads,
+       "Written into the task's scratch directory, in which it works; may be repeated", "FILE");
   list("--env", flags.environment, "Environment of the tasks; K alone takes it from here", "K[=V]");
   list("--node-selector", flags.node_selector, "Label that the node must have; may be repeated",
        "K=V");
@@ -322,7 +546,7 @@ void AddTaskFlags(CLI::App& app, TaskFlags& flags) {
 }
 
 absl::StatusOr<v1::JobSpec> BuildJob(const TaskFlags& flags, Invocation& invocation) {
-  if (flags.file.empty() && !invocation.command()) {
+  if (flags.file.empty() && !invocation.command() && flags.image.empty()) {
     return absl::InvalidArgumentError(
         "nothing to run: write a command after \"--\", as in: berth "
         "run -- python3 train.py, or name a job file with -f FILE");

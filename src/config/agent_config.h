@@ -97,6 +97,23 @@ struct ReserveConfig {
   friend bool operator==(const ReserveConfig&, const ReserveConfig&) = default;
 };
 
+// A command of the node's own. Empty: none.
+struct HookConfig {
+  std::vector<std::string> command;  // the program absolute
+  int64_t timeout_ms = 60'000;
+
+  friend bool operator==(const HookConfig&, const HookConfig&) = default;
+};
+
+// A command that says again and again whether the node is well: exit code 0.
+struct NodeCheckConfig {
+  std::vector<std::string> command;  // empty: none
+  int64_t period_ms = 60'000;
+  int64_t timeout_ms = 30'000;
+
+  friend bool operator==(const NodeCheckConfig&, const NodeCheckConfig&) = default;
+};
+
 struct AgentConfig {
   // "unix:/path" or "host:port".
   std::string server = "unix:/run/berth/berthd.sock";
@@ -111,6 +128,14 @@ struct AgentConfig {
   Isolation isolation = Isolation::kAuto;
   // True: tasks of uid 0 may run as root here.
   bool allow_root = false;
+  // The OCI runtime for tasks with an image, and what fetches images from a registry: paths, or
+  // looked up in PATH.
+  std::string oci_runtime = "crun";
+  std::string podman = "podman";
+  // Most that unpacked images take up; those not used for longest go first.
+  int64_t image_store_bytes = int64_t{50} << 30;
+  // Folders of CDI specifications. Absolute.
+  std::vector<std::string> cdi_spec_dirs = {"/etc/cdi", "/var/run/cdi"};
   // File that `inventory` was read from. Empty: from agent.yaml itself, or probed. Never both.
   std::string inventory_file;
   InventoryConfig inventory;
@@ -118,6 +143,12 @@ struct AgentConfig {
   std::vector<std::string> data_roots;
   std::vector<std::string> model_roots;
   ReserveConfig reserve;
+  // Before each attempt, and after it.
+  HookConfig prolog;
+  HookConfig epilog;
+  NodeCheckConfig health_check;
+  // IPv4 addresses for tasks with a network of their own: four for each.
+  std::string task_subnet = "100.64.0.0/16";
   LogConfig log;
 
   friend bool operator==(const AgentConfig&, const AgentConfig&) = default;

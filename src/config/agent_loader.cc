@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/host_port.h"
+#include "base/ipv4_subnet.h"
 #include "base/quantities.h"
 #include "base/small_file.h"
 #include "base/status_macros.h"
@@ -253,6 +254,49 @@ void ReadRoots(MapReader& map, const char* key, std::vector<std::string>* roots)
   }
 }
 
+void ReadCommand(MapReader& map, std::vector<std::string>* command) {
+  const auto node = map.Require("command");
+  if (!node) return;
+  *command = node->Strings();
+  if (command->empty() || !(*command)[0].starts_with('/')) {
+    map.Fail("command", "does not begin with the absolute path of a program");
+  }
+}
+
+void ReadMs(MapReader& map, const char* key, int64_t* ms) {
+  absl::Duration duration;
+  if (map.Duration(key, absl::Milliseconds(100), absl::Hours(24), &duration)) {
+    *ms = absl::ToInt64Milliseconds(duration);
+  }
+}
+
+void ReadHook(MapReader& map, const char* key, HookConfig* hook) {
+  const auto node = map.Get(key);
+  if (!node) return;
+  MapReader fields(*node);
+  ReadCommand(fields, &hook->command);
+  ReadMs(fields, "timeout", &hook->timeout_ms);
+  fields.Finish();
+}
+
+void ReadNodeCheck(MapReader& map, NodeCheckConfig* check) {
+  const auto node = map.Get("healthCheck");
+  if (!node) return;
+  MapReader fields(*node);
+  ReadCommand(fields, &check->command);
+  ReadMs(fields, "period", &check->period_ms);
+  ReadMs(fields, "timeout", &check->timeout_ms);
+  fields.Finish();
+}
+
+void ReadSubnet(MapReader& map, std::string* subnet) {
+  if (!map.String("taskSubnet", subnet)) return;
+  if (!base::ParseIpv4Subnet(*subnet)) {
+    map.Fail("taskSubnet",
+             "\"" + *subnet + "\" is no IPv4 network of 4 to 2^24 addresses, as 100.64.0.0/16");
+  }
+}
+
 void ReadAgent(const Node& root, const std::string& host_name, AgentConfig* config) {
   MapReader map(root);
   ReadServer(map, &config->server);
@@ -266,6 +310,11 @@ void ReadAgent(const Node& root, const std::string& host_name, AgentConfig* conf
     }
   }
   map.Bool("allowRoot", &config->allow_root);
+  map.String("ociRuntime", &config->oci_runtime);
+  map.String("podman", &config->podman);
+  map.Bytes("imageStore", &config->image_store_bytes);
+  if (map.Get("cdiSpecDirs")) config->cdi_spec_dirs.clear();
+  ReadRoots(map, "cdiSpecDirs", &config->cdi_spec_dirs);
   map.String("inventoryFile", &config->inventory_file);
   if (const auto inventory = map.Get("inventory")) {
     ReadInventory(*inventory, &config->inventory);
@@ -282,12 +331,13 @@ void ReadAgent(const Node& root, const std::string& host_name, AgentConfig* conf
     fields.Bytes("storage", &config->reserve.storage_bytes);
     fields.Finish();
   }
+  ReadHook(map, "prolog", &config->prolog);
+  ReadHook(map, "epilog", &config->epilog);
+  ReadNodeCheck(map, &config->health_check);
+  ReadSubnet(map, &config->task_subnet);
   ReadLog(map, &config->log);
   map.NotHonoured("tls", "agents dial a Unix socket or loopback so far");
   map.NotHonoured("metricsListen", "an agent's metrics travel over its stream");
-  map.NotHonoured("healthCheck", "nodes are judged by their stream so far");
-  map.NotHonoured("prolog", "nothing runs before a task so far");
-  map.NotHonoured("epilog", "nothing runs after a task so far");
   map.Finish();
 }
 
@@ -310,6 +360,18 @@ void SetBytes(Value& map, const char* key, int64_t bytes) {
 
 void SetCpu(Value& map, const char* key, int64_t milli) {
   map.Set(key, yaml::ResolvePlainScalar(base::FormatCpuMilli(milli)));
+}
+
+void SetMs(Value& map, const char* key, int64_t ms) {
+  SetText(map, key, base::FormatExactDuration(absl::Milliseconds(ms)));
+}
+
+void SetHook(Value& map, const char* key, const HookConfig& hook) {
+  if (hook.command.empty()) return;
+  Value value;
+  SetTexts(value, "command", hook.command);
+  SetMs(value, "timeout", hook.timeout_ms);
+  map.Set(key, std::move(value));
 }
 
 Value WriteDevice(const DeviceConfig& device) {
@@ -427,6 +489,10 @@ std::string FormatAgentConfig(const AgentConfig& config) {
   SetText(map, "cgroupRoot", config.cgroup_root);
   SetText(map, "isolation", std::string(kIsolations[static_cast<std::size_t>(config.isolation)]));
   map.Set("allowRoot", Value::Bool(config.allow_root));
+  SetText(map, "ociRuntime", config.oci_runtime);
+  SetText(map, "podman", config.podman);
+  SetBytes(map, "imageStore", config.image_store_bytes);
+  SetTexts(map, "cdiSpecDirs", config.cdi_spec_dirs);
   map.Set("inventory", WriteInventory(config.inventory));
   SetTexts(map, "dataRoots", config.data_roots);
   SetTexts(map, "modelRoots", config.model_roots);
@@ -435,6 +501,16 @@ std::string FormatAgentConfig(const AgentConfig& config) {
   SetBytes(reserve, "memory", config.reserve.memory_bytes);
   SetBytes(reserve, "storage", config.reserve.storage_bytes);
   map.Set("reserve", std::move(reserve));
+  SetHook(map, "prolog", config.prolog);
+  SetHook(map, "epilog", config.epilog);
+  if (!config.health_check.command.empty()) {
+    Value check;
+    SetTexts(check, "command", config.health_check.command);
+    SetMs(check, "period", config.health_check.period_ms);
+    SetMs(check, "timeout", config.health_check.timeout_ms);
+    map.Set("healthCheck", std::move(check));
+  }
+  SetText(map, "taskSubnet", config.task_subnet);
   map.Set("log", WriteLog(config.log));
   return yaml::WriteYaml(map);
 }

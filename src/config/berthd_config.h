@@ -50,6 +50,8 @@ struct Limits {
 struct Retention {
   absl::Duration finished_jobs_age = absl::Hours(7 * 24);
   int64_t finished_jobs_count = 1'000'000;
+  // Ends of tasks' output, altogether; the oldest jobs' go first. 0: none.
+  int64_t output_tails_bytes = int64_t{1} << 30;
 
   friend bool operator==(const Retention&, const Retention&) = default;
 };

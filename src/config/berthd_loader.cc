@@ -121,6 +121,7 @@ void ReadRetention(const Node& node, Retention* retention) {
   MapReader map(node);
   map.Duration("finishedJobsAge", absl::Seconds(1), kLongest, &retention->finished_jobs_age);
   map.Int("finishedJobsCount", 0, 100'000'000, &retention->finished_jobs_count);
+  ReadBytesAtLeast(map, "outputTails", 0, int64_t{1} << 50, &retention->output_tails_bytes);
   map.Finish();
 }
 
@@ -418,6 +419,7 @@ std::string FormatBerthdConfig(const BerthdConfig& config) {
   Value retention;
   SetDuration(retention, "finishedJobsAge", config.retention.finished_jobs_age);
   retention.Set("finishedJobsCount", Value::Int(config.retention.finished_jobs_count));
+  SetBytes(retention, "outputTails", config.retention.output_tails_bytes);
   map.Set("retention", std::move(retention));
   Value snapshots;
   SetText(snapshots, "directory", config.snapshots.directory);

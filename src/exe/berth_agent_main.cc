@@ -3,10 +3,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -88,13 +91,18 @@ absl::Status StartLogging(const berth::config::LogConfig& config) {
   return absl::OkStatus();
 }
 
-// `berth-shim` beside this program, unless the configuration names another.
+// `berth-shim` beside this program, or where an installation has it, unless the configuration names
+// another.
 std::string ShimProgram(const berth::config::AgentConfig& config) {
   if (!config.shim.empty()) return config.shim;
   std::array<char, 4096> path = {};
   const ssize_t length = readlink("/proc/self/exe", path.data(), path.size() - 1);
   const std::string self(path.data(), length > 0 ? static_cast<size_t>(length) : 0);
-  return self.substr(0, self.rfind('/') + 1) + "berth-shim";
+  const std::string folder = self.substr(0, self.rfind('/') + 1);
+  const std::string installed = folder + "../libexec/berth/berth-shim";
+  const std::string beside = folder + "berth-shim";
+  return access(beside.c_str(), F_OK) != 0 && access(installed.c_str(), F_OK) == 0 ? installed
+                                                                                   : beside;
 }
 
 // A descriptor or two for each task: as many as the machine allows. What tasks get stays as it was.
@@ -119,6 +127,43 @@ std::string HostName() {
   std::array<char, 256> name = {};
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
+
+void NotifyOrWarn(const std::string& state) {
+  if (const absl::Status told = berth::base::NotifyServiceManager(state); !told.ok()) {
+    BERTH_LOG_WARN("{}", told.message());
+  }
+}
+
+// Tells the service manager that the loop turns, and what it does.
+class ServiceReport {
+ public:
+  ServiceReport(berth::agentd::Agent& agent, const berth::base::Clock& clock)
+      : agent_(agent), clock_(clock) {}
+
+  void Begin() {
+    if (!berth::base::HasServiceManager()) return;
+    if (const auto watchdog = berth::base::WatchdogMs())
+      every_ms_ = std::min(every_ms_, *watchdog / 2);
+    agent_.loop().Post([this] { Tell(); });
+  }
+
+ private:
+  void Tell() {
+    std::string status =
+        "STATUS=" + std::to_string(agent_.live_attempts()) + " tasks; " +
+        (agent_.in_session() ? "in session with berthd" : "no session with berthd");
+    std::string told = berth::base::WatchdogMs() ? "WATCHDOG=1" : "";
+    if (status != status_) told += (told.empty() ? "" : "\n") + status;
+    status_ = std::move(status);
+    if (!told.empty()) NotifyOrWarn(told);
+    agent_.loop().At(clock_.MonotonicMs() + every_ms_, [this] { Tell(); });
+  }
+
+  berth::agentd::Agent& agent_;
+  const berth::base::Clock& clock_;
+  int64_t every_ms_ = 5000;
+  std::string status_;
+};
 
 // What SIGHUP changes; everything else takes a restart, and is said to.
 void Reload(const std::string& path, berth::config::AgentConfig& current,
@@ -165,6 +210,8 @@ int Run(const std::string& config_path, berth::config::AgentConfig config) {
   options.config = config;
   options.version = std::string(berth::base::Version());
   options.shim_program = ShimProgram(config);
+  options.files_program =
+      options.shim_program.substr(0, options.shim_program.rfind('/') + 1) + "berth-files";
   options.open_files_soft = RaiseOpenFiles();
   absl::StatusOr<std::unique_ptr<berth::agentd::Agent>> agent =
       berth::agentd::Agent::Create(std::move(options), clock);
@@ -174,13 +221,13 @@ int Run(const std::string& config_path, berth::config::AgentConfig config) {
     signalfd_siginfo info = {};
     while (read(signals.get(), &info, sizeof(info)) == sizeof(info)) {
       if (info.ssi_signo == SIGHUP) {
+        NotifyOrWarn("RELOADING=1");
         Reload(config_path, config, **agent);
+        NotifyOrWarn("READY=1");
         continue;
       }
       (*agent)->Stop();
-      if (const absl::Status told = berth::base::NotifyServiceManager("STOPPING=1"); !told.ok()) {
-        BERTH_LOG_WARN("{}", told.message());
-      }
+      NotifyOrWarn("STOPPING=1\nSTATUS=Stopping; tasks run on");
     }
   });
   BERTH_LOG_INFO("effective configuration, from {}:",
@@ -189,9 +236,9 @@ int Run(const std::string& config_path, berth::config::AgentConfig config) {
   for (std::string line; std::getline(lines, line);) BERTH_LOG_INFO("  {}", line);
   BERTH_LOG_INFO("berth-agent {} runs as node \"{}\" with {}, berthd at {}", berth::base::Version(),
                  config.node_name, config.state_dir, config.server);
-  if (const absl::Status told = berth::base::NotifyServiceManager("READY=1"); !told.ok()) {
-    BERTH_LOG_WARN("{}", told.message());
-  }
+  NotifyOrWarn("READY=1");
+  ServiceReport report(**agent, clock);
+  report.Begin();
   const absl::Status ran = (*agent)->Run();
   if (ran.ok()) return EXIT_SUCCESS;
   BERTH_LOG_ERROR("the agent stops, its tasks run on: {}", ran.message());

@@ -1,7 +1,10 @@
 // The program `berth`: gives the CLI its terminal, its environment and its signals.
+#include <fcntl.h>
+#include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -112,6 +115,73 @@ UniqueFd OpenInterrupts() {
   return UniqueFd(signalfd(-1, &signals, SFD_CLOEXEC));
 }
 
+UniqueFd OpenWindowChanges() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGWINCH);
+  if (sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) return UniqueFd();
+  return UniqueFd(signalfd(-1, &signals, SFD_CLOEXEC));
+}
+
+// Beside this program, or where an installation has it.
+absl::StatusOr<berth::cli::FilesProcess> StartFiles(const std::vector<std::string>& arguments) {
+  std::string program = OwnDirectory() + "berth-files";
+  if (const std::string installed = OwnDirectory() + "../libexec/berth/berth-files";
+      access(program.c_str(), X_OK) != 0 && access(installed.c_str(), X_OK) == 0) {
+    program = installed;
+  }
+  if (access(program.c_str(), X_OK) != 0) {
+    return absl::NotFoundError(program +
+                               " is not there: it comes with berth and does its work on "
+                               "files; install it beside " +
+                               OwnDirectory() + "berth");
+  }
+  std::array<std::array<int, 2>, 3> pipes = {};
+  for (auto& ends : pipes) {
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+      return absl::ErrnoToStatus(errno, "cannot make a pipe");
+    }
+  }
+  std::vector<char*> argv = {program.data()};
+  std::vector<std::string> words = arguments;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigset_t pipe;
+  sigemptyset(&none);
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &pipe);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawn_file_actions_adddup2(&actions, pipes[0][0], STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, pipes[1][1], STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, pipes[2][1], STDERR_FILENO);
+  pid_t pid = -1;
+  const int error = posix_spawn(&pid, program.c_str(), &actions, &attributes, argv.data(), environ);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  close(pipes[0][0]);
+  close(pipes[1][1]);
+  close(pipes[2][1]);
+  berth::cli::FilesProcess process;
+  process.input.reset(pipes[0][1]);
+  process.output.reset(pipes[1][0]);
+  process.error.reset(pipes[2][0]);
+  if (error != 0) return absl::ErrnoToStatus(error, "cannot start " + program);
+  process.wait = [pid] {
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  };
+  return process;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -125,6 +195,7 @@ int main(int argc, char** argv) {
   process.err = &err;
   process.on_terminal = AreOneTerminal(STDOUT_FILENO, STDERR_FILENO);
   process.out_is_terminal = isatty(STDOUT_FILENO) == 1;
+  process.in_is_terminal = isatty(STDIN_FILENO) == 1;
   process.columns = process.on_terminal ? TerminalColumns() : 0;
   process.clock = &clock;
   process.environment = Environment;
@@ -132,6 +203,9 @@ int main(int argc, char** argv) {
   process.read_stdin = ReadStdin;
   process.become = Become;
   process.open_interrupts = OpenInterrupts;
+  process.stdin_fd = STDIN_FILENO;
+  process.open_window_changes = OpenWindowChanges;
+  process.start_files = StartFiles;
   const int code =
       berth::cli::RunBerthCli(std::vector<std::string>(argv + 1, argv + argc), process);
   // Nothing is left to write or to close; taking the libraries apart would cost a third of the run.

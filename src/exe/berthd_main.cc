@@ -7,14 +7,18 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "agents/grpc_agent_link.h"
@@ -44,6 +48,8 @@
 #include "pipeline/table_context.h"
 #include "scheduler/loop.h"
 #include "scheduler/recovery.h"
+#include "store/output_tail_store.h"
+#include "store/record_keys.h"
 #include "store/recover.h"
 #include "store/restore_snapshot.h"
 #include "store/rocksdb_store.h"
@@ -137,6 +143,24 @@ uint64_t NewSeed() {
   return seed;
 }
 
+// Tells of jobs that are forgotten.
+class ForgottenJobs final : public scheduler::WatchSink {
+ public:
+  explicit ForgottenJobs(store::OutputTailStore& tails) : tails_(tails) {}
+
+  void OnChanges(const std::shared_ptr<const state::ChangeBatch>& batch) override {
+    std::vector<JobId> jobs;
+    for (const state::Change& change : batch->changes) {
+      if (const auto* gone = std::get_if<state::JobRemoval>(&change)) jobs.push_back(gone->job);
+    }
+    tails_.Forget(std::move(jobs));
+  }
+  bool is_client() const override { return false; }
+
+ private:
+  store::OutputTailStore& tails_;
+};
+
 // The daemon, from the store up. Members go in reverse: whoever is called lives longer.
 class Daemon {
  public:
@@ -149,9 +173,14 @@ class Daemon {
   void Stop();
   // Takes over a changed file. On an error the old configuration stays, whole.
   absl::StatusOr<std::vector<std::string>> Reload(const state::Principal& who);
+  // Whether the loop still turns.
+  absl::Status CheckLoop() { return loop_check_(); }
+  // For people: what it does.
+  std::string StatusLine() const;
 
  private:
   absl::Status StartLoop();
+  void StartTails(const config::BerthdConfig& config);
   absl::Status StartServer();
   absl::Status StartExporter();
   void StartSnapshots();
@@ -165,10 +194,12 @@ class Daemon {
   std::unique_ptr<store::RocksDbStore> store_;
   std::unique_ptr<store::SnapshotKeeper> keeper_;  // null: there are no snapshots of its own
   std::unique_ptr<scheduler::Loop> loop_;
+  std::unique_ptr<store::OutputTailStore> tails_;
   std::unique_ptr<api::LoopPort> port_;
   std::unique_ptr<api::Authorizer> authorizer_;
   std::unique_ptr<agents::GrpcAgentLink> link_;
   std::unique_ptr<api::Server> server_;
+  std::function<absl::Status()> loop_check_;
   monitor::Health health_;
   std::unique_ptr<monitor::Exporter> exporter_;
 };
@@ -206,7 +237,18 @@ absl::Status Daemon::StartLoop() {
   loop_ = std::make_unique<scheduler::Loop>(ToLoopOptions(config), std::move(turn), *store_, clock_,
                                             Die);
   port_ = api::MakeLoopPort(*loop_, [this] { return store_->CheckRoom(); });
+  StartTails(config);
   return absl::OkStatus();
+}
+
+void Daemon::StartTails(const config::BerthdConfig& config) {
+  tails_ = store::OutputTailStore::Open(
+      {.directory = config.data_dir + "/tails", .most_bytes = config.retention.output_tails_bytes});
+  loop_->watches().Subscribe(std::make_shared<ForgottenJobs>(*tails_));
+  // What was forgotten while the tails did not hear of it.
+  tails_->ForgetMissing([&store = *store_](JobId job) {
+    return !absl::IsNotFound(store.Get(store::Table::kJobs, store::JobKey(job)).status());
+  });
 }
 
 absl::Status Daemon::StartServer() {
@@ -225,7 +267,8 @@ absl::Status Daemon::StartServer() {
       [this](const grpc::CallbackServerContext& context) {
         return authorizer_->AgentPrincipalOf(context.peer());
       },
-      [this](const std::string& hash) { return store_->GetBlob(hash); });
+      [this](const std::string& hash) { return store_->GetBlob(hash); },
+      agents::LinkParts{.tails = tails_.get(), .clock = &clock_});
   loop_->set_agent_link(link_.get());
   loop_->Start();
 
@@ -253,10 +296,11 @@ absl::Status Daemon::StartServer() {
   };
   api::ServerParts parts{.loop = *port_,
                          .authorizer = *authorizer_,
-                         .outputs = link_->outputs(),
+                         .data = link_->data(),
                          .blobs = [this](const std::string& hash) { return store_->GetBlob(hash); },
                          .admin = std::move(admin),
-                         .services = {link_.get()}};
+                         .services = {link_.get()},
+                         .tails = tails_.get()};
   BERTH_ASSIGN_OR_RETURN(server_, api::Server::Start(options, std::move(parts)));
   server_->SetHealthy(true);
   BERTH_LOG_INFO("serving on unix:{}{}", config.socket,
@@ -274,8 +318,7 @@ absl::Status Daemon::StartExporter() {
   }
   if (address.empty()) return absl::OkStatus();
   const monitor::SnapshotSource snapshots = [this] { return loop_->snapshot(); };
-  health_.Add("loop", {monitor::Probe::kLive, monitor::Probe::kReady},
-              monitor::LoopCheck(snapshots, clock_));
+  health_.Add("loop", {monitor::Probe::kLive, monitor::Probe::kReady}, loop_check_);
   health_.AddState("serving", {monitor::Probe::kReady},
                    absl::UnavailableError("berthd is starting"));
   exporter_ = std::make_unique<monitor::Exporter>(
@@ -284,9 +327,12 @@ absl::Status Daemon::StartExporter() {
           std::make_shared<monitor::LoopMetrics>(snapshots, clock_),
           std::make_shared<monitor::StoreMetrics>([this] {
             const store::StoreStats stats = store_->stats();
+            const store::OutputTailStore::Stats tails = tails_->stats();
             return monitor::StoreSizes{.disk_bytes = stats.disk_bytes,
                                        .memory_bytes = stats.memory_bytes,
-                                       .disk_free_bytes = stats.disk_free_bytes};
+                                       .disk_free_bytes = stats.disk_free_bytes,
+                                       .output_tails_bytes = tails.bytes,
+                                       .output_tails_dropped = tails.dropped};
           }),
           std::make_shared<monitor::SnapshotMetrics>([this] {
             const store::SnapshotKeeperStats stats =
@@ -319,6 +365,7 @@ void Daemon::StartSnapshots() {
 absl::Status Daemon::Start() {
   BERTH_RETURN_IF_ERROR(StartLoop());
   StartSnapshots();
+  loop_check_ = monitor::LoopCheck([this] { return loop_->snapshot(); }, clock_);
   // Before anybody is served: a port that is taken ends the start with nothing half-done.
   BERTH_RETURN_IF_ERROR(StartExporter());
   BERTH_RETURN_IF_ERROR(StartServer());
@@ -336,6 +383,7 @@ void Daemon::Stop() {
   }
   if (exporter_ != nullptr) exporter_->Stop();
   if (loop_ != nullptr) loop_->Stop();
+  if (tails_ != nullptr) tails_->Stop();
 }
 
 absl::StatusOr<std::vector<std::string>> Daemon::Reload(const state::Principal& who) {
@@ -364,12 +412,18 @@ absl::StatusOr<std::vector<std::string>> Daemon::Reload(const state::Principal& 
   return std::move(diff.needs_restart);
 }
 
+std::string Daemon::StatusLine() const {
+  base::MutexLock lock(mutex_);
+  return "Serving on unix:" + config_.socket +
+         (server_->tcp_address().empty() ? "" : " and " + server_->tcp_address());
+}
+
 std::string Daemon::EffectiveConfig() const {
   base::MutexLock lock(mutex_);
   return config::FormatBerthdConfig(config_);
 }
 
-void NotifyOrWarn(const char* state) {
+void NotifyOrWarn(const std::string& state) {
   if (const auto status = base::NotifyServiceManager(state); !status.ok()) {
     BERTH_LOG_WARN("{}", status.ToString());
   }
@@ -430,10 +484,24 @@ int Serve(const std::string& path, const config::BerthdConfig& config) {
     daemon.Stop();
     return 1;
   }
-  NotifyOrWarn("READY=1");
+  NotifyOrWarn("READY=1\nSTATUS=" + daemon.StatusLine());
+  const std::optional<int64_t> watchdog_ms = base::WatchdogMs();
   for (;;) {
     siginfo_t info;
-    const int signal = sigwaitinfo(&signals, &info);
+    int signal = 0;
+    if (watchdog_ms) {
+      // A loop that does not turn is for the service manager to end: everything starts from disk.
+      if (const absl::Status turns = daemon.CheckLoop(); turns.ok()) {
+        NotifyOrWarn("WATCHDOG=1");
+      } else {
+        BERTH_LOG_ERROR("the watchdog is not told that berthd is well: {}", turns.ToString());
+      }
+      const timespec wait = {.tv_sec = *watchdog_ms / 2 / 1000,
+                             .tv_nsec = *watchdog_ms / 2 % 1000 * 1'000'000};
+      signal = sigtimedwait(&signals, &info, &wait);
+    } else {
+      signal = sigwaitinfo(&signals, &info);
+    }
     if (signal < 0) continue;
     if (signal == SIGHUP) {
       ReloadOrWarn(daemon, SenderOf(info));
@@ -444,7 +512,7 @@ int Serve(const std::string& path, const config::BerthdConfig& config) {
     for (const int end : {SIGTERM, SIGINT}) std::signal(end, SIG_DFL);
     std::signal(SIGHUP, SIG_IGN);
     pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-    NotifyOrWarn("STOPPING=1");
+    NotifyOrWarn("STOPPING=1\nSTATUS=Stopping; tasks run on");
     daemon.Stop();
     BERTH_LOG_INFO("stopped");
     return 0;

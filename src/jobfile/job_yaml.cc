@@ -29,9 +29,11 @@ using yaml::Value;
 
 constexpr char kApiVersion[] = "berth/v1";
 constexpr char kKind[] = "Job";
+constexpr int32_t kMostDimension = std::numeric_limits<uint16_t>::max();
 constexpr int32_t kMaxInt32 = std::numeric_limits<int32_t>::max();
 constexpr int64_t kMaxInt64 = std::numeric_limits<int64_t>::max();
 constexpr absl::Duration kLongestGrace = absl::Hours(1);
+constexpr absl::Duration kLongestCheck = absl::Hours(24);
 constexpr absl::Duration kLongest = absl::Hours(36'500 * 24);
 
 // Position = number on the wire; 0 is UNSPECIFIED, which has no name.
@@ -43,12 +45,18 @@ constexpr std::array<std::string_view, 3> kTermKinds = {"affinity", "antiAffinit
 constexpr std::array<std::string_view, 5> kDependencyKinds = {"afterOk", "afterNotOk", "afterAny",
                                                               "afterStart", "corresponding"};
 // What stands at the top of a job of one group, and within `groups` else.
-constexpr std::array<std::string_view, 22> kGroupKeys = {
+constexpr std::array<std::string_view, 35> kGroupKeys = {
     "array",       "command",      "script",       "env",     "workingDirectory", "image",
     "stdin",       "resources",    "devices",      "gang",    "clusterResources", "nodeSelector",
     "onPartition", "nodeAffinity", "tolerations",  "retries", "outputDirectory",  "terms",
-    "timeLimit",   "grace",        "maxProcesses", "service"};
+    "timeLimit",   "grace",        "maxProcesses", "service", "restart",          "onOom",
+    "cpuLimit",    "cpuPlacement", "ioWeight",     "network", "healthCheck",      "readinessCheck",
+    "mounts",      "console",      "consoleRows",  "files",   "consoleColumns"};
+constexpr std::array<std::string_view, 3> kConsoles = {"none", "pipe", "terminal"};
 constexpr std::array<std::string_view, 2> kOnPartition = {"keep", "kill"};
+constexpr std::array<std::string_view, 2> kRestart = {"always", "onFailure"};
+constexpr std::array<std::string_view, 3> kCpuPlacements = {"shared", "dedicated", "numa"};
+constexpr std::array<std::string_view, 2> kNetworks = {"host", "isolated"};
 
 // The enum that `names` lists, read from `node`.
 template <typename Enum, std::size_t N, typename Set>
@@ -364,6 +372,44 @@ Value WriteTerm(const v1::Term& term) {
 
 // ---- what runs ----
 
+void ReadMount(const Node& node, v1::Mount& mount) {
+  MapReader map(node);
+  map.Require("source");
+  for (const auto& [key, path] :
+       {std::pair{"source", mount.mutable_source()}, std::pair{"target", mount.mutable_target()}}) {
+    if (map.String(key, path) && !path->starts_with('/')) map.Fail(key, "is not an absolute path");
+  }
+  bool read_only = false;
+  if (map.Bool("readOnly", &read_only)) mount.set_read_only(read_only);
+  map.Finish();
+}
+
+Value WriteMount(const v1::Mount& mount) {
+  Value map;
+  WriteText(map, "source", mount.source());
+  WriteText(map, "target", mount.target());
+  if (mount.read_only()) map.Set("readOnly", Value::Bool(true));
+  return map;
+}
+
+void ReadFile(const Node& node, v1::PayloadFile& file) {
+  MapReader map(node);
+  map.Require("name");
+  ReadText(map, "name", [&](std::string text) { file.set_name(std::move(text)); });
+  ReadText(map, "content", [&](std::string text) { file.set_data(std::move(text)); });
+  bool executable = false;
+  if (map.Bool("executable", &executable)) file.set_executable(executable);
+  map.Finish();
+}
+
+Value WriteFile(const v1::PayloadFile& file) {
+  Value map = Value::Mapping({});
+  WriteText(map, "name", file.name());
+  if (base::IsValidUtf8(file.data())) WriteText(map, "content", file.data());
+  if (file.executable()) map.Set("executable", Value::Bool(true));
+  return map;
+}
+
 void ReadPayload(MapReader& map, v1::Payload& payload) {
   ReadStrings(map, "command", payload.mutable_command());
   ReadText(map, "script", [&](std::string text) { payload.set_script(std::move(text)); });
@@ -377,7 +423,19 @@ void ReadPayload(MapReader& map, v1::Payload& payload) {
   ReadText(map, "outputDirectory",
            [&](std::string text) { payload.set_output_directory(std::move(text)); });
   ReadText(map, "stdin", [&](std::string text) { payload.set_stdin_data(std::move(text)); });
-  if (payload.script().empty() && payload.command().empty()) {
+  if (const auto node = map.Get("mounts")) {
+    for (const Node& item : node->Items()) ReadMount(item, *payload.add_mounts());
+  }
+  ReadEnum<v1::Console>(map.Get("console"), kConsoles,
+                        [&](v1::Console console) { payload.set_console(console); });
+  int32_t number = 0;
+  if (map.Int32("consoleRows", 1, kMostDimension, &number)) payload.set_console_rows(number);
+  if (map.Int32("consoleColumns", 1, kMostDimension, &number)) payload.set_console_columns(number);
+  if (const auto node = map.Get("files")) {
+    for (const Node& item : node->Items()) ReadFile(item, *payload.add_files());
+  }
+  // An image may say itself what to run.
+  if (payload.script().empty() && payload.command().empty() && payload.image().empty()) {
     map.Fail("command",
              "is required and missing: the program and its arguments, as [sleep, 10], "
              "or a `script`");
@@ -392,8 +450,91 @@ void WritePayload(Value& map, const v1::Payload& payload) {
   WriteStringMap(map, "env", payload.environment());
   WriteText(map, "workingDirectory", payload.working_directory());
   WriteText(map, "image", payload.image());
+  Value::List mounts;
+  for (const v1::Mount& mount : payload.mounts()) mounts.push_back(WriteMount(mount));
+  if (!mounts.empty()) map.Set("mounts", Value::Sequence(std::move(mounts)));
   WriteText(map, "outputDirectory", payload.output_directory());
   if (base::IsValidUtf8(payload.stdin_data())) WriteText(map, "stdin", payload.stdin_data());
+  WriteEnum(map, "console", kConsoles, payload.console());
+  WriteCount(map, "consoleRows", payload.console_rows());
+  WriteCount(map, "consoleColumns", payload.console_columns());
+  if (payload.files_size() > 0) {
+    Value::List files;
+    for (const v1::PayloadFile& file : payload.files()) files.push_back(WriteFile(file));
+    map.Set("files", Value::Sequence(std::move(files)));
+  }
+}
+
+// ---- checks ----
+
+void ReadHealthCheck(const Node& node, v1::HealthCheck& check) {
+  MapReader map(node);
+  ReadStrings(map, "command", check.mutable_command()->mutable_command());
+  if (check.command().command().empty()) check.clear_command();
+  int given = check.has_command() ? 1 : 0;
+  int32_t number = 0;
+  if (map.Int32("tcpPort", 1, 65535, &number)) {
+    check.set_tcp_port(number);
+    ++given;
+  }
+  if (const auto http = map.Get("http")) {
+    ++given;
+    MapReader fields(*http);
+    v1::HttpCheck& target = *check.mutable_http();
+    if (fields.Require("port") && fields.Int32("port", 1, 65535, &number)) target.set_port(number);
+    ReadText(fields, "path", [&](std::string text) { target.set_path(std::move(text)); });
+    fields.Finish();
+  }
+  if (given != 1) node.Fail("needs one of: command, tcpPort, http");
+  absl::Duration duration;
+  if (map.Duration("initialDelay", absl::ZeroDuration(), kLongestCheck, &duration)) {
+    check.set_initial_delay_ms(absl::ToInt64Milliseconds(duration));
+  }
+  if (map.Duration("period", absl::Milliseconds(1), kLongestCheck, &duration)) {
+    check.set_period_ms(absl::ToInt64Milliseconds(duration));
+  }
+  if (map.Duration("timeout", absl::Milliseconds(1), kLongestCheck, &duration)) {
+    check.set_timeout_ms(absl::ToInt64Milliseconds(duration));
+  }
+  if (map.Int32("failures", 1, 1000, &number)) check.set_failures(number);
+  map.Finish();
+}
+
+Value WriteHealthCheck(const v1::HealthCheck& check) {
+  Value map = Value::Mapping({});
+  WriteStrings(map, "command", check.command().command());
+  WriteCount(map, "tcpPort", check.tcp_port());
+  if (check.has_http()) {
+    Value http;
+    WriteCount(http, "port", check.http().port());
+    WriteText(http, "path", check.http().path());
+    map.Set("http", std::move(http));
+  }
+  if (check.initial_delay_ms() != 0) WriteMs(map, "initialDelay", check.initial_delay_ms());
+  if (check.period_ms() != 0) WriteMs(map, "period", check.period_ms());
+  if (check.timeout_ms() != 0) WriteMs(map, "timeout", check.timeout_ms());
+  WriteCount(map, "failures", check.failures());
+  return map;
+}
+
+void ReadMemoryRetry(const Node& node, v1::MemoryRetry& retry) {
+  MapReader map(node);
+  int64_t amount = 0;
+  if (map.CpuMilli("factor", &amount)) {
+    if (amount < 1010 || amount > 10'000) map.Fail("factor", "is not between 1.01 and 10");
+    retry.set_factor_percent(static_cast<int32_t>(std::clamp<int64_t>(amount / 10, 101, 1000)));
+  }
+  if (map.Require("limit") && map.Bytes("limit", &amount)) retry.set_limit_bytes(amount);
+  map.Finish();
+}
+
+Value WriteMemoryRetry(const v1::MemoryRetry& retry) {
+  Value map;
+  if (retry.factor_percent() != 0) {
+    map.Set("factor", yaml::ResolvePlainScalar(base::FormatCpuMilli(retry.factor_percent() * 10)));
+  }
+  WriteBytes(map, "limit", retry.limit_bytes());
+  return map;
 }
 
 void ReadTemplate(MapReader& map, v1::TaskTemplate& task) {
@@ -424,6 +565,19 @@ void ReadTemplate(MapReader& map, v1::TaskTemplate& task) {
   }
   int32_t processes = 0;
   if (map.Int32("maxProcesses", 1, kMaxInt32, &processes)) task.set_max_processes(processes);
+  int64_t amount = 0;
+  if (map.CpuMilli("cpuLimit", &amount)) task.set_cpu_limit_milli(amount);
+  ReadEnum<v1::CpuPlacement>(map.Get("cpuPlacement"), kCpuPlacements,
+                             [&](v1::CpuPlacement which) { task.set_cpu_placement(which); });
+  int32_t weight = 0;
+  if (map.Int32("ioWeight", 1, 1000, &weight)) task.set_io_weight(weight);
+  ReadEnum<v1::NetworkMode>(map.Get("network"), kNetworks,
+                            [&](v1::NetworkMode mode) { task.set_network(mode); });
+  if (const auto node = map.Get("healthCheck"))
+    ReadHealthCheck(*node, *task.mutable_health_check());
+  if (const auto node = map.Get("readinessCheck")) {
+    ReadHealthCheck(*node, *task.mutable_readiness_check());
+  }
 }
 
 void WriteTemplate(Value& map, const v1::TaskTemplate& task) {
@@ -450,6 +604,16 @@ void WriteTemplate(Value& map, const v1::TaskTemplate& task) {
   if (task.time_limit_ms() != 0) WriteMs(map, "timeLimit", task.time_limit_ms());
   if (task.has_grace_ms()) WriteMs(map, "grace", task.grace_ms());
   WriteCount(map, "maxProcesses", task.max_processes());
+  if (task.cpu_limit_milli() != 0) {
+    map.Set("cpuLimit", yaml::ResolvePlainScalar(base::FormatCpuMilli(task.cpu_limit_milli())));
+  }
+  WriteEnum(map, "cpuPlacement", kCpuPlacements, task.cpu_placement());
+  WriteCount(map, "ioWeight", task.io_weight());
+  WriteEnum(map, "network", kNetworks, task.network());
+  if (task.has_health_check()) map.Set("healthCheck", WriteHealthCheck(task.health_check()));
+  if (task.has_readiness_check()) {
+    map.Set("readinessCheck", WriteHealthCheck(task.readiness_check()));
+  }
 }
 
 // ---- groups ----
@@ -484,6 +648,9 @@ void ReadGroup(MapReader& map, v1::TaskGroup& group) {
   if (map.Int32("retries", 0, 100, &retries)) group.set_retries(retries);
   bool service = false;
   if (map.Bool("service", &service)) group.set_service(service);
+  ReadEnum<v1::RestartPolicy>(map.Get("restart"), kRestart,
+                              [&](v1::RestartPolicy policy) { group.set_restart(policy); });
+  if (const auto node = map.Get("onOom")) ReadMemoryRetry(*node, *group.mutable_on_oom());
 }
 
 void WriteGroup(Value& map, const v1::TaskGroup& group) {
@@ -498,6 +665,8 @@ void WriteGroup(Value& map, const v1::TaskGroup& group) {
   WriteEnum(map, "onPartition", kOnPartition, group.on_partition());
   WriteCount(map, "retries", group.retries());
   if (group.service()) map.Set("service", Value::Bool(true));
+  WriteEnum(map, "restart", kRestart, group.restart());
+  if (group.has_on_oom()) map.Set("onOom", WriteMemoryRetry(group.on_oom()));
 }
 
 // ---- the job ----

@@ -15,6 +15,8 @@ struct StoreSizes {
   uint64_t disk_bytes = 0;
   uint64_t memory_bytes = 0;
   uint64_t disk_free_bytes = 0;
+  int64_t output_tails_bytes = 0;
+  int64_t output_tails_dropped = 0;
 };
 
 // Threading: any thread, as `source` must be. Cost: that of `source`.

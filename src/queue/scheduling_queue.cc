@@ -49,13 +49,15 @@ std::vector<state::ShapeId> SchedulingQueue::WakeAll() {
 
 bool SchedulingQueue::IsParked(state::ShapeId shape) const { return parked_.contains(shape); }
 
-std::optional<std::vector<QueuedEntry>> SchedulingQueue::Before(state::ShapeId shape,
-                                                                const QueuedEntry& entry) const {
+std::optional<std::vector<std::pair<state::ShapeId, QueuedEntry>>> SchedulingQueue::Before(
+    state::ShapeId shape, const QueuedEntry& entry) const {
   const auto own = by_shape_.find(shape);
   if (own == by_shape_.end() || !own->second.contains(entry)) return std::nullopt;
-  std::vector<QueuedEntry> before;
+  std::vector<std::pair<state::ShapeId, QueuedEntry>> before;
   for (const auto& [other, entries] : by_shape_) {
-    before.insert(before.end(), entries.begin(), entries.lower_bound(entry));
+    for (auto it = entries.begin(); it != entries.end() && *it < entry; ++it) {
+      before.emplace_back(other, *it);
+    }
   }
   return before;
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "berth/ids.h"
@@ -27,8 +28,8 @@ struct QueuedEntry {
 // shape is parked at the cost of one, and a million parked tasks of a hundred shapes are a hundred
 // steps when something is freed. An array is one entry, however many tasks it has left.
 //
-// Invariants: an entry is under exactly one shape; `active_` holds (best entry, shape) of every
-// shape that has entries and is not parked.
+// Invariants: a group with tasks of several shapes has an entry under each; `active_` holds (best
+// entry, shape) of every shape that has entries and is not parked.
 //
 // Threading: owned by the loop's thread. Cost: O(log n) for each call unless it says otherwise.
 class SchedulingQueue {
@@ -56,10 +57,10 @@ class SchedulingQueue {
   bool IsParked(state::ShapeId shape) const;
   size_t parked_shapes() const { return parked_.size(); }
 
-  // Entries before this one in policy order, over all shapes, parked ones included; nullopt when it
-  // is not queued. Cost: O(entries before it): for explanations.
-  std::optional<std::vector<QueuedEntry>> Before(state::ShapeId shape,
-                                                 const QueuedEntry& entry) const;
+  // Entries before this one in policy order with their shapes, over all shapes, parked ones
+  // included; nullopt when it is not queued. Cost: O(entries before it): for explanations.
+  std::optional<std::vector<std::pair<state::ShapeId, QueuedEntry>>> Before(
+      state::ShapeId shape, const QueuedEntry& entry) const;
 
  private:
   std::map<state::ShapeId, std::set<QueuedEntry>> by_shape_;

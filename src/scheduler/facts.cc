@@ -20,10 +20,14 @@ namespace {
 constexpr int64_t kFirstBackoffMs = 1'000;
 constexpr int64_t kLongestBackoffMs = 5 * 60 * int64_t{1000};
 constexpr int kMostLosses = 10;
+// A service that has run for so long is well again.
+constexpr int64_t kWellAfterMs = 10 * 60 * int64_t{1000};
+
+constexpr int kMostBackoffs = 20;
 
 // 1 s, 2 s, 4 s, ... up to 5 min.
 int64_t BackoffMs(int retries_used) {
-  return std::min(kFirstBackoffMs << std::min(retries_used, 20), kLongestBackoffMs);
+  return std::min(kFirstBackoffMs << std::min(retries_used, kMostBackoffs), kLongestBackoffMs);
 }
 
 // What `berth run` exits with: the task's own code, 128 + n for a signal, and the shell's codes for
@@ -39,7 +43,8 @@ int32_t ExitCodeOf(const state::AttemptRow& attempt) {
 // A failure of the task's own, which its retries are for. A time limit would only pass again.
 bool MayRetry(AttemptEnd end) {
   return end == AttemptEnd::kExited || end == AttemptEnd::kOutOfMemory ||
-         end == AttemptEnd::kCouldNotStart;
+         end == AttemptEnd::kCouldNotStart || end == AttemptEnd::kOutOfStorage ||
+         end == AttemptEnd::kUnhealthy;
 }
 
 }  // namespace
@@ -80,12 +85,14 @@ Reply Turn::Do(const Principal&, const state::AgentFacts& command) {
       if (fact.started) state_->StartStray(slot, fact.attempt, *fact.started);
     } else if (fact.started) {
       AttemptStarted(*key, *fact.started);
+    } else if (fact.ready) {
+      SetReadiness(*key, *fact.ready);
     } else if (TaskRow& row = state_->Row(*key); row.state == TaskState::kBound) {
       state_->Move(*state_->FindJob(key->job), *key, TaskState::kStarting);
     }
   }
   if (BERTH_PLANTED(kAcknowledgeTooMuch)) ++link.fact_sequence;
-  effects_.push_back(state::AckFacts{command.stream, link.fact_sequence});
+  effects_.emplace_back(state::AckFacts{command.stream, link.fact_sequence});
   return Answer({});
 }
 
@@ -94,6 +101,8 @@ void Turn::AttemptStarted(const TaskKey& key, const state::AttemptStart& start) 
   TaskRow& row = state_->Row(key);
   row.attempt.started_unix_ms = start.unix_ms;
   row.attempt.isolation = start.isolation;
+  row.attempt.not_enforced = start.not_enforced;
+  row.started_at_ms = std::max<int64_t>(now_ms_, 1);
   if (job.started_unix_ms == 0) {
     job.started_unix_ms = wall_ms_;
     state_->TouchJob(job.id, true);
@@ -103,6 +112,14 @@ void Turn::AttemptStarted(const TaskKey& key, const state::AttemptStart& start) 
   } else {
     state_->TouchTask(key);
   }
+}
+
+void Turn::SetReadiness(const TaskKey& key, bool ready) {
+  TaskRow& row = state_->Row(key);
+  const auto says = ready ? state::Readiness::kReady : state::Readiness::kNotReady;
+  if (!state::HoldsResources(row.state) || row.attempt.readiness == says) return;
+  row.attempt.readiness = says;
+  state_->TouchTask(key);
 }
 
 void Turn::AttemptFinished(const TaskKey& key, const state::AttemptFinish& finish,
@@ -120,7 +137,11 @@ void Turn::AttemptFinished(const TaskKey& key, const state::AttemptFinish& finis
   attempt.usage.cpu_time_ms = std::max(attempt.usage.cpu_time_ms, finish.usage.cpu_time_ms);
   attempt.usage.memory_peak_bytes =
       std::max(attempt.usage.memory_peak_bytes, finish.usage.memory_peak_bytes);
+  attempt.usage.io_read_bytes = std::max(attempt.usage.io_read_bytes, finish.usage.io_read_bytes);
+  attempt.usage.io_written_bytes =
+      std::max(attempt.usage.io_written_bytes, finish.usage.io_written_bytes);
   attempt.usage.memory_bytes = 0;
+  attempt.usage.scratch_bytes = 0;
   attempt.usage.device_memory_bytes = 0;
   attempt.usage.device_utilisation_percent = 0;
   if (finish.started_unix_ms != 0) attempt.started_unix_ms = finish.started_unix_ms;
@@ -133,9 +154,21 @@ void Turn::AttemptFinished(const TaskKey& key, const state::AttemptFinish& finis
                       .attempt = attempt,
                       .submitted_unix_ms = job.submitted_unix_ms});
 
+  if (finish.end == AttemptEnd::kCouldNotStart) {
+    start_failures_.Note(
+        row.slot, {.ns = job.spec->ns,
+                   .task = state::TaskIdText(job.id.value, *job.spec, key.group, key.position),
+                   .reason = finish.reason,
+                   .message = finish.message,
+                   .unix_ms = attempt.ended_unix_ms});
+  }
   const bool unwanted = row.wish == AttemptEnd::kCancelled && !BERTH_PLANTED(kForgetCancel);
+  const Slot slot = row.slot;
   state_->LetGo(job, key);
-  if (finish.end == AttemptEnd::kExited && finish.exit_code == 0) {
+  JudgeNode(slot, job, finish);
+  const state::GroupSpec& group = job.spec->groups[key.group];
+  const bool succeeded = finish.end == AttemptEnd::kExited && finish.exit_code == 0;
+  if (succeeded && (!group.service || group.ends_on_success)) {
     ++counters_.succeeded;
     state_->Move(job, key, TaskState::kSucceeded);
   } else if (unwanted || finish.end == AttemptEnd::kCancelled) {
@@ -147,7 +180,14 @@ void Turn::AttemptFinished(const TaskKey& key, const state::AttemptFinish& finis
     Requeue(job, key, not_before_ms > now_ms_ ? not_before_ms : 0);
   } else if (finish.end == AttemptEnd::kPreempted || finish.end == AttemptEnd::kDrained) {
     Requeue(job, key, 0);
-  } else if (MayRetry(finish.end) && row.retries_used < job.spec->groups[key.group].retries) {
+  } else if (group.service) {
+    if (row.started_at_ms != 0 && now_ms_ - row.started_at_ms >= kWellAfterMs) row.retries_used = 0;
+    GrowMemory(job, key, finish.end);
+    Requeue(job, key, now_ms_ + BackoffMs(row.retries_used));
+    if (row.retries_used < kMostBackoffs) ++row.retries_used;
+  } else if (GrowMemory(job, key, finish.end)) {
+    Requeue(job, key, now_ms_ + kFirstBackoffMs);
+  } else if (MayRetry(finish.end) && row.retries_used < group.retries) {
     Requeue(job, key, now_ms_ + BackoffMs(row.retries_used++));
   } else {
     ++counters_.failed;
@@ -156,6 +196,18 @@ void Turn::AttemptFinished(const TaskKey& key, const state::AttemptFinish& finis
     state_->Move(job, key, TaskState::kFailed);
   }
   FinishJobIfDone(job);
+}
+
+bool Turn::GrowMemory(JobRow& job, const TaskKey& key, AttemptEnd end) {
+  const state::GroupSpec& group = job.spec->groups[key.group];
+  if (end != AttemptEnd::kOutOfMemory || group.memory_factor_percent == 0) return false;
+  const TaskRow& row = state_->Row(key);
+  const int64_t had = row.memory_mib != 0 ? row.memory_mib : group.needs.requests.builtin[kMemory];
+  if (had >= group.memory_limit_mib) return false;
+  // Up, so that it grows however little it was.
+  const int64_t wants = (had * group.memory_factor_percent + 99) / 100;
+  return state_->SetMemory(job, key,
+                           static_cast<int32_t>(std::min<int64_t>(wants, group.memory_limit_mib)));
 }
 
 void Turn::Requeue(JobRow& job, const TaskKey& key, int64_t not_before_ms) {
@@ -192,17 +244,22 @@ Reply Turn::Do(const Principal&, state::AgentHeartbeat& command) {
   state::NodeLink& link = state_->Link(stream->second);
   link.usage = command.node;
   link.parts.Update(std::move(command.parts));
+  TakeLatencies(stream->second, command.latencies);
+  link.clock_skew_ms = command.clock_skew_ms;
   for (const auto& [attempt, usage] : command.attempts) {
     const auto key = FindAttempt(attempt);
     if (!key || state_->Row(*key).slot != stream->second) continue;
     state::Usage& known = state_->Row(*key).attempt.usage;
     known.cpu_time_ms = usage.cpu_time_ms;
     known.memory_bytes = usage.memory_bytes;
+    known.io_read_bytes = usage.io_read_bytes;
+    known.io_written_bytes = usage.io_written_bytes;
+    known.scratch_bytes = usage.scratch_bytes;
     known.device_memory_bytes = usage.device_memory_bytes;
     known.device_utilisation_percent = usage.device_utilisation_percent;
     known.memory_peak_bytes = std::max(known.memory_peak_bytes, usage.memory_peak_bytes);
   }
-  effects_.push_back(state::AckHeartbeat{command.stream, command.sequence});
+  effects_.emplace_back(state::AckHeartbeat{command.stream, command.sequence});
   return Answer({});
 }
 

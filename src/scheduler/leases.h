@@ -88,6 +88,7 @@ class Leases {
     return slot < contacts_.size() && contacts_[slot].stage == Stage::kFresh;
   }
 
+  bool HasHeard(Slot slot) const { return slot < contacts_.size(); }
   // Since when the node has been silent. REQUIRES: it was heard from once.
   int64_t heard_ms(Slot slot) const { return contacts_[slot].heard_ms; }
 

@@ -119,6 +119,7 @@ Reply Turn::Do(const Principal& who, const state::SetCordon& command) {
                   Reason::kNotAllowed);
   }
   if (state_->nodes().cordoned().Test(slot) != command.cordoned) {
+    state_->Link(slot).cordon_reason.clear();
     state_->SetCordoned(slot, command.cordoned);
     Audit(who, action, "node " + command.node, "ok");
   }

@@ -19,11 +19,19 @@ queue::QueuedEntry Turn::EntryOf(const JobRow& job, uint32_t group) const {
 }
 
 void Turn::SyncQueue(const JobRow& job, uint32_t group) {
-  const state::ShapeId shape = job.groups[group].shape;
-  if (job.groups[group].HasPending()) {
-    queue_.Add(shape, EntryOf(job, group));
+  const state::GroupRow& row = job.groups[group];
+  const queue::QueuedEntry entry = EntryOf(job, group);
+  SyncShape(row.shape, entry, row.HasPending());
+  for (const auto& [shape, apart] : row.apart) {
+    SyncShape(shape, entry, !row.settling && !apart.queued.empty());
+  }
+}
+
+void Turn::SyncShape(state::ShapeId shape, const queue::QueuedEntry& entry, bool has_pending) {
+  if (has_pending) {
+    queue_.Add(shape, entry);
   } else {
-    queue_.Remove(shape, EntryOf(job, group));
+    queue_.Remove(shape, entry);
     // A shape that nobody waits for is not parked; its number may soon mean something else.
     if (!queue_.IsParked(shape)) state_->SetParked(shape, false);
   }
@@ -51,7 +59,7 @@ void Turn::Schedule(int64_t budget) {
     if (!head) return;
     JobRow& job = *state_->FindJob(head->entry.job);
     const uint32_t group = head->entry.group;
-    const TaskKey key{job.id, group, job.groups[group].NextPending()};
+    const TaskKey key{job.id, group, job.groups[group].NextPending(head->shape)};
     const LoadedProfile& profile = ProfileOf(head->shape);
     const TaskView view{state_->requirements().Get(head->shape), key};
 
@@ -82,7 +90,7 @@ void Turn::Park(state::ShapeId shape, JobRow& job) {
 void Turn::Bind(JobRow& job, const TaskKey& key, const pipeline::Placement& placement) {
   state_->Materialise(job, key.group, key.position);
   TaskRow& row = state_->Row(key);
-  const LoadedProfile& profile = ProfileOf(job.groups[key.group].shape);
+  const LoadedProfile& profile = ProfileOf(job.groups[key.group].ShapeAt(key.position));
 
   auto decision = std::make_shared<state::Decision>();
   decision->epoch = state_->next_epoch();
@@ -104,8 +112,10 @@ void Turn::Bind(JobRow& job, const TaskKey& key, const pipeline::Placement& plac
       std::max(row.attempt.number, state_->meta().generation * state::kAttemptsPerGeneration) + 1;
   if (BERTH_PLANTED(kReuseAttemptNumber)) number = std::max(row.attempt.number, 1u);
   if (BERTH_PLANTED(kRepeatAttemptAtRestore)) number = row.attempt.number + 1;
-  if (row.attempt.number != 0) row.past.push_back(std::move(row.attempt));
+  state::KeepAttempt(row);
   row.attempt = {};
+  row.attempt.memory_mib = row.memory_mib;
+  row.started_at_ms = 0;
   row.attempt.number = number;
   row.attempt.node = state_->nodes().name(placement.slot);
   row.attempt.bound_unix_ms = wall_ms_;

@@ -265,7 +265,7 @@ Reason Turn::WhyNotAdopted(Slot slot, const AgentAttempt& attempt, const StraySu
               node + "\": adopt that one" + end_it;
     return Reason::kAttemptOutdated;
   }
-  const TaskRequirements& needs = state_->requirements().Get(group.shape);
+  const TaskRequirements& needs = state_->requirements().Get(group.ShapeAt(key->position));
   int64_t devices = 0;
   int32_t share_milli = 1000;
   for (const DeviceNeed& need : needs.devices) {
@@ -296,8 +296,10 @@ void Turn::AdoptStray(Slot slot, const AgentAttempt& attempt) {
   TaskRow& row = state_->Row(key);
   backing_off_.erase({row.not_before_ms, key});
   row.not_before_ms = 0;
-  if (row.attempt.number != 0) row.past.push_back(std::move(row.attempt));
+  state::KeepAttempt(row);
   row.attempt = {};
+  row.attempt.memory_mib = row.memory_mib;
+  row.started_at_ms = 0;
   row.attempt.number = attempt.attempt;
   row.attempt.node = state_->nodes().name(slot);
   row.attempt.bound_unix_ms = stray.started ? stray.started->unix_ms : wall_ms_;

@@ -192,11 +192,17 @@ Reply Turn::Do(const Principal&, const state::ListNodes& command) {
 
 std::optional<int64_t> Turn::QueuePosition(const JobRow& job, const TaskKey& key) const {
   const state::GroupRow& group = job.groups[key.group];
-  const auto before = queue_.Before(group.shape, EntryOf(job, key.group));
+  const state::ShapeId shape = group.ShapeAt(key.position);
+  const auto before = queue_.Before(shape, EntryOf(job, key.group));
   if (!before) return std::nullopt;
   int64_t position = 0;
-  for (const queue::QueuedEntry& entry : *before) {
-    position += state_->FindJob(entry.job)->groups[entry.group].pending_count();
+  for (const auto& [of, entry] : *before) {
+    position += state_->FindJob(entry.job)->groups[entry.group].pending_count(of);
+  }
+  if (shape != group.shape) {
+    const std::set<uint32_t>& queued = group.apart.at(shape).queued;
+    if (!queued.contains(key.position)) return std::nullopt;
+    return position + std::distance(queued.begin(), queued.lower_bound(key.position));
   }
   // Those with rows go first, then the implicit ones.
   if (group.rows.contains(key.position)) {
@@ -229,7 +235,7 @@ Reply Turn::Do(const Principal& who, const state::Explain& command) {
   if (!state::HoldsResources(task_state) && !state::IsTerminal(task_state)) {
     reply.task.row.decision.reset();
   }
-  const state::ShapeId shape = job->groups[key->group].shape;
+  const state::ShapeId shape = job->groups[key->group].ShapeAt(key->position);
   const auto& profile = ProfileOf(shape).profile;
   const TaskView view{state_->requirements().Get(shape), *key};
   Charge(profile, 2);
@@ -315,6 +321,16 @@ Reply Turn::Do(const Principal& who, const state::CatchUp& command) {
   return Answer(std::move(reply));
 }
 
+std::optional<Reply> Turn::RefuseAct(const Principal& who, const state::LocateOutput& command,
+                                     const JobRow& job, const std::string& task) {
+  if (who.is_operator || job.submitted_by == who.name) return std::nullopt;
+  Audit(who, command.act, "task " + task, "refused", "it was submitted by " + job.submitted_by);
+  return Refuse(
+      absl::PermissionDeniedError("task " + task + ": " + who.name + " may not do that; only " +
+                                  job.submitted_by + ", who submitted it, and operators may"),
+      Reason::kNotAllowed);
+}
+
 Reply Turn::Do(const Principal& who, const state::LocateOutput& command) {
   const JobRow* job = VisibleJob(who, command.object.job);
   if (job == nullptr) return Refuse(NoSuchJob(command.object.job), Reason::kNotFound, "id");
@@ -323,17 +339,37 @@ Reply Turn::Do(const Principal& who, const state::LocateOutput& command) {
   if (!key) return Refuse(absl::NotFoundError(why), Reason::kNotFound, "id");
   const state::TaskRow* row = state_->FindRow(*key);
   const std::string task = state::TaskIdText(job->id.value, *job->spec, key->group, key->position);
+  if (!command.act.empty()) {
+    if (auto refusal = RefuseAct(who, command, *job, task)) return *std::move(refusal);
+    const bool runs = row != nullptr &&
+                      (row->state == TaskState::kRunning || row->state == TaskState::kSuspended ||
+                       (row->state == TaskState::kStopping && row->attempt.started_unix_ms != 0));
+    if (command.must_run && !runs) {
+      const TaskState now = row != nullptr ? row->state : job->groups[key->group].rest;
+      return Refuse(
+          absl::FailedPreconditionError("task " + task + ": it is " + std::string(ToString(now)) +
+                                        ", and only of a running task can this be asked; "
+                                        "see 'berth describe " +
+                                        task + "'"),
+          Reason::kTaskNotRunning);
+    }
+  }
   if (row == nullptr || row->attempt.number == 0) {
-    return Refuse(
-        absl::FailedPreconditionError("task " + task +
-                                      ": it has not been placed yet, so there is no output; see "
-                                      "'berth explain " +
-                                      task + "'"),
-        Reason::kOutputUnavailable);
+    return Refuse(absl::FailedPreconditionError(
+                      "task " + task +
+                      ": it has not been placed yet, so there is nothing of it on any node; see "
+                      "'berth explain " +
+                      task + "'"),
+                  command.act.empty() ? Reason::kOutputUnavailable : Reason::kTaskNotRunning);
   }
   const state::AttemptRow* attempt = nullptr;
-  const uint32_t number =
-      command.object.attempt != 0 ? command.object.attempt : row->attempt.number;
+  uint32_t number = command.object.attempt != 0 ? command.object.attempt : row->attempt.number;
+  if (command.previous && number == 1) {
+    return Refuse(
+        absl::NotFoundError("task " + task + ": attempt 1 was its first, there is none before it"),
+        Reason::kNotFound, "previous");
+  }
+  if (command.previous) --number;
   if (row->attempt.number == number) attempt = &row->attempt;
   for (const state::AttemptRow& past : row->past) {
     if (past.number == number) attempt = &past;
@@ -344,6 +380,13 @@ Reply Turn::Do(const Principal& who, const state::LocateOutput& command) {
                             "; its last is " + std::to_string(row->attempt.number)),
         Reason::kNotFound, "id");
   }
+  if (command.must_run && attempt != &row->attempt) {
+    return Refuse(absl::FailedPreconditionError(
+                      "task " + task + ": attempt " + std::to_string(number) +
+                      " has ended; the last is " + std::to_string(row->attempt.number)),
+                  Reason::kTaskNotRunning);
+  }
+  if (!command.act.empty()) Audit(who, command.act, "task " + task, "ok");
   OutputReply reply;
   reply.node = attempt->node;
   reply.attempt = NameOf(*job, *key);

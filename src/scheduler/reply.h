@@ -90,6 +90,23 @@ struct OutputReply {
   bool ended = false;
 };
 
+struct NodeHealthReply {
+  // An attempt that its node could not start.
+  struct FailedStart {
+    std::string ns;    // of the task
+    std::string task;  // empty: of a namespace that the asker may not see
+    Reason reason = Reason::kNone;
+    std::string message;
+    int64_t unix_ms = 0;
+  };
+  state::NodeView node;
+  uint64_t stream = 0;               // of its agent; 0: not connected
+  std::optional<int64_t> silent_ms;  // since it was heard from; absent: not by this process yet
+  // The last few since this process began, the latest first.
+  std::vector<FailedStart> failed_starts;
+  int64_t now_unix_ms = 0;
+};
+
 struct SettleReply {
   struct Result {
     std::optional<state::StrayView> stray;  // absent: none is in quarantine
@@ -103,9 +120,10 @@ struct SettleReply {
   uint64_t first_epoch = 0;
 };
 
-using ReplyBody = std::variant<std::monostate, SubmitReply, BatchReply, CancelReply, JobReply,
-                               JobsReply, TaskReply, TasksReply, NodeReply, NodesReply,
-                               ExplainReply, CatchUpReply, OutputReply, SettleReply>;
+using ReplyBody =
+    std::variant<std::monostate, SubmitReply, BatchReply, CancelReply, JobReply, JobsReply,
+                 TaskReply, TasksReply, NodeReply, NodesReply, ExplainReply, CatchUpReply,
+                 OutputReply, NodeHealthReply, SettleReply>;
 
 struct Reply {
   absl::Status status;            // OK: body is set

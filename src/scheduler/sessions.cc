@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/planted_fault.h"
 #include "scheduler/turn.h"
+#include "state/generation.h"
 
 namespace berth::scheduler {
 
@@ -35,7 +36,7 @@ state::SessionHeader HeaderOf(const state::ClusterMeta& meta, const state::NodeL
 Reply Turn::Do(const Principal& who, state::OpenSession& hello) {
   const std::string node = "node \"" + hello.node.name + "\"";
   const auto refuse = [&](Reason reason, std::string message) {
-    effects_.push_back(state::RefuseAgent{hello.stream, reason, message});
+    effects_.emplace_back(state::RefuseAgent{hello.stream, reason, message});
     return Refuse(absl::FailedPreconditionError(message), reason);
   };
   const state::ClusterMeta& meta = state_->meta();
@@ -74,14 +75,17 @@ Reply Turn::Do(const Principal& who, state::OpenSession& hello) {
   state::NodeLink& link = state_->Link(slot);
   if (link.stream != 0) {
     // The same agent has dialled again before the end of its old stream was seen.
-    effects_.push_back(
+    effects_.emplace_back(
         state::RefuseAgent{link.stream, Reason::kNone, node + ": a newer session took over"});
     EndStream(slot);
   }
+  if (known == kNoSlot) start_failures_.Forget(slot);
   if (known == kNoSlot || link.incarnation != hello.incarnation) {
     Audit(who, "register_node", "node " + hello.node.name, "ok",
           "incarnation " + hello.incarnation);
   }
+  link.peers.clear();  // a new session knows none
+  if (!hello.node.address.empty()) NodesChanged();
   const bool knows_us = link.incarnation == hello.incarnation;
   if (!knows_us) {
     link.incarnation = hello.incarnation;
@@ -93,11 +97,11 @@ Reply Turn::Do(const Principal& who, state::OpenSession& hello) {
   state_->TouchLink(slot);
   streams_[hello.stream] = slot;
 
-  effects_.push_back(state::WelcomeAgent{.stream = hello.stream,
-                                         .header = HeaderOf(meta, link),
-                                         .heartbeat_interval_ms = options_.heartbeat_interval_ms,
-                                         .lease_ms = options_.lease_ms,
-                                         .fact_sequence = link.fact_sequence});
+  effects_.emplace_back(state::WelcomeAgent{.stream = hello.stream,
+                                            .header = HeaderOf(meta, link),
+                                            .heartbeat_interval_ms = options_.heartbeat_interval_ms,
+                                            .lease_ms = options_.lease_ms,
+                                            .fact_sequence = link.fact_sequence});
   Reconcile(slot, hello, knows_us);
   if (settling_) settling_->silent.erase(slot);
   Hear(slot);
@@ -225,6 +229,9 @@ bool Turn::WasMadeHere(const state::AgentAttempt& attempt) const {
   const auto key = state_->TaskOf(attempt);
   const TaskRow* row = key ? state_->FindRow(*key) : nullptr;
   if (row == nullptr) return false;
+  // Of this generation, numbers are consecutive; of those before, the last ones are kept.
+  const uint64_t first = state_->meta().generation * state::kAttemptsPerGeneration + 1;
+  if (attempt.attempt >= first && attempt.attempt <= row->attempt.number) return true;
   return row->attempt.number == attempt.attempt ||
          std::any_of(row->past.begin(), row->past.end(),
                      [&](const state::AttemptRow& past) { return past.number == attempt.attempt; });
@@ -253,6 +260,8 @@ void Turn::EndStream(Slot slot) {
   directives_of_.erase(link.stream);
   link.stream = 0;
   link.session = 0;
+  state_->latencies().Forget(slot);
+  if (!state_->nodes().spec_ptr(slot)->address.empty()) NodesChanged();
   SyncReady(slot);
 }
 
@@ -267,13 +276,17 @@ Reply Turn::Do(const Principal&, state::InventoryChanged& command) {
   if (stream == streams_.end()) return Answer({});
   const Slot slot = stream->second;
   Hear(slot);
+  const state::NodeSpec& before = *state_->nodes().spec_ptr(slot);
+  if (command.node.address != before.address || command.node.labels != before.labels) {
+    NodesChanged();
+  }
   if (command.node.name != state_->nodes().name(slot)) {
-    effects_.push_back(state::RefuseAgent{
+    effects_.emplace_back(state::RefuseAgent{
         command.stream, Reason::kInvalidField,
         "node \"" + state_->nodes().name(slot) + "\": a session cannot change its node's name"});
     EndStream(slot);
   } else if (auto put = state_->PutNode(command.node, wall_ms_); !put.ok()) {
-    effects_.push_back(state::RefuseAgent{
+    effects_.emplace_back(state::RefuseAgent{
         command.stream, Reason::kInvalidField,
         "node \"" + command.node.name + "\": " + std::string(put.status().message())});
     EndStream(slot);
@@ -291,7 +304,7 @@ void Turn::Direct(Slot slot, state::Directive directive) {
   if (link.stream == 0) return;  // the next session makes up for it
   const auto [it, is_new] = directives_of_.emplace(link.stream, effects_.size());
   if (is_new) {
-    effects_.push_back(state::SendDirectives{link.stream, HeaderOf(state_->meta(), link), {}});
+    effects_.emplace_back(state::SendDirectives{link.stream, HeaderOf(state_->meta(), link), {}});
   }
   std::get<state::SendDirectives>(effects_[it->second]).directives.push_back(std::move(directive));
 }
@@ -309,7 +322,8 @@ void Turn::SendStart(const JobRow& job, const TaskKey& key) {
                                     .run_as = job.run_as,
                                     .device_ids = row.attempt.device_ids,
                                     .device_share_milli = shared ? devices[0].share_milli : 0,
-                                    .device_memory_mib = shared ? devices[0].memory_mib : 0});
+                                    .device_memory_mib = shared ? devices[0].memory_mib : 0,
+                                    .memory_mib = row.attempt.memory_mib});
 }
 
 void Turn::SendStop(const JobRow& job, const TaskKey& key) {

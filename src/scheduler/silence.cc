@@ -100,8 +100,8 @@ void Turn::EndSilentStream(Slot slot, const std::string& silent) {
   const uint64_t stream = state_->Link(slot).stream;
   if (stream == 0) return;
   // Should it wake, it says anew what it has, and ends what was given up.
-  effects_.push_back(state::RefuseAgent{stream, Reason::kNone,
-                                        silent + ": its tasks were given up; connect again"});
+  effects_.emplace_back(state::RefuseAgent{stream, Reason::kNone,
+                                           silent + ": its tasks were given up; connect again"});
   EndStream(slot);
 }
 

@@ -22,6 +22,7 @@
 #include "scheduler/leases.h"
 #include "scheduler/reconciled.h"
 #include "scheduler/reply.h"
+#include "scheduler/start_failures.h"
 #include "state/cluster_state.h"
 #include "state/commands.h"
 #include "state/effects.h"
@@ -171,6 +172,10 @@ class Turn {
   Reply Do(const state::Principal& who, const state::Explain& command);
   Reply Do(const state::Principal& who, const state::CatchUp& command);
   Reply Do(const state::Principal& who, const state::LocateOutput& command);
+  Reply Do(const state::Principal& who, const state::DiagnoseNode& command);
+  // Why `who` may not act on the task of a LocateOutput, or why that cannot be done now.
+  std::optional<Reply> RefuseAct(const state::Principal& who, const state::LocateOutput& command,
+                                 const state::JobRow& job, const std::string& task);
 
   // The refusal of a further page of a list that was begun before a snapshot was restored: its
   // first pages showed what may not be any more.
@@ -205,9 +210,13 @@ class Turn {
   std::optional<TaskKey> FindAttempt(const state::AgentAttempt& attempt) const;
   state::AgentAttempt NameOf(const state::JobRow& job, const TaskKey& key) const;
   void AttemptStarted(const TaskKey& key, const state::AttemptStart& start);
+  void SetReadiness(const TaskKey& key, bool ready);
   // `not_before_ms`: when another attempt may begin at the earliest, should this one be lost.
   void AttemptFinished(const TaskKey& key, const state::AttemptFinish& finish,
                        int64_t not_before_ms = 0);
+  // More memory for the next attempts of a task that was killed at its limit; false: its group does
+  // not ask for that, or the most was not enough.
+  bool GrowMemory(state::JobRow& job, const TaskKey& key, state::AttemptEnd end);
   // A task that was placed waits for a new attempt, from `not_before_ms` on (0: at once).
   void Requeue(state::JobRow& job, const TaskKey& key, int64_t not_before_ms);
   void FinishJobIfDone(state::JobRow& job);
@@ -227,6 +236,19 @@ class Turn {
   void CheckSettling();
   // When CheckSettling() has something to do next.
   std::optional<int64_t> SettledAt() const;
+
+  // ---- nodes that fail what they are given (black_holes.cc) ----
+  // After each end of an attempt. A node on which one start after the other fails at once, while
+  // others do well or because of itself, is cordoned: it would else be given everything.
+  void JudgeNode(Slot slot, const state::JobRow& job, const state::AttemptFinish& finish);
+  void CordonBlackHole(Slot slot, const std::string& last);
+
+  // ---- times of travel (peers.cc) ----
+  // After one has come, gone or changed its address.
+  void NodesChanged();
+  void PlanPeers();
+  std::vector<state::Peer> PeersOf(const std::vector<Slot>& ring, size_t at) const;
+  void TakeLatencies(Slot slot, const std::vector<std::pair<std::string, int64_t>>& latencies);
 
   // ---- silence of nodes (silence.cc) ----
   void Hear(Slot slot);
@@ -250,6 +272,7 @@ class Turn {
   void Charge(const pipeline::Profile& profile, int64_t looks);
   // After anything that changes whether a group has something to place.
   void SyncQueue(const state::JobRow& job, uint32_t group);
+  void SyncShape(state::ShapeId shape, const queue::QueuedEntry& entry, bool has_pending);
   // After anything that changes whether a task may be placed.
   void SyncTask(const TaskKey& key);
   void Park(state::ShapeId shape, state::JobRow& job);
@@ -276,6 +299,7 @@ class Turn {
   uint64_t next_session_ = 1;
   std::map<uint64_t, Slot> streams_;
   Leases leases_;
+  StartFailures start_failures_;
   bool leases_began_ = false;
   std::set<std::pair<int64_t, TaskKey>> backing_off_;  // (loop time, task)
   // Of lost nodes: (loop time, node, stray).
@@ -290,6 +314,17 @@ class Turn {
   std::optional<Settling> settling_;
   bool settling_began_ = false;
   std::set<std::pair<int64_t, JobId>> finished_;  // (ended_at_ms, job)
+  // Starts of a node that failed at once, since the last one that did not. Not kept over a restart.
+  struct Streak {
+    int failures = 0;
+    int node_caused = 0;   // of them, those that say that it is the node
+    std::set<JobId> jobs;  // whose they were; no more than it takes
+    int64_t began_ms = 0;
+  };
+  std::map<Slot, Streak> streaks_;
+  std::optional<int64_t> plan_peers_at_ms_;
+  // The last end that speaks for its node: (loop time, node).
+  std::pair<int64_t, Slot> last_good_end_ = {-1, kNoSlot};
   TurnCounters counters_;
 
   // A command costs as much as touching this many entries, before what it looks at.

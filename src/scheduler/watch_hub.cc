@@ -1,5 +1,6 @@
 #include "scheduler/watch_hub.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace berth::scheduler {
@@ -29,7 +30,8 @@ void WatchHub::Publish(const std::shared_ptr<const state::ChangeBatch>& batch) {
 
 size_t WatchHub::size() const {
   base::MutexLock lock(mutex_);
-  return sinks_.size();
+  return static_cast<size_t>(std::count_if(
+      sinks_.begin(), sinks_.end(), [](const auto& each) { return each.second->is_client(); }));
 }
 
 }  // namespace berth::scheduler

@@ -16,6 +16,8 @@ class WatchSink {
   virtual ~WatchSink() = default;
   // Called on the releasing thread; must not block and must not call the hub.
   virtual void OnChanges(const std::shared_ptr<const state::ChangeBatch>& batch) = 0;
+  // False: it is berthd's own, and no client's.
+  virtual bool is_client() const { return true; }
 };
 
 // Threading: any thread. A sink that subscribes within the callback of its CatchUp reply misses
@@ -27,6 +29,7 @@ class WatchHub {
   // On return the sink is not called any more. REQUIRES: not called from OnChanges.
   void Unsubscribe(uint64_t id);
   void Publish(const std::shared_ptr<const state::ChangeBatch>& batch);
+  // Of clients.
   size_t size() const;
 
  private:

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -13,35 +14,33 @@
 
 #include <cstring>
 
+#include "shim/container.h"
+#include "shim/enter_container.h"
+#include "shim/launch_steps.h"
+
 namespace berth::shim {
 namespace {
 
-constexpr int kNotExecuted = 127;
 constexpr size_t kChildStackBytes = 64 * 1024;
 constexpr char kDefaultPath[] = "/usr/local/bin:/usr/bin:/bin";
 
-struct Child {
-  const SpecView* spec;
-  int output = -1;
-  int error = -1;
-  pid_t shim_pid = 0;
-  LaunchResult result;
-};
+}  // namespace
 
-// Runs in the child: notes what failed, for the shim to read, and ends it.
-[[noreturn]] void Fail(Child& child, StartStep step, int error, uint32_t item = 0) {
+void Fail(Child& child, StartStep step, int error, uint32_t item) {
   child.result.step = step;
   child.result.error = error;
   child.result.item = item;
   _exit(kNotExecuted);
 }
 
+void JoinCgroup(Child& child, uint32_t number) {
+  const int fd = open(child.spec->cgroup_procs[number], O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, "0", 1) != 1) Fail(child, StartStep::kJoinCgroup, errno, number);
+  close(fd);
+}
+
 void JoinCgroups(Child& child) {
-  for (uint32_t i = 0; i < child.spec->header->cgroup_count; ++i) {
-    const int fd = open(child.spec->cgroup_procs[i], O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, "0", 1) != 1) Fail(child, StartStep::kJoinCgroup, errno, i);
-    close(fd);
-  }
+  for (uint32_t i = 0; i < child.spec->header->cgroup_count; ++i) JoinCgroup(child, i);
 }
 
 void SetLimits(Child& child) {
@@ -69,6 +68,8 @@ void BecomeUser(Child& child) {
   }
 }
 
+namespace {
+
 // PATH as the task's environment has it.
 const char* SearchPath(const SpecView& spec) {
   for (char** entry = spec.environment; *entry != nullptr; ++entry) {
@@ -77,9 +78,39 @@ const char* SearchPath(const SpecView& spec) {
   return kDefaultPath;
 }
 
-// Executes the program; returns only when that failed, after Fail().
-[[noreturn]] void Execute(Child& child) {
+}  // namespace
+
+void TakeStreams(Child& child) {
+  const ChildStreams& streams = child.streams;
+  if (streams.input >= 0 && dup2(streams.input, STDIN_FILENO) < 0) {
+    Fail(child, StartStep::kOpenInput, errno);
+  }
+  if (streams.output >= 0 && dup2(streams.output, STDOUT_FILENO) < 0) {
+    Fail(child, StartStep::kOpenOutput, errno, 1);
+  }
+  if (streams.error >= 0 && dup2(streams.error, STDERR_FILENO) < 0) {
+    Fail(child, StartStep::kOpenOutput, errno, 2);
+  }
+}
+
+void DieWithShim(Child& child) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != child.shim_pid) _exit(kNotExecuted);
+}
+
+void Execute(Child& child) {
   const SpecView& spec = *child.spec;
+  const char* directory = spec.working_directory;
+  if (directory[0] != '\0' && chdir(directory) != 0) {
+    Fail(child, StartStep::kWorkingDirectory, errno);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (child.program >= 0) {
+    execveat(child.program, "", spec.arguments, spec.environment, AT_EMPTY_PATH);
+    Fail(child, StartStep::kExecute, errno);
+  }
   const char* program = spec.arguments[0];
   if (strchr(program, '/') != nullptr) {
     execve(program, spec.arguments, spec.environment);
@@ -110,62 +141,98 @@ const char* SearchPath(const SpecView& spec) {
   Fail(child, worst == ENOENT ? StartStep::kFindProgram : StartStep::kExecute, worst);
 }
 
+void JoinNetwork(Child& child) {
+  const char* path = child.spec->network_namespace;
+  if (path[0] == '\0') return;
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || setns(fd, CLONE_NEWNET) != 0) Fail(child, StartStep::kJoinNetwork, errno);
+  close(fd);
+}
+
+void StepOut(Child& child) {
+  const bool has_terminal = child.streams.terminal;
+  if (has_terminal) {
+    setsid();
+  } else {
+    setpgid(0, 0);
+  }
+  JoinCgroups(child);
+  JoinNetwork(child);
+  TakeStreams(child);
+  if (has_terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) {
+    Fail(child, StartStep::kOpenConsole, errno);
+  }
+  SetLimits(child);
+}
+
+namespace {
+
 int RunChild(void* argument) {
   auto& child = *static_cast<Child*>(argument);
-  setpgid(0, 0);
-  JoinCgroups(child);
-  if (dup2(child.output, STDOUT_FILENO) < 0) Fail(child, StartStep::kOpenOutput, errno, 1);
-  if (dup2(child.error, STDERR_FILENO) < 0) Fail(child, StartStep::kOpenOutput, errno, 2);
-  SetLimits(child);
+  StepOut(child);
   BecomeUser(child);
-  // Without its shim nobody would learn how the task ended: it goes with it. Set after the change
-  // of user, which clears it.
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != child.shim_pid) _exit(kNotExecuted);
-  const char* directory = child.spec->working_directory;
-  if (directory[0] != '\0' && chdir(directory) != 0) {
-    Fail(child, StartStep::kWorkingDirectory, errno);
-  }
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  DieWithShim(child);  // after the change of user, which clears it
   Execute(child);
 }
 
-int OpenOutput(const SpecView& spec, const char* path) {
-  const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
-  if (fd < 0) return -1;
-  // The task may open /dev/stdout anew: that needs the file to be its own.
+// Makes an open file the task's user's own.
+int GiveToUser(const SpecView& spec, int fd) {
   const SpecHeader& header = *spec.header;
-  if (header.switch_user != 0 && fchown(fd, header.uid, header.gid) != 0) {
-    const int saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
-  }
-  return fd;
+  if (fd < 0 || header.switch_user == 0 || fchown(fd, header.uid, header.gid) == 0) return fd;
+  const int saved = errno;
+  close(fd);
+  errno = saved;
+  return -1;
 }
 
 }  // namespace
 
-LaunchResult Launch(const SpecView& spec) {
+void Close(const ChildStreams& streams) {
+  if (streams.input >= 0) close(streams.input);
+  if (streams.output >= 0) close(streams.output);
+  if (streams.error >= 0) close(streams.error);
+}
+
+LaunchResult OpenStreams(const SpecView& spec, ChildStreams& streams) {
+  if (streams.input < 0 && spec.input_path[0] != '\0') {
+    // The task may open /dev/stdin anew: that needs the file to be its own.
+    streams.input =
+        GiveToUser(spec, open(spec.input_path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW));
+    if (streams.input < 0) return {-1, StartStep::kOpenInput, errno, 0};
+  }
+  if (streams.output < 0 && spec.output_path[0] != '\0') {
+    streams.output = OpenOutput(spec, spec.output_path);
+    if (streams.output < 0) return {-1, StartStep::kOpenOutput, errno, 1};
+  }
+  if (streams.error < 0 && spec.error_path[0] != '\0') {
+    streams.error = OpenOutput(spec, spec.error_path);
+    if (streams.error < 0) return {-1, StartStep::kOpenOutput, errno, 2};
+  }
+  return {};
+}
+
+int OpenOutput(const SpecView& spec, const char* path) {
+  // The task may open /dev/stdout anew: that needs the file to be its own.
+  return GiveToUser(spec, open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600));
+}
+
+LaunchResult Launch(const SpecView& spec, ChildStreams streams) {
   alignas(16) static char stack[kChildStackBytes];
+  const LaunchResult opened = OpenStreams(spec, streams);
+  if (opened.step != StartStep::kStarted) {
+    Close(streams);
+    return opened;
+  }
+  if (spec.runtime[0] != '\0') return LaunchContainer(spec, streams);
+  if (spec.header->inside_init != 0) return LaunchInside(spec, streams);
   Child child;
   child.spec = &spec;
   child.shim_pid = getpid();
-  child.output = OpenOutput(spec, spec.output_path);
-  if (child.output < 0) return {-1, StartStep::kOpenOutput, errno, 1};
-  child.error = OpenOutput(spec, spec.error_path);
-  if (child.error < 0) {
-    const int saved = errno;
-    close(child.output);
-    return {-1, StartStep::kOpenOutput, saved, 2};
-  }
+  child.streams = streams;
   const pid_t pid =
       clone(RunChild, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
   const int clone_error = errno;
-  close(child.output);
-  close(child.error);
+  Close(streams);
   if (pid < 0) return {-1, StartStep::kClone, clone_error, 0};
   if (child.result.step != StartStep::kStarted) {
     while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {

@@ -18,11 +18,26 @@ struct LaunchResult {
   StartStep step = StartStep::kStarted;
   int error = 0;
   uint32_t item = 0;
+  int channel = -1;  // of a container: what its init says; else -1
 };
 
-// REQUIRES: every signal is blocked; standard input is what the task shall read. When it fails, no
+// What the child gets in place of the shim's own standard streams; -1: nothing.
+struct ChildStreams {
+  int input = -1;
+  int output = -1;
+  int error = -1;
+  bool terminal = false;  // standard input is a terminal, to become the child's own
+};
+
+// A file of standard output or error, to append to, that belongs to the task's user; -1: see errno.
+int OpenOutput(const SpecView& spec, const char* path);
+
+// Closes `streams`; those that it has none of are opened as the spec says.
+//
+// REQUIRES: every signal is blocked; the shim's own streams are what the task
+// shall have where neither `streams` nor the spec has any. When it fails, no
 // child is left behind.
 // Cost: one clone and one execve; does not return before the program is executed or has failed to.
-LaunchResult Launch(const SpecView& spec);
+LaunchResult Launch(const SpecView& spec, ChildStreams streams);
 
 }  // namespace berth::shim

@@ -38,30 +38,51 @@ class HighFd {
   bool owned_ = false;
 };
 
-// How every shim is started: made once, read by posix_spawn(3).
-int Configure(posix_spawn_file_actions_t& actions, posix_spawnattr_t& attributes, int status_fd,
-              int notify_fd) {
-  sigset_t all;
-  sigset_t none;
-  sigfillset(&all);
-  sigemptyset(&none);
-  const int errors[] = {
-      posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0),
-      posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0),
-      posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO),
-      posix_spawn_file_actions_adddup2(&actions, status_fd, kStatusFd),
-      posix_spawn_file_actions_adddup2(&actions, notify_fd, kNotifyFd),
-      posix_spawn_file_actions_addclosefrom_np(&actions, kFirstFreeFd),
-      // What the agent ignores or blocks is not the task's concern.
-      posix_spawnattr_setsigdefault(&attributes, &all),
-      posix_spawnattr_setsigmask(&attributes, &none),
-      posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK),
-  };
-  for (const int error : errors) {
-    if (error != 0) return error;
+// Starts the shim with file actions that give it its first descriptors; it gets no others.
+class Spawn {
+ public:
+  Spawn() {
+    posix_spawn_file_actions_init(&actions_);
+    posix_spawnattr_init(&attributes_);
   }
-  return 0;
-}
+  Spawn(const Spawn&) = delete;
+  Spawn& operator=(const Spawn&) = delete;
+  ~Spawn() {
+    posix_spawnattr_destroy(&attributes_);
+    posix_spawn_file_actions_destroy(&actions_);
+  }
+
+  void Open(int fd, const char* path, int flags) {
+    Note(posix_spawn_file_actions_addopen(&actions_, fd, path, flags, 0));
+  }
+  void Give(int from, int to) { Note(posix_spawn_file_actions_adddup2(&actions_, from, to)); }
+
+  int Run(const std::string& program, const char* argument, pid_t& pid) {
+    sigset_t all;
+    sigset_t none;
+    sigfillset(&all);
+    sigemptyset(&none);
+    Note(posix_spawn_file_actions_addclosefrom_np(&actions_, kFirstFreeFd));
+    // What the agent ignores or blocks is not the task's concern.
+    Note(posix_spawnattr_setsigdefault(&attributes_, &all));
+    Note(posix_spawnattr_setsigmask(&attributes_, &none));
+    Note(posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK));
+    if (error_ != 0) return error_;
+    char* const arguments[] = {const_cast<char*>(program.c_str()), const_cast<char*>(argument),
+                               nullptr};
+    char* const environment[] = {nullptr};
+    return posix_spawn(&pid, program.c_str(), &actions_, &attributes_, arguments, environment);
+  }
+
+ private:
+  void Note(int error) {
+    if (error_ == 0) error_ = error;
+  }
+
+  posix_spawn_file_actions_t actions_;
+  posix_spawnattr_t attributes_;
+  int error_ = 0;
+};
 
 }  // namespace
 
@@ -82,20 +103,31 @@ int StartShim(const std::string& program, const std::string& directory, int stat
   const HighFd status(status_fd);
   const HighFd notify(notify_fd);
   if (status.get() < 0 || notify.get() < 0) return EMFILE;
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawnattr_init(&attributes);
-  int error = Configure(actions, attributes, status.get(), notify.get());
-  if (error == 0) {
-    char* const arguments[] = {const_cast<char*>(program.c_str()),
-                               const_cast<char*>(directory.c_str()), nullptr};
-    char* const environment[] = {nullptr};
-    error = posix_spawn(&pid, program.c_str(), &actions, &attributes, arguments, environment);
+  Spawn spawn;
+  spawn.Open(STDIN_FILENO, "/dev/null", O_RDONLY);
+  spawn.Open(STDOUT_FILENO, "/dev/null", O_WRONLY);
+  spawn.Give(STDOUT_FILENO, STDERR_FILENO);
+  spawn.Give(status.get(), kStatusFd);
+  spawn.Give(notify.get(), kNotifyFd);
+  return spawn.Run(program, directory.c_str(), pid);
+}
+
+int StartCommand(const std::string& program, const CommandFds& fds, pid_t& pid) {
+  const HighFd input(fds.input);
+  const HighFd output(fds.output);
+  const HighFd error(fds.error);
+  const HighFd control(fds.control);
+  const HighFd spec(fds.spec);
+  for (const HighFd* fd : {&input, &output, &error, &control, &spec}) {
+    if (fd->get() < 0) return EMFILE;
   }
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  return error;
+  Spawn spawn;
+  spawn.Give(input.get(), STDIN_FILENO);
+  spawn.Give(output.get(), STDOUT_FILENO);
+  spawn.Give(error.get(), STDERR_FILENO);
+  spawn.Give(control.get(), kCommandControlFd);
+  spawn.Give(spec.get(), kCommandSpecFd);
+  return spawn.Run(program, kCommandMode, pid);
 }
 
 std::optional<StatusRecord> ReadStatus(int status_fd, StatusKind kind) {

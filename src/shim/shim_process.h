@@ -24,6 +24,18 @@ int OpenLockedStatus(const std::string& directory);
 int StartShim(const std::string& program, const std::string& directory, int status_fd,
               int notify_fd, pid_t& pid);
 
+// What a command beside a task is given; all of it stays the caller's.
+struct CommandFds {
+  int input = -1;
+  int output = -1;
+  int error = -1;
+  int control = -1;  // see kCommandControlFd
+  int spec = -1;     // see kCommandSpecFd
+};
+
+// Starts `program`, the shim, on a command beside a task. As StartShim().
+int StartCommand(const std::string& program, const CommandFds& fds, pid_t& pid);
+
 // The record of `kind`, or nothing when it is not there, not whole, or cannot be read.
 std::optional<StatusRecord> ReadStatus(int status_fd, StatusKind kind);
 

@@ -14,9 +14,21 @@
 //           holds, so a reader never sees half of one. All slots lie in the file's first block,
 //           which slot 0 already fills: the end can be noted on a disk that is full by then.
 //
+// A task with a console has a third file there, `console`: a Unix socket on which the shim takes
+// what is typed (see ConsoleMessage) for as long as the task runs.
+//
+// As `berth-shim exec` the shim runs one command beside a task, for as long as its agent wants it:
+// its standard streams are the command's, the spec is kCommandSpecFd, and kCommandControlFd is a
+// socket on which it says kStart and kEnd, and whose end at the other side is the command's too.
+//
 // Stop is a signal: SIGRTMIN to the shim, queued with the grace in milliseconds as its value
 // (several are all seen, in order); SIGTERM by hand uses the spec's grace. Everything here has the
 // layout of the machine it runs on: neither file leaves it.
+//
+// Versions: while an upgrade goes on, an agent starts shims of the release after it, and finds what
+// those of the release before have left. So a shim of each release also reads the specs of the one
+// before it, and an agent the records. Versions 1 and 2 of the spec and 1 of the records were never
+// released. What must be read is in tests/data/shim.
 //
 // Threading: plain data. Errors: none here; see spec_view.h.
 #pragma once
@@ -28,10 +40,17 @@ namespace berth::shim {
 
 inline constexpr char kSpecFileName[] = "spec";
 inline constexpr char kStatusFileName[] = "status";
+inline constexpr char kInputFileName[] = "stdin";
+inline constexpr char kConsoleFileName[] = "console";
 
 // Descriptors that the agent gives to the shim.
 inline constexpr int kStatusFd = 3;  // the locked status file
 inline constexpr int kNotifyFd = 4;  // a pipe shared by all shims of one agent; gets kStart records
+
+// The same of `berth-shim exec`.
+inline constexpr char kCommandMode[] = "exec";
+inline constexpr int kCommandControlFd = 3;  // of SOCK_SEQPACKET
+inline constexpr int kCommandSpecFd = 4;
 
 // Exit codes of the shim itself. The task's own is in the kEnd record.
 inline constexpr int kShimDone = 0;        // kEnd, or a kStart that failed, is in the status file
@@ -40,9 +59,9 @@ inline constexpr int kShimBadSpec = 3;     // the spec is missing or damaged
 inline constexpr int kShimCannotNote = 4;  // the status file could not be written
 
 inline constexpr uint32_t kSpecMagic = 0x50534842;  // "BHSP"
-inline constexpr uint16_t kSpecVersion = 2;
+inline constexpr uint16_t kSpecVersion = 3;
 inline constexpr uint32_t kStatusMagic = 0x54534842;  // "BHST"
-inline constexpr uint16_t kStatusVersion = 1;
+inline constexpr uint16_t kStatusVersion = 2;
 
 // How to reach every process of the task, besides the shim's own children.
 enum class KillMethod : uint32_t {
@@ -57,11 +76,29 @@ enum class MemoryAccounting : uint32_t {
   kV2 = 2,      // memory.peak and memory.events
 };
 
+// What standard input is.
+enum class ConsoleKind : uint32_t {
+  kNone = 0,      // a file, /dev/null, or what the agent gave
+  kPipe = 1,      // what comes over the console's socket
+  kTerminal = 2,  // a terminal of the task's own, standard output and error too
+};
+
+// What is said on a console's socket (SOCK_SEQPACKET): one byte of kind, then the rest.
+enum class ConsoleMessage : char {
+  kInput = 'i',   // up to kMostConsoleInput bytes, typed
+  kEnd = 'e',     // there is no more input: end of file, or the terminal's character for it
+  kWindow = 'w',  // two uint16: rows, columns
+};
+inline constexpr size_t kMostConsoleInput = 4096;
+
 // The fixed part of a spec. After it come, in this order: group_count uint32 (supplementary
 // groups), then strings, each a uint32 length, that many bytes and a NUL that the length leaves
-// out: working directory, standard output, standard error, kill directory, memory directory, lease
-// file (empty: the task is not fenced), cgroup_count paths of cgroup.procs files, argument_count
-// arguments (the first is the program), environment_count entries NAME=value.
+// out: working directory, standard input (empty: what the shim has), standard output, standard
+// error (empty: what the shim has), kill directory, memory directory, lease file (empty: the task
+// is not fenced), network namespace (empty: the shim's own), OCI runtime (empty: the task is a
+// plain process), bundle, image, cgroup_count paths of cgroup.procs files, mount_count sources of
+// mounts, argument_count arguments (the first is the program), environment_count entries
+// NAME=value. See container.h for what the four of a container are.
 struct SpecHeader {
   uint32_t magic = kSpecMagic;
   uint16_t version = kSpecVersion;
@@ -74,6 +111,8 @@ struct SpecHeader {
   uint32_t argument_count = 0;
   uint32_t environment_count = 0;
   uint32_t cgroup_count = 0;
+  uint32_t mount_count = 0;
+  uint32_t image_as_user = 0;  // 1: the image is used only if the task's user may read it
   uint32_t umask = 022;
   int32_t nice = 0;
   int64_t grace_ms = 30000;       // between SIGTERM and SIGKILL
@@ -83,6 +122,17 @@ struct SpecHeader {
   uint64_t oom_kills_before = 0;  // what the memory cgroup had counted before this task
   KillMethod kill_method = KillMethod::kDescendants;
   MemoryAccounting memory_accounting = MemoryAccounting::kRusage;
+  ConsoleKind console = ConsoleKind::kNone;
+  uint16_t rows = 0;  // of a terminal
+  uint16_t columns = 0;
+  // Of `exec`: process 1 of the container to run in, and its parent, which tells it from a later
+  // one of that number. 0: not in a container.
+  int32_t inside_init = 0;
+  int32_t inside_shim = 0;
+  // Of `exec` in a container: 1, the program is the node's own, static, and has the container's
+  // files only: it stays outside its processes.
+  uint32_t inside_for_files = 0;
+  uint32_t reserved = 0;
   uint64_t checksum = 0;  // Checksum() of the whole file, this field taken as 0
 };
 
@@ -100,6 +150,17 @@ enum class StartStep : uint32_t {
   kExecute = 7,
   kClone = 8,
   kLeaseEnded = 9,  // the node's lease has ended: a fenced task must not run
+  // Of a container:
+  kNamespace = 10,  // a mount namespace of its own
+  kImage = 11,      // the image's directory could not be opened
+  kRootFs = 12,     // the overlay of the image and the task's own layer
+  kMount = 13,      // a folder of the node; its number
+  kRuntime = 14,    // the OCI runtime; error is its wait status, its log says more
+  // Of any:
+  kOpenInput = 15,
+  kOpenConsole = 16,
+  kJoinNetwork = 17,
+  kEnterContainer = 18,  // of `exec`; ESRCH: it has ended
 };
 
 // What made a task end.
@@ -121,7 +182,9 @@ struct StatusRecord {
   // kStart
   StartStep step = StartStep::kStarted;
   int32_t error = 0;  // errno of the step that failed
-  uint32_t item = 0;  // which of several: the cgroup's number, 1 or 2 for the output
+  // Which of several: the number of the cgroup or mount, 1 or 2 for the output. kExecute in a
+  // container: 1, the program is there, and the interpreter that it names is not.
+  uint32_t item = 0;
   // kEnd
   EndCause cause = EndCause::kItself;
   int32_t exit_code = 0;   // valid when signal is 0
@@ -133,8 +196,21 @@ struct StatusRecord {
   int64_t cpu_user_us = 0;
   int64_t cpu_system_us = 0;
   int64_t memory_peak_bytes = 0;
+  int64_t io_read_bytes = 0;  // from disks, and to them, of all processes that it waited for
+  int64_t io_written_bytes = 0;
   uint64_t checksum = 0;  // Checksum() of the bytes before it
 };
+
+// StatusRecord.item of StartStep::kRuntime.
+inline constexpr uint32_t kRuntimeFailed = 0;   // it says why
+inline constexpr uint32_t kNotExecutable = 1;   // error is an errno
+inline constexpr uint32_t kRuntimeTooLate = 2;  // the container did not come about in time
+inline constexpr uint32_t kRuntimeStopped = 3;  // a stop came first
+
+// Whether a start did not come about because the task was to be stopped.
+inline bool WasStopped(const StatusRecord& start) {
+  return start.step == StartStep::kRuntime && start.item == kRuntimeStopped;
+}
 
 inline constexpr size_t kStatusSlotBytes = 256;
 static_assert(sizeof(StatusRecord) <= kStatusSlotBytes);

@@ -60,6 +60,7 @@ const char* ParseSpec(const char* data, size_t size, char** pointers, SpecView& 
   if (sum != header->checksum) return "its checksum does not hold";
   if (header->argument_count == 0) return "it has no command";
   if (header->cgroup_count > kMaxCgroups) return "it names too many cgroups";
+  if (header->mount_count > kMaxMounts) return "it names too many mounts";
   if (header->group_count > kMaxGroups) return "it names too many groups";
 
   size_t at = sizeof(SpecHeader);
@@ -69,12 +70,18 @@ const char* ParseSpec(const char* data, size_t size, char** pointers, SpecView& 
   view.groups = reinterpret_cast<const uint32_t*>(data + at);
   StringReader strings(data, size, at + groups_bytes);
   view.working_directory = strings.Next();
+  view.input_path = strings.Next();
   view.output_path = strings.Next();
   view.error_path = strings.Next();
   view.kill_directory = strings.Next();
   view.memory_directory = strings.Next();
   view.lease_path = strings.Next();
+  view.network_namespace = strings.Next();
+  view.runtime = strings.Next();
+  view.bundle = strings.Next();
+  view.image = strings.Next();
   for (uint32_t i = 0; i < header->cgroup_count; ++i) view.cgroup_procs[i] = strings.Next();
+  for (uint32_t i = 0; i < header->mount_count; ++i) view.mounts[i] = strings.Next();
   char** next = pointers;
   view.arguments = next;
   for (uint32_t i = 0; i < header->argument_count && !strings.failed(); ++i) {

@@ -12,17 +12,24 @@ namespace berth::shim {
 
 inline constexpr uint32_t kMaxCgroups = 8;
 inline constexpr uint32_t kMaxGroups = 256;
+inline constexpr uint32_t kMaxMounts = 64;
 
 struct SpecView {
   const SpecHeader* header = nullptr;
   const uint32_t* groups = nullptr;
   const char* working_directory = nullptr;
-  const char* output_path = nullptr;
+  const char* input_path = nullptr;   // empty: the shim's own
+  const char* output_path = nullptr;  // empty: the shim's own
   const char* error_path = nullptr;
   const char* kill_directory = nullptr;
   const char* memory_directory = nullptr;
-  const char* lease_path = nullptr;  // empty: not fenced
+  const char* lease_path = nullptr;         // empty: not fenced
+  const char* network_namespace = nullptr;  // empty: the shim's own
+  const char* runtime = nullptr;            // empty: a plain process
+  const char* bundle = nullptr;
+  const char* image = nullptr;
   const char* cgroup_procs[kMaxCgroups] = {};
+  const char* mounts[kMaxMounts] = {};
   // NULL-terminated, as execve(2) wants them; they lie in the caller's `pointers`.
   char** arguments = nullptr;
   char** environment = nullptr;

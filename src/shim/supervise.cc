@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "shim/container.h"
 #include "shim/kill_all.h"
 #include "shim/lease_file.h"
 
@@ -20,8 +21,10 @@ namespace berth::shim {
 namespace {
 
 constexpr int64_t kNever = INT64_MAX;
+constexpr int64_t kBlockBytes = 512;  // of what the kernel counts for a process
 constexpr int64_t kNoticeRetryMs = 50;
 constexpr int64_t kKillAgainMs = 20;      // between rounds of SIGKILL
+constexpr int64_t kInitEndsMs = 1000;     // a container's, once its task has ended
 constexpr int64_t kStuckAfterMs = 10000;  // then a process counts as stuck
 
 struct Reaped {
@@ -32,8 +35,14 @@ struct Reaped {
 
 class Supervisor {
  public:
-  Supervisor(const SpecView& spec, pid_t main_pid, PendingNotice& notice, StatusRecord& end)
-      : spec_(spec), main_pid_(main_pid), notice_(notice), end_(end) {
+  Supervisor(const SpecView& spec, const LaunchResult& launched, PendingNotice& notice,
+             Console* console, StatusRecord& end)
+      : spec_(spec),
+        main_pid_(launched.pid),
+        channel_(launched.channel),
+        notice_(notice),
+        console_(console),
+        end_(end) {
     sigemptyset(&waited_);
     sigaddset(&waited_, SIGCHLD);
     sigaddset(&waited_, SIGTERM);
@@ -44,9 +53,12 @@ class Supervisor {
       lease_until_ = spec.header->lease_until_ms;
       MakeTimer();
     }
+    if (channel_ >= 0) ListenToChannel();
   }
 
   void Run() {
+    // A container may have ended while it was being started.
+    if (channel_ >= 0) Reap();
     while (!state_.main_ended) {
       const int signal = Wait(NextDeadline());
       // First what has ended: a stop that comes with the end did not cause it.
@@ -78,7 +90,11 @@ class Supervisor {
     siginfo_ = {};
     for (;;) {
       int signal;
-      if (deadline == kNever) {
+      if (console_ != nullptr) {
+        if (deadline != kNever) SetTimer(deadline);
+        signal = console_->Wait(waited_, deadline, siginfo_);
+        if (signal == 0) return 0;
+      } else if (deadline == kNever) {
         signal = sigwaitinfo(&waited_, &siginfo_);
       } else {
         SetTimer(deadline);
@@ -130,13 +146,33 @@ class Supervisor {
     return grace < 0 ? 0 : grace;
   }
 
+  // Init says that the task has ended before it ends itself, with what the task has left.
+  void ListenToChannel() {
+    sigaddset(&waited_, SIGIO);
+    fcntl(channel_, F_SETOWN, getpid());
+    fcntl(channel_, F_SETFL, O_ASYNC | O_NONBLOCK);
+  }
+
+  void ReadChannel() {
+    ContainerMessage message;
+    while (ReadMessage(channel_, message)) {
+      if (message.word != ContainerWord::kEnded) continue;
+      state_.main_ended = true;
+      state_.main_status = message.wait_status;
+      told_ = true;
+    }
+  }
+
   void Reap() {
+    // First: that init ends says nothing about the task, if the task could.
+    if (channel_ >= 0) ReadChannel();
     for (;;) {
       int status = 0;
       // __WALL: also children made with clone(2) and another exit signal.
       const pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
       if (pid > 0) {
-        if (pid == main_pid_) {
+        if (pid == main_pid_ && channel_ >= 0) ReadChannel();
+        if (pid == main_pid_ && !told_) {
           state_.main_ended = true;
           state_.main_status = status;
         }
@@ -173,6 +209,11 @@ class Supervisor {
         SignalCgroup(spec_.kill_directory, signal) > 0) {
       return;
     }
+    if (channel_ >= 0) {
+      // No signal but SIGKILL has an effect on init, and it is the group's only member.
+      kill(main_pid_, signal == SIGTERM ? SIGRTMIN : signal);
+      return;
+    }
     if (kill(-main_pid_, signal) != 0) kill(main_pid_, signal);
   }
 
@@ -190,6 +231,13 @@ class Supervisor {
   void KillLeftovers() {
     if (!state_.children_left) return;
     const int64_t give_up_at = NowMs(CLOCK_BOOTTIME) + kStuckAfterMs;
+    if (channel_ >= 0) {  // init is about to end by itself, and all with it
+      const int64_t until = NowMs(CLOCK_BOOTTIME) + kInitEndsMs;
+      while (state_.children_left && NowMs(CLOCK_BOOTTIME) < until) {
+        Wait(until);
+        Reap();
+      }
+    }
     while (state_.children_left) {
       const int found = KillOnce();
       if (static_cast<uint32_t>(found) > end_.killed) end_.killed = static_cast<uint32_t>(found);
@@ -213,6 +261,8 @@ class Supervisor {
     end_.cpu_user_us = int64_t{used.ru_utime.tv_sec} * 1'000'000 + used.ru_utime.tv_usec;
     end_.cpu_system_us = int64_t{used.ru_stime.tv_sec} * 1'000'000 + used.ru_stime.tv_usec;
     end_.memory_peak_bytes = used.ru_maxrss * 1024;
+    end_.io_read_bytes = int64_t{used.ru_inblock} * kBlockBytes;
+    end_.io_written_bytes = int64_t{used.ru_oublock} * kBlockBytes;
     const MemoryAccounting accounting = spec_.header->memory_accounting;
     if (accounting == MemoryAccounting::kRusage) return;
     const bool v1 = accounting == MemoryAccounting::kV1;
@@ -241,7 +291,10 @@ class Supervisor {
 
   const SpecView& spec_;
   const pid_t main_pid_;
+  const int channel_;  // -1: the task is a plain process
+  bool told_ = false;  // on the channel, how the task ended
   PendingNotice& notice_;
+  Console* const console_;
   StatusRecord& end_;
   sigset_t waited_;
   siginfo_t siginfo_ = {};
@@ -264,8 +317,9 @@ void PendingNotice::Try() {
   record_ = nullptr;
 }
 
-void Supervise(const SpecView& spec, pid_t main_pid, PendingNotice& notice, StatusRecord& end) {
-  Supervisor(spec, main_pid, notice, end).Run();
+void Supervise(const SpecView& spec, const LaunchResult& launched, PendingNotice& notice,
+               Console* console, StatusRecord& end) {
+  Supervisor(spec, launched, notice, console, end).Run();
 }
 
 int64_t NowMs(int clock) {

@@ -66,7 +66,12 @@ JobRow& ClusterState::AddJob(std::shared_ptr<const JobSpec> spec,
 void ClusterState::RemoveJob(JobId id) {
   JobRow& job = *FindJob(id);
   BERTH_CHECK(job.ended()) << "job " << id.value << " is removed before its end";
-  for (const GroupRow& group : job.groups) requirements_.Release(group.shape, nodes_);
+  for (const GroupRow& group : job.groups) {
+    requirements_.Release(group.shape, nodes_);
+    for (const auto& [shape, apart] : group.apart) {
+      for (int64_t i = 0; i < apart.rows; ++i) requirements_.Release(shape, nodes_);
+    }
+  }
   if (auto it = blob_users_.find(job.spec->blob); --it->second == 0) {
     journal_.push_back(BlobRemoval{it->first});
     blob_users_.erase(it);
@@ -106,10 +111,11 @@ void ClusterState::SyncQueued(const TaskKey& key) {
     return;
   }
   const TaskRow& row = group.rows.at(key.position);
+  std::set<uint32_t>& queued = group.QueuedOf(row);
   const bool may_be_placed =
       row.state == TaskState::kQueued && row.not_before_ms == 0 && !IsHeldBack(key);
-  const bool changed = may_be_placed ? group.queued.insert(key.position).second
-                                     : group.queued.erase(key.position) > 0;
+  const bool changed =
+      may_be_placed ? queued.insert(key.position).second : queued.erase(key.position) > 0;
   if (changed) TouchTask(key);
 }
 
@@ -135,7 +141,7 @@ void ClusterState::Move(JobRow& job, const TaskKey& key, TaskState to) {
     --CountOf(*counts, row.state);
     ++CountOf(*counts, to);
   }
-  if (row.state == TaskState::kQueued) group.queued.erase(key.position);
+  if (row.state == TaskState::kQueued) group.QueuedOf(row).erase(key.position);
   row.state = to;
   TouchTask(key);
 }
@@ -151,16 +157,47 @@ void ClusterState::MoveRest(JobRow& job, uint32_t group_index, TaskState to) {
   TouchJob(job.id, true);
 }
 
+bool ClusterState::SetMemory(JobRow& job, const TaskKey& key, int32_t mib) {
+  GroupRow& group = job.groups[key.group];
+  TaskRow& row = group.rows.at(key.position);
+  BERTH_CHECK(!HoldsResources(row.state) || row.slot == kNoSlot);
+  BERTH_CHECK(!group.QueuedOf(row).contains(key.position));
+  if (!TakeOwnShape(job, key.group, row, mib)) return false;
+  TouchTask(key);
+  return true;
+}
+
+bool ClusterState::TakeOwnShape(JobRow& job, uint32_t group_index, TaskRow& row, int32_t mib) {
+  GroupRow& group = job.groups[group_index];
+  NeedsSpec needs = job.spec->groups[group_index].needs;
+  needs.requests.builtin[kMemory] = mib;
+  // Everything else that it names is known, as its group's shape has it.
+  const auto shape =
+      requirements_.Acquire(needs, requirements_.Get(group.shape).profile, nodes_, true);
+  if (!shape.ok()) return false;
+  if (row.own_shape) {
+    const auto apart = group.apart.find(*row.own_shape);
+    if (--apart->second.rows == 0) group.apart.erase(apart);
+    requirements_.Release(*row.own_shape, nodes_);
+  }
+  row.own_shape = *shape;
+  row.memory_mib = mib;
+  ++group.apart[*shape].rows;
+  return true;
+}
+
 void ClusterState::Hold(const JobRow& job, const TaskKey& key) {
   TaskRow& row = Row(key);
-  nodes_.Allocate(row.slot, requirements_.Get(job.groups[key.group].shape), row.reservation);
+  nodes_.Allocate(row.slot, requirements_.Get(job.groups[key.group].ShapeAt(key.position)),
+                  row.reservation);
   if (tasks_on_.size() <= row.slot) tasks_on_.resize(row.slot + 1);
   tasks_on_[row.slot].insert(key);
 }
 
 void ClusterState::LetGo(const JobRow& job, const TaskKey& key) {
   TaskRow& row = Row(key);
-  nodes_.Release(row.slot, requirements_.Get(job.groups[key.group].shape), row.reservation);
+  nodes_.Release(row.slot, requirements_.Get(job.groups[key.group].ShapeAt(key.position)),
+                 row.reservation);
   tasks_on_[row.slot].erase(key);
   row.slot = kNoSlot;
   row.reservation = {};
@@ -325,7 +362,7 @@ TaskStatusView ClusterState::ViewTask(const JobRow& job, const TaskKey& key) con
           "the cluster was restored from a snapshot: nodes have yet to say what they run of it";
     } else if (view.row.not_before_ms != 0) {
       view.waits_for = Reason::kBackingOff;
-    } else if (IsParked(group.shape)) {
+    } else if (IsParked(group.ShapeAt(key.position))) {
       view.row.state = TaskState::kParked;
       view.waits_for = Reason::kNoNodeFitsNow;
     } else {
@@ -351,11 +388,13 @@ JobView ClusterState::ViewJob(const JobRow& job) const {
   view.counts = job.counts;
   for (const GroupRow& group : job.groups) {
     view.rest.push_back(group.rest);
-    if (IsParked(group.shape) && group.HasPending()) {
-      const int64_t parked = group.pending_count();
-      CountOf(view.counts, TaskState::kQueued) -= parked;
-      CountOf(view.counts, TaskState::kParked) += parked;
+    if (group.settling) continue;
+    int64_t parked = IsParked(group.shape) ? group.pending_count() : 0;
+    for (const auto& [shape, apart] : group.apart) {
+      if (IsParked(shape)) parked += static_cast<int64_t>(apart.queued.size());
     }
+    CountOf(view.counts, TaskState::kQueued) -= parked;
+    CountOf(view.counts, TaskState::kParked) += parked;
   }
   return view;
 }
@@ -437,6 +476,12 @@ NodeView ClusterState::ViewNode(Slot slot) const {
   if (const NodeLink* link = FindLink(slot)) {
     view.usage = link->usage;
     view.parts = link->parts;
+    view.cordon_reason = link->cordon_reason;
+    for (const auto& [peer, round_trip_us] : latencies_.From(slot)) {
+      view.latencies.emplace_back(nodes_.name(peer), round_trip_us);
+    }
+    std::sort(view.latencies.begin(), view.latencies.end());
+    view.clock_skew_ms = link->clock_skew_ms;
     view.registered_unix_ms = link->registered_unix_ms;
     view.epoch = link->epoch;
   }
@@ -576,6 +621,7 @@ absl::Status ClusterState::RestoreNode(const NodeView& node) {
   }
   if (node.cordoned) nodes_.SetCordoned(node.slot, true);
   NodeLink& link = links_[node.slot];
+  link.cordon_reason = node.cordon_reason;
   link.registered_unix_ms = node.registered_unix_ms;
   link.epoch = node.epoch;
   return absl::OkStatus();
@@ -627,6 +673,11 @@ absl::Status ClusterState::RestoreTask(const TaskStatusView& task) {
   TaskRow& row = group.rows[task.position] = task.row;
   // Being parked is of the shape and of this process: after a restart everything gets a new try.
   if (row.state == TaskState::kParked) row.state = TaskState::kQueued;
+  row.own_shape.reset();
+  if (BERTH_PLANTED(kForgetGrowth)) row.memory_mib = 0;
+  if (row.memory_mib != 0 && !TakeOwnShape(*job, task.group, row, row.memory_mib)) {
+    return wrong("its memory of " + std::to_string(row.memory_mib) + " MiB cannot be counted");
+  }
   if (HoldsResources(task.row.state)) {
     if (!nodes_.Holds(task.row.slot) ||
         nodes_.generation(task.row.slot) != task.row.slot_generation) {
@@ -671,7 +722,7 @@ absl::Status ClusterState::FinishRestore() {
       for (const auto& [position, row] : group.rows) {
         CountOf(job->counts, row.state) += 1;
         if (row.state == TaskState::kQueued && row.not_before_ms == 0) {
-          group.queued.insert(position);
+          group.QueuedOf(row).insert(position);
         }
       }
       group.SkipRows();

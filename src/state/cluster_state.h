@@ -13,7 +13,9 @@
 
 #include "berth/ids.h"
 #include "state/changes.h"
+#include "state/effects.h"
 #include "state/job_table.h"
+#include "state/latency_matrix.h"
 #include "state/node_table.h"
 #include "state/node_usage.h"
 #include "state/requirements_table.h"
@@ -32,8 +34,11 @@ struct NodeLink {
   uint64_t last_stream = 0;  // also when it is not connected any more
   Usage usage;
   NodeUsage parts;
+  std::optional<int64_t> clock_skew_ms;  // as of the last heartbeat
   int64_t registered_unix_ms = 0;
-  uint64_t epoch = 0;  // of the node's last change
+  uint64_t epoch = 0;         // of the node's last change
+  std::string cordon_reason;  // empty: not cordoned, or by an operator
+  std::vector<Peer> peers;    // that its session was told to measure; this process's
 };
 
 // Ids that one epoch changed: what a watch that comes late is told from.
@@ -60,6 +65,8 @@ class ClusterState {
   uint64_t next_epoch() const { return meta_.epoch + 1; }
   NodeTable& nodes() { return nodes_; }
   const NodeTable& nodes() const { return nodes_; }
+  LatencyMatrix& latencies() { return latencies_; }
+  const LatencyMatrix& latencies() const { return latencies_; }
   const JobTable& jobs() const { return jobs_; }
   RequirementsTable& requirements() { return requirements_; }
   const RequirementsTable& requirements() const { return requirements_; }
@@ -98,6 +105,9 @@ class ClusterState {
   // Takes or gives back what a task holds on its node (row.slot, row.reservation).
   void Hold(const JobRow& job, const TaskKey& key);
   void LetGo(const JobRow& job, const TaskKey& key);
+  // What a task's next attempts get instead of its group's memory. False: there is no way to count
+  // that, and nothing changes. REQUIRES: it holds nothing and is not queued.
+  bool SetMemory(JobRow& job, const TaskKey& key, int32_t mib);
   // Notes that a task's row, or a job's own fields, were changed in place.
   void TouchTask(const TaskKey& key);
   void TouchJob(JobId id, bool durable);
@@ -200,6 +210,7 @@ class ClusterState {
   void EndSettling() { meta_.settling = false; }
 
  private:
+  bool TakeOwnShape(JobRow& job, uint32_t group, TaskRow& row, int32_t mib);
   using RequestKey = std::pair<std::string, std::string>;
 
   // Brings a reservation's positions in line with the node's devices; true when one has changed.
@@ -211,6 +222,7 @@ class ClusterState {
   ClusterMeta meta_;
   const size_t watch_history_epochs_;
   NodeTable nodes_;
+  LatencyMatrix latencies_;
   JobTable jobs_;
   TaskCounts task_counts_{};
   RequirementsTable requirements_;

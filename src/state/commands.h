@@ -132,9 +132,19 @@ struct CatchUp {
   std::string ns;
 };
 
-// Where an attempt's output is.
+// Where an attempt is, to read its output or to do something to it.
 struct LocateOutput {
   ObjectRef object;
+  bool previous = false;  // of the attempt before the one that `object` names
+  // What is to be done: "exec". Whoever may not cancel the task may not do it, and it is audited.
+  // Empty: its output is read.
+  std::string act;
+  bool must_run = false;
+};
+
+// What is known of a node's health.
+struct DiagnoseNode {
+  std::string node;
 };
 
 // ---- agents ----
@@ -144,6 +154,7 @@ enum class AttemptPhase : uint8_t { kAccepted = 1, kRunning = 2, kStopping = 3, 
 struct AttemptStart {
   int64_t unix_ms = 0;
   std::string isolation;
+  std::vector<std::string> not_enforced;
 };
 
 struct AttemptFinish {
@@ -207,9 +218,10 @@ struct CloseSession {
 struct AgentFact {
   uint64_t sequence = 0;
   AgentAttempt attempt;
-  // accepted: neither; started; ended.
+  // accepted: none of them; started; ended; what its readiness check says has changed.
   std::optional<AttemptStart> started;
   std::optional<AttemptFinish> ended;
+  std::optional<bool> ready;
 };
 
 struct AgentFacts {
@@ -222,7 +234,11 @@ struct AgentHeartbeat {
   uint64_t sequence = 0;
   Usage node;
   NodeUsage parts;  // what changed
+  // How far the node's clock was ahead of ours when this came. Absent: it does not say.
+  std::optional<int64_t> clock_skew_ms;
   std::vector<std::pair<AgentAttempt, Usage>> attempts;
+  // Time of travel to other nodes by name, in microseconds, as far as it changed; 0: no answer.
+  std::vector<std::pair<std::string, int64_t>> latencies;
 };
 
 struct InventoryChanged {
@@ -254,8 +270,8 @@ struct SettleStrays {
 using CommandBody =
     std::variant<SubmitJob, NoteBatchRefusal, GetBatch, Cancel, SetCordon, NoteSnapshot, GetJob,
                  ListJobs, GetTask, ListTasks, GetNode, ListNodes, Explain, CatchUp, LocateOutput,
-                 OpenSession, CloseSession, AgentFacts, AgentHeartbeat, InventoryChanged,
-                 SettleStrays>;
+                 DiagnoseNode, OpenSession, CloseSession, AgentFacts, AgentHeartbeat,
+                 InventoryChanged, SettleStrays>;
 
 struct Command {
   Principal principal;

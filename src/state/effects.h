@@ -54,6 +54,7 @@ struct StartTask {
   std::vector<std::string> device_ids;
   int32_t device_share_milli = 0;  // 0: whole devices
   int32_t device_memory_mib = 0;   // held on a shared device
+  int32_t memory_mib = 0;          // instead of the group's; 0: the group's
 };
 
 struct StopTask {
@@ -86,6 +87,20 @@ struct AckHeartbeat {
   uint64_t sequence = 0;
 };
 
-using AgentEffect = std::variant<WelcomeAgent, RefuseAgent, SendDirectives, AckFacts, AckHeartbeat>;
+struct Peer {
+  std::string node;
+  std::string address;
+
+  bool operator==(const Peer&) const = default;
+};
+
+// Whom to measure the way to, in place of those before.
+struct SendPeers {
+  uint64_t stream = 0;
+  std::vector<Peer> peers;
+};
+
+using AgentEffect =
+    std::variant<WelcomeAgent, RefuseAgent, SendDirectives, AckFacts, AckHeartbeat, SendPeers>;
 
 }  // namespace berth::state

@@ -80,6 +80,14 @@ struct GroupSpec {
   int32_t max_processes = 0;  // 0: no limit of its own
   // A node that is cut off ends the tasks by itself, before they are placed elsewhere.
   bool kill_on_partition = false;
+  // Started again after each end.
+  bool service = false;
+  // A service ends with exit code 0.
+  bool ends_on_success = false;
+  // After an attempt that was killed at its memory limit, the next gets this much of that, in
+  // percent; 0: it is a failure like others.
+  int32_t memory_factor_percent = 0;
+  int32_t memory_limit_mib = 0;  // but no more than this
 
   // Number of tasks. Cost: O(ranges), for each of these.
   int64_t count() const;

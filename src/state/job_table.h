@@ -23,8 +23,15 @@ namespace berth::state {
 //
 // Invariants: `first_rest` is the lowest position without a row, `count` when there is none;
 // `queued` holds exactly the positions of rows in state kQueued that neither back off nor are held
-// back by an attempt that has not ended; `rest` is kQueued, kHeld or kCancelled.
+// back by an attempt that has not ended, but for those with a shape of their own, which `apart` has
+// in the same way; `rest` is kQueued, kHeld or kCancelled.
 struct GroupRow {
+  // Rows with a shape that is not the group's.
+  struct Apart {
+    int64_t rows = 0;  // at least one
+    std::set<uint32_t> queued;
+  };
+
   ShapeId shape = 0;
   int64_t count = 0;
   int64_t queue_key = 0;  // of the QueueSort plugin
@@ -32,18 +39,36 @@ struct GroupRow {
   std::map<uint32_t, TaskRow> rows;  // by position
   uint32_t first_rest = 0;
   std::set<uint32_t> queued;
+  std::map<ShapeId, Apart> apart;
   // After a restore: none of it is placed before nodes have said what they run of it.
   bool settling = false;
 
   int64_t rest_count() const { return count - static_cast<int64_t>(rows.size()); }
-  // A task of it could be placed now if a node were found.
+  // A task of the group's shape could be placed now if a node were found.
   bool HasPending() const { return !settling && pending_count() > 0; }
-  // Tasks that could be placed once the group is not settling.
+  // Tasks of the group's shape that could be placed once the group is not settling.
   int64_t pending_count() const {
     return static_cast<int64_t>(queued.size()) + (rest == TaskState::kQueued ? rest_count() : 0);
   }
+  // The same of any shape that one of its tasks has.
+  int64_t pending_count(ShapeId of) const {
+    if (of == shape) return pending_count();
+    const auto it = apart.find(of);
+    return it == apart.end() ? 0 : static_cast<int64_t>(it->second.queued.size());
+  }
+  ShapeId ShapeAt(uint32_t position) const {
+    const auto it = rows.find(position);
+    return it == rows.end() ? shape : it->second.own_shape.value_or(shape);
+  }
+  std::set<uint32_t>& QueuedOf(const TaskRow& row) {
+    return row.own_shape ? apart.at(*row.own_shape).queued : queued;
+  }
   // The next one to place. REQUIRES: pending_count() > 0.
   uint32_t NextPending() const { return queued.empty() ? first_rest : *queued.begin(); }
+  // The same of a shape. REQUIRES: pending_count(of) > 0.
+  uint32_t NextPending(ShapeId of) const {
+    return of == shape ? NextPending() : *apart.at(of).queued.begin();
+  }
   // The first one that waits, whatever for. Cost: O(rows).
   std::optional<uint32_t> FirstWaiting() const {
     if (pending_count() > 0) return NextPending();

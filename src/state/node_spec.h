@@ -53,6 +53,7 @@ struct NodeSpec {
   std::vector<TaintSpec> taints;
   std::vector<DeviceSpec> devices;
   std::string isolation;  // "cgroup-v1", "cgroup-v2", "none"
+  std::string address;    // by which other nodes reach it; empty: not known
   std::string agent_version;
   // The inventory as the agent sent it, for lists and for the store; opaque here.
   std::shared_ptr<const std::string> encoded_inventory;

@@ -10,12 +10,9 @@
 #include "berth/task_view.h"
 #include "state/job_spec.h"
 #include "state/node_table.h"
+#include "state/shape_id.h"
 
 namespace berth::state {
-
-// Number of a distinct TaskRequirements. Tasks of one shape get equal answers from every plugin.
-// Numbers are reused after the last user is gone.
-using ShapeId = uint32_t;
 
 // Of everything that tells two requirements apart: users choose these values, and those of one hash
 // are told apart one by one.

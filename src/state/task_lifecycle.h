@@ -53,6 +53,8 @@ enum class AttemptEnd : uint8_t {
   kDrained = 6,
   kOutOfMemory = 7,
   kCouldNotStart = 8,
+  kOutOfStorage = 9,
+  kUnhealthy = 10,
 };
 
 // Whether the diagram has an arrow `from` → `to`.

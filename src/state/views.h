@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,12 +63,16 @@ struct NodeView {
   uint32_t generation = 0;
   bool ready = false;
   bool cordoned = false;
+  std::string cordon_reason;  // of berthd; empty: not cordoned, or by an operator
   Amounts allocated;
   std::vector<DeviceRow> devices;  // as in spec->devices
   int32_t tasks = 0;
   int32_t quarantined = 0;  // attempts on it that are not known here
   Usage usage;
   NodeUsage parts;
+  // Time of travel to other nodes and back, by name, in microseconds.
+  std::vector<std::pair<std::string, int64_t>> latencies;
+  std::optional<int64_t> clock_skew_ms;  // absent: not known
   int64_t registered_unix_ms = 0;
   uint64_t epoch = 0;
 };

@@ -14,7 +14,7 @@
 namespace berth::store {
 namespace {
 
-constexpr uint32_t kLastAttemptEnd = static_cast<uint32_t>(state::AttemptEnd::kCouldNotStart);
+constexpr uint32_t kLastAttemptEnd = static_cast<uint32_t>(state::AttemptEnd::kUnhealthy);
 
 template <typename Message>
 Record MakeRecord(Table table, std::string key, const Message& message) {
@@ -66,22 +66,27 @@ Reason ReadReason(uint32_t number, Checker& checker) {
 
 void Write(const state::Usage& usage, v1::UsageRecord& record) {
   // What the devices do now means nothing later.
-  const auto& [cpu_time_ms, memory_bytes, memory_peak_bytes, device_memory, device_utilisation] =
-      usage;
+  const auto& [cpu_time_ms, memory_bytes, memory_peak_bytes, device_memory, device_utilisation,
+               io_read_bytes, io_written_bytes, scratch_bytes] = usage;
   record.set_cpu_time_ms(cpu_time_ms);
   record.set_memory_bytes(memory_bytes);
   record.set_memory_peak_bytes(memory_peak_bytes);
+  record.set_io_read_bytes(io_read_bytes);
+  record.set_io_written_bytes(io_written_bytes);
 }
 
 state::Usage Read(const v1::UsageRecord& record) {
   return {.cpu_time_ms = record.cpu_time_ms(),
           .memory_bytes = record.memory_bytes(),
-          .memory_peak_bytes = record.memory_peak_bytes()};
+          .memory_peak_bytes = record.memory_peak_bytes(),
+          .io_read_bytes = record.io_read_bytes(),
+          .io_written_bytes = record.io_written_bytes()};
 }
 
 void Write(const state::AttemptRow& attempt, v1::AttemptRecord& record) {
   const auto& [number, end, reason, exit_code, signal, node, message, isolation, usage,
-               bound_unix_ms, started_unix_ms, ended_unix_ms, device_ids] = attempt;
+               bound_unix_ms, started_unix_ms, ended_unix_ms, device_ids, readiness, not_enforced,
+               memory_mib] = attempt;
   record.set_number(number);
   record.set_end(static_cast<uint32_t>(end));
   record.set_reason(static_cast<uint32_t>(reason));
@@ -95,6 +100,9 @@ void Write(const state::AttemptRow& attempt, v1::AttemptRecord& record) {
   record.set_started_unix_ms(started_unix_ms);
   record.set_ended_unix_ms(ended_unix_ms);
   for (const std::string& id : device_ids) record.add_device_ids(id);
+  record.set_readiness(static_cast<uint32_t>(readiness));
+  for (const std::string& name : not_enforced) record.add_not_enforced(name);
+  record.set_memory_mib(memory_mib);
 }
 
 state::AttemptRow Read(const v1::AttemptRecord& record, Checker& checker) {
@@ -112,6 +120,11 @@ state::AttemptRow Read(const v1::AttemptRecord& record, Checker& checker) {
   attempt.started_unix_ms = record.started_unix_ms();
   attempt.ended_unix_ms = record.ended_unix_ms();
   attempt.device_ids.assign(record.device_ids().begin(), record.device_ids().end());
+  attempt.readiness = static_cast<state::Readiness>(checker.Within<uint8_t, uint32_t>(
+      record.readiness(), 0, static_cast<uint32_t>(state::Readiness::kReady), "a readiness"));
+  attempt.not_enforced.assign(record.not_enforced().begin(), record.not_enforced().end());
+  attempt.memory_mib =
+      checker.Within<int32_t, int32_t>(record.memory_mib(), 0, kMaxQuanta, "an attempt's memory");
   return attempt;
 }
 
@@ -270,8 +283,9 @@ Record Encode(const state::TaskStatusView& task) {
 
 Record Encode(const state::TaskStatusView& task, std::string_view sheet_key) {
   const auto& [job, spec, group, position, row, submitted_unix_ms, waits_for, wait_message] = task;
-  const auto& [task_state, wish, retries_used, losses, attempt, past, slot, slot_generation,
-               reservation, start_sequence, stop_sequence, not_before_ms, epoch, decision] = row;
+  const auto& [task_state, wish, retries_used, losses, attempt, past, attempts_before, slot,
+               slot_generation, reservation, start_sequence, stop_sequence, not_before_ms,
+               started_at_ms, memory_mib, own_shape, epoch, decision] = row;
   v1::TaskRecord record;
   record.set_state(static_cast<uint32_t>(task_state));
   record.set_wish(static_cast<uint32_t>(wish));
@@ -283,6 +297,11 @@ Record Encode(const state::TaskStatusView& task, std::string_view sheet_key) {
   record.set_start_sequence(start_sequence);
   record.set_stop_sequence(stop_sequence);
   record.set_not_before_at_ms(not_before_ms);
+  record.set_started_at_ms(started_at_ms);
+  record.set_memory_mib(memory_mib);
+  if (attempts_before > past.size()) {
+    record.set_attempts_forgotten(attempts_before - static_cast<uint32_t>(past.size()));
+  }
   record.set_epoch(epoch);
   record.set_submitted_unix_ms(submitted_unix_ms);
   record.set_waits_for(static_cast<uint32_t>(waits_for));
@@ -292,13 +311,15 @@ Record Encode(const state::TaskStatusView& task, std::string_view sheet_key) {
 }
 
 Record Encode(const state::NodeView& node) {
-  const auto& [spec, slot, generation, ready, cordoned, allocated, devices, tasks, quarantined,
-               usage, parts, registered_unix_ms, epoch] = node;
+  const auto& [spec, slot, generation, ready, cordoned, cordon_reason, allocated, devices, tasks,
+               quarantined, usage, parts, latencies, clock_skew_ms, registered_unix_ms, epoch] =
+      node;
   BERTH_CHECK(spec != nullptr) << "slot " << slot << " has no specification";
   v1::NodeRecord record;
   record.set_name(spec->name);
   record.set_slot_generation(generation);
   record.set_cordoned(cordoned);
+  record.set_cordon_reason(cordon_reason);
   record.set_registered_unix_ms(registered_unix_ms);
   record.set_epoch(epoch);
   if (spec->encoded_inventory) record.set_inventory(*spec->encoded_inventory);
@@ -484,10 +505,14 @@ absl::StatusOr<TaskRecordContent> DecodeTask(std::string_view key, std::string_v
   if (record.has_attempt()) row.attempt = Read(record.attempt(), checker);
   row.past.reserve(static_cast<size_t>(record.past_size()));
   for (const v1::AttemptRecord& past : record.past()) row.past.push_back(Read(past, checker));
+  row.attempts_before = record.attempts_forgotten() + static_cast<uint32_t>(record.past_size());
   if (record.has_holding()) ReadInto(row, record.holding(), checker);
   row.start_sequence = record.start_sequence();
   row.stop_sequence = record.stop_sequence();
   row.not_before_ms = record.not_before_at_ms();
+  row.started_at_ms = record.started_at_ms();
+  row.memory_mib =
+      checker.Within<int32_t, int32_t>(record.memory_mib(), 0, kMaxQuanta, "the task's memory");
   row.epoch = record.epoch();
   if (record.has_decision()) {
     row.decision = std::make_shared<const state::Decision>(Read(record.decision()));
@@ -504,6 +529,7 @@ absl::StatusOr<NodeRecordContent> DecodeNode(std::string_view key, std::string_v
   NodeRecordContent content;
   content.name = record.name();
   content.agent_version = record.agent_version();
+  content.node.cordon_reason = record.cordon_reason();
   content.inventory = record.inventory();
   state::NodeView& node = content.node;
   node.slot = *ParseSlotKey(key);

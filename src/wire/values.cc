@@ -14,6 +14,9 @@ v1::Usage ToProto(const state::Usage& usage) {
   out.set_memory_peak_bytes(usage.memory_peak_bytes);
   out.set_device_memory_bytes(usage.device_memory_bytes);
   out.set_device_utilisation_percent(usage.device_utilisation_percent);
+  out.set_io_read_bytes(usage.io_read_bytes);
+  out.set_io_written_bytes(usage.io_written_bytes);
+  out.set_scratch_bytes(usage.scratch_bytes);
   return out;
 }
 
@@ -22,7 +25,10 @@ state::Usage FromProto(const v1::Usage& usage) {
           .memory_bytes = std::max<int64_t>(0, usage.memory_bytes()),
           .memory_peak_bytes = std::max<int64_t>(0, usage.memory_peak_bytes()),
           .device_memory_bytes = std::max<int64_t>(0, usage.device_memory_bytes()),
-          .device_utilisation_percent = std::max(0, usage.device_utilisation_percent())};
+          .device_utilisation_percent = std::max(0, usage.device_utilisation_percent()),
+          .io_read_bytes = std::max<int64_t>(0, usage.io_read_bytes()),
+          .io_written_bytes = std::max<int64_t>(0, usage.io_written_bytes()),
+          .scratch_bytes = std::max<int64_t>(0, usage.scratch_bytes())};
 }
 
 v1::Taint ToProto(const state::TaintSpec& taint) {

@@ -7,9 +7,7 @@ cpu_percent  CPU time of berthd over the wall time, in per cent of one core; hea
 pss_mib      its proportional set size at the end: shared pages are divided by those who map them
 """
 import argparse
-import os
 import pathlib
-import re
 import sys
 import time
 import urllib.request
@@ -19,18 +17,9 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
 
 import bench_report  # noqa: E402
 import cluster  # noqa: E402
+from process_cost import cpu_seconds, memory_mib  # noqa: E402
 
 SCRAPE_S = 15
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory_mib(pid, name):
-    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE).group(1)) / 1024
 
 
 def main():

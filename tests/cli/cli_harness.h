@@ -104,6 +104,9 @@ class CliHarness {
       became.insert(became.end(), words.begin(), words.end());
       return absl::NotFoundError(program + " is not there, as the test has it");
     };
+    process.in_is_terminal = stdin_is_terminal;
+    process.stdin_fd = stdin_fd;
+    process.open_window_changes = [] { return base::UniqueFd(); };
     process.open_interrupts = [this] { return base::UniqueFd(dup(interrupt_read_.get())); };
     result.code = cli::RunBerthCli(arguments, process);
     result.out = std::move(out.text);
@@ -116,6 +119,9 @@ class CliHarness {
 
   std::map<std::string, std::string> environment;
   std::string stdin_text;
+  // Standard input of what is typed into; -1: there is none.
+  int stdin_fd = -1;
+  bool stdin_is_terminal = false;
   bool terminal = false;
   // The program that took this one's place, and its arguments.
   std::vector<std::string> became;

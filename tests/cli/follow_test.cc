@@ -444,5 +444,133 @@ TEST_F(FollowTest, LogsFollowToTheEnd) {
   world.join();
 }
 
+TEST_F(FollowTest, WhatBerthdKeptStandsInForALostNode) {
+  fake_.OnSubmit([this](const auto&, v1::SubmitJobResponse& response) {
+    const v1::Task task = StartTask(response.job_id());
+    fake_.AppendAt("1.0#1", v1::OUTPUT_STREAM_STDOUT, 0, "begin\n", true);
+    fake_.AppendAt("1.0#1", v1::OUTPUT_STREAM_STDERR, 100, "end\n", true);
+    EndTask(task, v1::TASK_STATE_SUCCEEDED, v1::JOB_STATE_SUCCEEDED);
+  });
+  const testing::CliResult result = harness_.Run({"run", "--", "x"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(result.out, "begin\n");
+  EXPECT_THAT(result.err, HasSubstr("100B of standard error before its end are gone"));
+  EXPECT_THAT(result.err, HasSubstr("end\n"));
+}
+
+// ---- logs of several tasks, and of what is gone ----
+
+class LogsTest : public FollowTest {
+ protected:
+  // Job 1 with tasks 1.0 and 1.1, each with an attempt.
+  void StartTwo() {
+    fake_.OnSubmit([this](const auto&, v1::SubmitJobResponse& response) {
+      const v1::Task first = StartTask(response.job_id());
+      v1::Task second = first;
+      second.set_id("1.1");
+      second.mutable_attempt()->set_id("1.1#1");
+      fake_.Put(second);
+    });
+    harness_.Run({"submit", "--", "x"});
+  }
+  void End(const std::string& id) {
+    v1::Task task = fake_.task(id);
+    task.set_state(v1::TASK_STATE_SUCCEEDED);
+    fake_.Close(task.attempt().id());
+    fake_.Put(task);
+  }
+  static constexpr auto kOut = v1::OUTPUT_STREAM_STDOUT;
+  static constexpr auto kErr = v1::OUTPUT_STREAM_STDERR;
+};
+
+TEST_F(LogsTest, TasksOfAJobComeInTheOrderInWhichTheyWrote) {
+  StartTwo();
+  fake_.Append("1.0#1", kOut, "a\n", kStart + 1);
+  fake_.Append("1.1#1", kErr, "b\n", kStart + 2);
+  fake_.Append("1.0#1", kOut, "c\nd\n", kStart + 3);
+  EXPECT_EQ(harness_.Run({"logs", "1"}).screen, "1.0: a\n1.1: b\n1.0: c\n1.0: d\n");
+  EXPECT_EQ(harness_.Run({"logs", "1", "--no-prefix"}).out, "a\nc\nd\n");
+  EXPECT_EQ(harness_.Run({"logs", "1.1", "--prefix", "--timestamps"}).err,
+            "1.1: 2026-01-01T00:00:00.002Z b\n");
+}
+
+TEST_F(LogsTest, AJobIsFollowedWithWhatStartsLater) {
+  StartTwo();
+  fake_.Append("1.0#1", kOut, "a\n", kStart + 1);
+  std::thread world([this] {
+    fake_.AwaitCalls("Logs", 2);
+    // The first is tried again, and a third has waited until now.
+    v1::Task again = fake_.task("1.0");
+    fake_.Close("1.0#1");
+    again.mutable_attempt()->set_id("1.0#2");
+    again.mutable_attempt()->set_number(2);
+    fake_.Append("1.0#2", kOut, "again\n", kStart + 5);
+    fake_.Put(again);
+    fake_.Append("1.1#1", kOut, "b\n", kStart + 6);
+    fake_.AwaitCalls("Logs", 3);
+    End("1.0");
+    End("1.1");
+  });
+  const testing::CliResult result = harness_.Run({"logs", "-f", "1"});
+  world.join();
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("1.0: a\n"));
+  EXPECT_THAT(result.out, HasSubstr("1.0: again\n"));
+  EXPECT_THAT(result.out, HasSubstr("1.1: b\n"));
+}
+
+TEST_F(LogsTest, TooManyTasksAreNotFollowed) {
+  StartTwo();
+  for (int i = 2; i < 70; ++i) {
+    v1::Task task = fake_.task("1.1");
+    task.set_id("1." + std::to_string(i));
+    fake_.Put(task);
+  }
+  const testing::CliResult result = harness_.Run({"logs", "-f", "1"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, HasSubstr("at most 64 tasks are followed at once"));
+  EXPECT_THAT(harness_.Run({"logs", "-f", "1.0-69"}).err, HasSubstr("these are 70"));
+}
+
+TEST_F(LogsTest, WhatIsGoneIsTold) {
+  StartTwo();
+  fake_.AppendAt("1.0#1", kOut, 5 << 20, "late\n");
+  fake_.AppendAt("1.0#1", kOut, (7 << 20) + 5, "later\n");
+  const testing::CliResult result = harness_.Run({"logs", "1.0"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(result.out, "late\nlater\n");
+  EXPECT_THAT(result.err, HasSubstr("berth: 1.0: the first 5Mi of standard output are gone"));
+  EXPECT_THAT(result.err, HasSubstr("berth: 1.0: 2Mi of standard output are gone: the task wrote"));
+  EXPECT_THAT(harness_.Run({"logs", "1.0", "--tail", "1Gi"}).err,
+              HasSubstr("only 11B of standard output are left"));
+}
+
+TEST_F(LogsTest, WhatBerthdKeptIsToldToBeThat) {
+  StartTwo();
+  fake_.AppendAt("1.0#1", kErr, 100, "the end\n", true);
+  const testing::CliResult result = harness_.Run({"logs", "1.0"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(result.err, HasSubstr("standard error that berthd has kept, bytes 100 to 108\n"));
+  EXPECT_THAT(result.err, HasSubstr("\nthe end\n"));
+  EXPECT_THAT(harness_.Run({"logs", "1.0", "-o", "json"}).out, HasSubstr("notices"));
+}
+
+TEST_F(LogsTest, WhateverWasWrittenPassesUnharmed) {
+  StartTwo();
+  std::string bytes(300 << 10, '\xfe');
+  bytes += std::string("\0\r\n\xff", 4);
+  for (std::size_t at = 0; at < bytes.size(); at += 64 << 10) {
+    fake_.Append("1.0#1", kOut, bytes.substr(at, 64 << 10), kStart);
+  }
+  EXPECT_EQ(harness_.Run({"logs", "1.0"}).out, bytes);
+}
+
+TEST_F(LogsTest, AReaderWhoGoesAwayEndsIt) {
+  StartTwo();
+  for (int i = 0; i < 100; ++i) fake_.Append("1.0#1", kOut, std::string(64 << 10, 'x'), kStart);
+  harness_.out_room = 100 << 10;
+  EXPECT_EQ(harness_.Run({"logs", "-f", "1.0"}).code, 141);
+}
+
 }  // namespace
 }  // namespace berth::cli

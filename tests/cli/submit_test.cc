@@ -158,6 +158,30 @@ TEST_F(SubmitTest, EveryFlagFindsItsField) {
             )pb");
 }
 
+TEST_F(SubmitTest, AnImageBringsItsOwnDirectoryAndMayBringItsCommand) {
+  ExpectJob(Submitted({"submit", "--image", "/images/a:b", "--mount", "/data", "--mount",
+                       "/a b:/c:ro", "--mount", "/d:/e:rw"}),
+            R"pb(
+              groups {
+                template {
+                  payload {
+                    image: "/images/a:b"
+                    mounts { source: "/data" }
+                    mounts { source: "/a b" target: "/c" read_only: true }
+                    mounts { source: "/d" target: "/e" }
+                  }
+                  resources {}
+                }
+              }
+            )pb");
+  for (const char* wrong : {"data", "/a:b", "/a:/b:/c", ":/b", ""}) {
+    const testing::CliResult result =
+        harness_.Run({"submit", "--image", "x", "--mount", wrong, "--", "true"});
+    EXPECT_EQ(result.code, 2) << wrong;
+    EXPECT_THAT(result.err, HasSubstr("--mount")) << wrong;
+  }
+}
+
 TEST_F(SubmitTest, APartOfAGpuIsOneGpu) {
   const v1::JobSpec job = Submitted({"submit", "--gpu-share", "0.25", "--", "true"});
   const v1::DeviceRequest& device = job.groups(0).template_().devices(0);

@@ -1,5 +1,6 @@
 #include "tests/simulation/ledger.h"
 
+#include <algorithm>
 #include <array>
 #include <variant>
 
@@ -177,6 +178,18 @@ void Ledger::SeeTask(JobId id, DurableJob& job, uint32_t group, uint32_t positio
   if (job.cancelled && row.attempt.number > known.attempt) {
     context_.Violated("attempt " + Text(attempt) + " is made after its job was cancelled");
   }
+  if (row.memory_mib < known.memory_mib) {
+    context_.Violated("task of " + Text(attempt) + ": its memory was " +
+                      std::to_string(known.memory_mib) + " MiB, and is " +
+                      std::to_string(row.memory_mib));
+  }
+  if (row.memory_mib > known.memory_mib) {
+    context_.coverage.Count("seen", "a task gets more memory");
+    if (row.memory_mib > job.spec->groups[group].memory_limit_mib) {
+      context_.Violated("task of " + Text(attempt) + " gets more memory than its most");
+    }
+  }
+  known.memory_mib = row.memory_mib;
   known.state = row.state;
   known.attempt = row.attempt.number;
   if (row.attempt.number == 0) return;
@@ -265,7 +278,8 @@ void Ledger::CheckState(const state::ClusterState& cluster) {
       const auto& requests =
           cluster.FindJob(key.job)->spec->groups[key.group].needs.requests.builtin;
       cpu += requests[kCpu];
-      memory += requests[kMemory];
+      const int32_t own = cluster.FindRow(key)->memory_mib;
+      memory += own != 0 ? own : requests[kMemory];
     }
     if (cpu > nodes.allocated(kCpu)[slot] || memory > nodes.allocated(kMemory)[slot]) {
       context_.Violated("node " + name + ": its tasks hold more than is allocated");
@@ -335,6 +349,11 @@ void Ledger::CancelAcknowledged(JobId job) {
 
 // ---- the end ----
 
+bool Ledger::KnowsItsPeers(const state::ClusterState& cluster, Slot slot) {
+  const size_t others = cluster.nodes().by_name().size() - 1;
+  return cluster.latencies().From(slot).size() == std::min<size_t>(others, 2);
+}
+
 void Ledger::CheckEnd(const state::ClusterState& cluster) {
   for (const AgentAttempt& attempt : live_) {
     context_.Violated("attempt " + Text(attempt) + " still runs at the end");
@@ -361,6 +380,17 @@ void Ledger::CheckEnd(const state::ClusterState& cluster) {
       context_.Violated("node " + name + " still holds something at the end");
     }
     if (!nodes.ready().Test(slot)) context_.Violated("node " + name + " is not ready at the end");
+  }
+}
+
+void Ledger::CheckPeers(const state::ClusterState& cluster) {
+  for (const auto& [name, slot] : cluster.nodes().by_name()) {
+    if (KnowsItsPeers(cluster, slot)) continue;
+    std::string known;
+    for (const auto& [peer, round_trip_us] : cluster.latencies().From(slot)) {
+      known += " " + cluster.nodes().name(peer);
+    }
+    context_.Violated("node " + name + " has at the end measured the way to" + known);
   }
 }
 

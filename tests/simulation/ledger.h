@@ -63,6 +63,9 @@ class Ledger {
   // ---- the end, some time after the last fault ----
 
   void CheckEnd(const state::ClusterState& cluster);
+  void CheckPeers(const state::ClusterState& cluster);
+  // A node has measured the way to its neighbours.
+  static bool KnowsItsPeers(const state::ClusterState& cluster, Slot slot);
 
  private:
   using TaskName = state::AgentAttempt;  // with attempt 0
@@ -83,6 +86,7 @@ class Ledger {
   struct DurableTask {
     state::TaskState state = state::TaskState::kQueued;
     uint32_t attempt = 0;
+    int32_t memory_mib = 0;
   };
   struct DurableJob {
     std::shared_ptr<const state::JobSpec> spec;

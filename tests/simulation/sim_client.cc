@@ -104,13 +104,23 @@ void Submitter::Try(const std::shared_ptr<Request>& request) {
         if (std::exchange(request->acknowledged, true)) return;
         jobs_.push_back(answer.job);
         --open_;
+        if (!Templates()[request->job_template].is_service) return;
+        services_.push_back(answer.job);
+        if (services_end_) CancelOf(answer.job);
       });
   context_.events.After(kTryAgainUs, [this, request] { Try(request); });
 }
 
 void Submitter::CancelOne() {
-  if (jobs_.empty()) return;
-  const JobId job = jobs_[context_.rng.Uniform(jobs_.size())];
+  if (!jobs_.empty()) CancelOf(jobs_[context_.rng.Uniform(jobs_.size())]);
+}
+
+void Submitter::EndServices() {
+  services_end_ = true;
+  for (const JobId job : services_) CancelOf(job);
+}
+
+void Submitter::CancelOf(JobId job) {
   ++open_;
   TryCancel(job, std::make_shared<bool>(false));
 }

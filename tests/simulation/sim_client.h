@@ -50,6 +50,8 @@ class Submitter {
   void Submit();
   // Cancels a job that was acknowledged, again and again until it is told that it is.
   void CancelOne();
+  // Cancels every service that was or will be acknowledged: nothing else ends them.
+  void EndServices();
   bool settled() const { return open_ == 0; }
   const std::vector<JobId>& jobs() const { return jobs_; }
 
@@ -60,6 +62,7 @@ class Submitter {
     bool acknowledged = false;
   };
   void Try(const std::shared_ptr<Request>& request);
+  void CancelOf(JobId job);
   void TryCancel(JobId job, const std::shared_ptr<bool>& told);
 
   Context& context_;
@@ -69,6 +72,8 @@ class Submitter {
   int requests_ = 0;
   int open_ = 0;
   std::vector<JobId> jobs_;
+  std::vector<JobId> services_;  // of them
+  bool services_end_ = false;
 };
 
 // Settles what is in quarantine: kills some of it, adopts some, and leaves the rest to end.

@@ -16,14 +16,13 @@ namespace {
 constexpr uint64_t kCompactBytes = 3000;
 constexpr int64_t kKillTakesUs = 5'000;
 
-agentd::AgentCore::Options OptionsOf(const std::string& name, int64_t cpu_milli, int64_t memory_mib,
+agentd::AgentCore::Options OptionsOf(const std::string& name, const v1::NodeInventory& inventory,
                                      int incarnation) {
   agentd::AgentCore::Options options;
   options.node = name;
   options.version = "0.1.0";
   options.isolation = "none";
-  options.inventory.mutable_capacity()->set_cpu_milli(cpu_milli);
-  options.inventory.mutable_capacity()->set_memory_bytes(memory_mib << 20);
+  options.inventory = inventory;
   options.fresh_incarnation = "journal-" + name + "-" + std::to_string(incarnation);
   return options;
 }
@@ -35,7 +34,7 @@ agentd::AgentCore::Options OptionsOf(const std::string& name, int64_t cpu_milli,
 AgentLife::AgentLife(SimNode& node)
     : node_(node),
       context_(node.context_),
-      core_(OptionsOf(node.name_, node.cpu_milli_, node.memory_mib_, ++node.incarnations_)),
+      core_(OptionsOf(node.name_, node.inventory_, ++node.incarnations_)),
       pump_(core_, *this, kCompactBytes) {}
 
 bool AgentLife::Begin() {
@@ -256,7 +255,15 @@ void AgentLife::Do(agentd::Effect& effect) {
     agentd::UsageSampled sampled;
     sampled.boot_time_ms = node_.BootMs();
     sampled.unix_ms = node_.UnixMs();
+    for (const std::string& peer : node_.peers_) {
+      v1::PeerLatency& latency = sampled.latencies.emplace_back();
+      latency.set_node(peer);
+      latency.set_round_trip_us(context_.Between(100, 10'000));
+    }
     Report(std::move(sampled));
+  } else if (const auto* measure = std::get_if<agentd::MeasurePeers>(&effect)) {
+    node_.peers_.clear();
+    for (const v1::Peer& peer : measure->peers.peers()) node_.peers_.insert(peer.node());
   } else if (const auto* say = std::get_if<agentd::Say>(&effect)) {
     if (context_.traces()) context_.Trace(node_.name_ + " says: " + say->text);
   }
@@ -270,9 +277,10 @@ SimNode::SimNode(Context& context, Ledger& ledger, uint64_t seed, std::string na
       ledger_(ledger),
       seed_(seed),
       name_(std::move(name)),
-      cpu_milli_(cpu_milli),
-      memory_mib_(memory_mib),
       listener_(std::move(listener)) {
+  inventory_.mutable_capacity()->set_cpu_milli(cpu_milli);
+  inventory_.mutable_capacity()->set_memory_bytes(memory_mib << 20);
+  inventory_.add_addresses("10.0.0." + name_.substr(1));
   ledger_.AddNode(name_, cpu_milli, memory_mib);
 }
 
@@ -312,6 +320,12 @@ void SimNode::CrashAgent(bool loses_journal) {
     journal_synced_ = 0;
   }
   StartAgentAfter(context_.Between(100'000, 8'000'000));
+}
+
+void SimNode::ChangeInventory() {
+  (*inventory_.mutable_labels())["revision"] = std::to_string(++revision_);
+  ToAgent(context_.Between(0, 5'000),
+          [inventory = inventory_] { return agentd::InventoryChanged{inventory}; });
 }
 
 void SimNode::PowerOff() {
@@ -408,9 +422,21 @@ void SimNode::Spawn(const std::shared_ptr<Shim>& shim) {
                    .memory_mib = resources.memory_bytes() >> 20,
                    .fenced = fenced});
   Tell(shim);
-  context_.events.After(shim->behaviour.runs_us, [this, shim] {
-    End(shim, shim->behaviour.signal != 0 ? 0 : shim->behaviour.exit_code, shim->behaviour.signal);
+  const Behaviour& behaviour = shim->behaviour;
+  const bool too_much = behaviour.uses_mib > resources.memory_bytes() >> 20;
+  context_.events.After(behaviour.runs_us, [this, shim, too_much] {
+    shim->outcome.out_of_memory = too_much;
+    const int signal = too_much ? 9 : shim->behaviour.signal;
+    End(shim, signal != 0 ? 0 : shim->behaviour.exit_code, signal);
   });
+  // Its checks and its scratch directory are looked at while an agent runs.
+  ToAgent(behaviour.runs_us / 4, [key = shim->key] { return agentd::TaskReadiness{key, true}; });
+  if (behaviour.condemned) {
+    ToAgent(behaviour.runs_us / 2, [key = shim->key] {
+      return agentd::TaskCondemned{key, v1::ATTEMPT_END_OUT_OF_STORAGE,
+                                   v1::REASON_CODE_OUT_OF_STORAGE, "too much scratch"};
+    });
+  }
   if (fenced) AwaitLeaseEnd(shim);
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -106,6 +107,9 @@ class SimNode {
   void Boot();
   // kill -9 of the agent; it is started again after a while.
   void CrashAgent(bool loses_journal);
+  // Its inventory changes, as its agent finds at once.
+  void ChangeInventory();
+  int revision() const { return revision_; }
   // Power is lost: processes are gone, and what was not synced.
   void PowerOff();
   void StallAgent(int64_t for_us);
@@ -171,8 +175,8 @@ class SimNode {
   Ledger& ledger_;
   const uint64_t seed_;
   const std::string name_;
-  const int64_t cpu_milli_;
-  const int64_t memory_mib_;
+  v1::NodeInventory inventory_;
+  int revision_ = 0;  // of it, a label
   const Listener listener_;
   Route route_;
 
@@ -194,6 +198,7 @@ class SimNode {
   int64_t journal_slowest_us_ = 3'000;
   // The lease file.
   shim::Lease lease_;
+  std::set<std::string> peers_;  // whom to measure the way to
   // What berthd said on streams that are dead.
   std::deque<std::string> lingering_;
   bool lingers_ = false;

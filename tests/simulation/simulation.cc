@@ -154,6 +154,10 @@ class World {
       c.events.After(c.Between(1, 20) * kSecond, [&node] { node.SlowJournal(3'000); });
     });
     Add(1, [this] { AnyNode().KillShim(); });
+    Add(1, [this, &c] {
+      c.Fault("a node's inventory changes");
+      AnyNode().ChangeInventory();
+    });
     Add(2, [this, &c] {
       c.Fault("a connection breaks");
       AnyNode().BreakConnection();
@@ -189,6 +193,7 @@ class World {
       }
     }
     if (c.Chance(300)) {
+      keeps_order_ = false;
       for (auto& node : nodes_) node->route().duplicates_of_thousand = 30;
     }
     for (auto& node : nodes_) node->set_lingers(c.Chance(300));
@@ -286,6 +291,7 @@ class World {
       node->Boot();
       SetCordon(node->name(), false);
     }
+    for (auto& submitter : submitters_) submitter->EndServices();
   }
 
   bool Settled() {
@@ -296,9 +302,10 @@ class World {
     const auto& nodes = daemon_.cluster().nodes();
     for (const auto& [name, slot] : nodes.by_name()) {
       if (!nodes.ready().Test(slot)) return false;
+      if (keeps_order_ && !Ledger::KnowsItsPeers(daemon_.cluster(), slot)) return false;
     }
     for (const auto& node : nodes_) {
-      if (!node->settled()) return false;
+      if (!node->settled() || !IsUpToDate(*node)) return false;
     }
     for (const auto& submitter : submitters_) {
       if (!submitter->settled()) return false;
@@ -306,15 +313,29 @@ class World {
     return watcher_->is_following();
   }
 
+  // berthd knows the node's inventory as it is.
+  bool IsUpToDate(const SimNode& node) {
+    const auto& nodes = daemon_.cluster().nodes();
+    const Slot slot = nodes.Find(node.name());
+    if (slot == kNoSlot || !keeps_order_) return slot != kNoSlot;
+    const auto& labels = nodes.spec_ptr(slot)->labels;
+    const auto label = labels.find("revision");
+    return (label == labels.end() ? "0" : label->second) == std::to_string(node.revision());
+  }
+
   void CheckEnd() {
     if (!daemon_.is_up()) return context_.Violated("berthd is not up at the end");
     for (const auto& node : nodes_) {
       if (!node->settled()) context_.Violated(node->name() + " keeps records at the end");
+      if (!IsUpToDate(*node)) {
+        context_.Violated("what " + node->name() + " has is not known at the end");
+      }
     }
     for (const auto& submitter : submitters_) {
       if (!submitter->settled()) context_.Violated("a client still waits at the end");
     }
     ledger_.CheckEnd(daemon_.cluster());
+    if (keeps_order_) ledger_.CheckPeers(daemon_.cluster());
     watcher_->Check(daemon_.cluster());
   }
 
@@ -329,6 +350,7 @@ class World {
   std::vector<Fault> faults_;
   int64_t faults_until_us_ = 0;
   bool healed_ = false;
+  bool keeps_order_ = true;  // of what is said on one connection
 };
 
 }  // namespace

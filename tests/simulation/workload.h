@@ -18,12 +18,15 @@ struct Behaviour {
   int exit_code = 0;
   int signal = 0;
   bool heeds_sigterm = true;
+  int64_t uses_mib = 0;    // the task's most, the same in each attempt of it
+  bool condemned = false;  // its node wants it ended, half-way
 };
 
 // Job specifications as admission makes them, made once a process.
 struct Template {
   std::string name;
   api::AdmittedJob job;
+  bool is_service = false;
 };
 const std::vector<Template>& Templates();
 

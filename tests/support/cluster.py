@@ -46,6 +46,7 @@ class Daemon:
         self.config_path = config_path
         self.log_path = log_path
         self.wrapper = list(wrapper)
+        self.bin = BIN
         self.process = None
 
     def start(self):
@@ -54,7 +55,7 @@ class Daemon:
             # pdeathsig: not even a test that is killed leaves it behind. The kernel means the thread
             # that calls this, so call it from one that stays.
             self.process = subprocess.Popen(
-                [*self.wrapper, "setpriv", "--pdeathsig", "KILL", BIN / self.program,
+                [*self.wrapper, "setpriv", "--pdeathsig", "KILL", self.bin / self.program,
                  "--config", self.config_path],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 

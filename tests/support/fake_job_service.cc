@@ -230,6 +230,26 @@ class FakeJobService::Jobs final : public v1::JobService::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status Exec(grpc::ServerContext*, ExecStream* stream) override {
+    if (grpc::Status status = fake_.Note("Exec"); !status.ok()) return status;
+    std::function<grpc::Status(ExecStream&)> talk;
+    {
+      std::lock_guard lock(fake_.mutex_);
+      talk = fake_.on_exec_;
+    }
+    return talk ? talk(*stream) : grpc::Status::OK;
+  }
+
+  grpc::Status Attach(grpc::ServerContext*, AttachStream* stream) override {
+    if (grpc::Status status = fake_.Note("Attach"); !status.ok()) return status;
+    std::function<grpc::Status(AttachStream&)> talk;
+    {
+      std::lock_guard lock(fake_.mutex_);
+      talk = fake_.on_attach_;
+    }
+    return talk ? talk(*stream) : grpc::Status::OK;
+  }
+
   grpc::Status Logs(grpc::ServerContext* context, const v1::LogsRequest* request,
                     grpc::ServerWriter<v1::LogsResponse>* writer) override {
     const grpc::Status failure = fake_.Note("Logs");
@@ -254,6 +274,8 @@ class FakeJobService::Jobs final : public v1::JobService::Service {
         response.set_stream(chunk.stream);
         response.set_data(chunk.bytes);
         response.set_offset(chunk.offset);
+        response.set_unix_ms(chunk.unix_ms);
+        response.set_kept(chunk.kept);
         lock.unlock();
         const bool written = writer->Write(response);
         lock.lock();
@@ -362,6 +384,16 @@ void FakeJobService::OnReconcile(
   on_reconcile_ = std::move(answer);
 }
 
+void FakeJobService::OnExec(std::function<grpc::Status(ExecStream&)> talk) {
+  std::lock_guard lock(mutex_);
+  on_exec_ = std::move(talk);
+}
+
+void FakeJobService::OnAttach(std::function<grpc::Status(AttachStream&)> talk) {
+  std::lock_guard lock(mutex_);
+  on_attach_ = std::move(talk);
+}
+
 void FakeJobService::SetSnapshot(std::string file) {
   std::lock_guard lock(mutex_);
   snapshot_ = std::move(file);
@@ -456,14 +488,21 @@ void FakeJobService::Put(const v1::Node& node) {
 }
 
 void FakeJobService::Append(const std::string& attempt, v1::OutputStream stream,
-                            std::string_view bytes) {
+                            std::string_view bytes, int64_t unix_ms) {
   std::unique_lock lock(mutex_);
   Output& output = outputs_[attempt];
   int64_t offset = 0;
   for (const Output::Chunk& chunk : output.chunks) {
     if (chunk.stream == stream) offset += static_cast<int64_t>(chunk.bytes.size());
   }
-  output.chunks.push_back({stream, std::string(bytes), offset});
+  output.chunks.push_back({stream, std::string(bytes), offset, unix_ms});
+  changed_.notify_all();
+}
+
+void FakeJobService::AppendAt(const std::string& attempt, v1::OutputStream stream, int64_t offset,
+                              std::string_view bytes, bool kept) {
+  std::unique_lock lock(mutex_);
+  outputs_[attempt].chunks.push_back({stream, std::string(bytes), offset, 0, kept});
   changed_.notify_all();
 }
 

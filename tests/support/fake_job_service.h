@@ -46,7 +46,11 @@ class FakeJobService {
   void Put(const v1::Node& node);
 
   // Output of an attempt ("1.0#1").
-  void Append(const std::string& attempt, v1::OutputStream stream, std::string_view bytes);
+  void Append(const std::string& attempt, v1::OutputStream stream, std::string_view bytes,
+              int64_t unix_ms = 0);
+  // At this position, behind what is gone. `kept`: by berthd.
+  void AppendAt(const std::string& attempt, v1::OutputStream stream, int64_t offset,
+                std::string_view bytes, bool kept = false);
   void Close(const std::string& attempt);
 
   // The whole way of a job's only task, with what it wrote to standard output.
@@ -78,6 +82,12 @@ class FakeJobService {
   // What Reconcile answers; called in the server's thread. Nothing is in quarantine by default.
   void OnReconcile(std::function<v1::ReconcileResponse(const v1::ReconcileRequest&)> answer);
 
+  // What happens in calls of these; in the server's thread. Without, they say nothing and end well.
+  using ExecStream = grpc::ServerReaderWriter<v1::ExecResponse, v1::ExecRequest>;
+  using AttachStream = grpc::ServerReaderWriter<v1::AttachResponse, v1::AttachRequest>;
+  void OnExec(std::function<grpc::Status(ExecStream&)> talk);
+  void OnAttach(std::function<grpc::Status(AttachStream&)> talk);
+
   // What explain answers, by id of the request.
   void SetExplanation(const v1::Explanation& explanation);
 
@@ -91,6 +101,8 @@ class FakeJobService {
       v1::OutputStream stream;
       std::string bytes;
       int64_t offset;
+      int64_t unix_ms = 0;
+      bool kept = false;
     };
     std::vector<Chunk> chunks;
     bool closed = false;
@@ -124,6 +136,8 @@ class FakeJobService {
   v1::Explanation explanation_;
   std::string snapshot_;
   std::function<v1::ReconcileResponse(const v1::ReconcileRequest&)> on_reconcile_;
+  std::function<grpc::Status(ExecStream&)> on_exec_;
+  std::function<grpc::Status(AttachStream&)> on_attach_;
   std::function<void(const v1::SubmitJobRequest&, v1::SubmitJobResponse&)> on_submit_;
 
   std::unique_ptr<Jobs> job_service_;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -46,6 +47,10 @@ class TurnHarness {
     int32_t priority = 0;
     bool kill_on_partition = false;
     int64_t grace_ms = 30'000;
+    bool service = false;
+    bool ends_on_success = false;
+    int32_t memory_factor_percent = 0;
+    int32_t memory_limit_mib = 0;
     std::string ns = "default";
     std::string request_id;
     std::string body_hash = "h";
@@ -110,6 +115,10 @@ class TurnHarness {
     spec->groups[0].retries = job.retries;
     spec->groups[0].kill_on_partition = job.kill_on_partition;
     spec->groups[0].grace_ms = job.grace_ms;
+    spec->groups[0].service = job.service;
+    spec->groups[0].ends_on_success = job.ends_on_success;
+    spec->groups[0].memory_factor_percent = job.memory_factor_percent;
+    spec->groups[0].memory_limit_mib = job.memory_limit_mib;
     spec->groups[0].needs.requests.builtin = {job.cpu_milli, job.memory_mib, 0, 0};
     submit.spec = std::move(spec);
     submit.blob = std::make_shared<const std::string>("content");
@@ -195,6 +204,30 @@ class TurnHarness {
     finish.reason = Reason::kExited;
     finish.exit_code = code;
     return finish;
+  }
+  void ReportOutOfMemory(uint64_t stream, const state::AgentAttempt& attempt) {
+    state::AttemptFinish finish;
+    finish.end = state::AttemptEnd::kOutOfMemory;
+    finish.reason = Reason::kOutOfMemory;
+    finish.signal = 9;
+    Report(stream, attempt, std::nullopt, finish);
+  }
+  // The attempt that was sent to a stream last. REQUIRES: there is one.
+  state::AgentAttempt TakeStart(uint64_t stream) {
+    return TakeDirectives<state::StartTask>(stream).at(0).attempt;
+  }
+  // Lets time pass until a task that backs off may be placed again, with its agents heard from.
+  // Returns how long that was.
+  int64_t SitOut(JobId job, int64_t index = 0) {
+    const int64_t began = now_ms;
+    const int64_t until = TaskOf(job, index).row.not_before_ms;
+    while (now_ms < until) {
+      now_ms = std::min(now_ms + 10'000, until);
+      for (uint64_t stream = 1; stream < next_stream; ++stream) {
+        Ask(state::AgentHeartbeat{.stream = stream});
+      }
+    }
+    return now_ms - began;
   }
   void ReportExit(uint64_t stream, const state::AgentAttempt& attempt, int32_t code) {
     Report(stream, attempt, std::nullopt, Exit(code));

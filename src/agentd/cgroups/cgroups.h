@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,9 +17,13 @@ namespace berth::agentd {
 
 // What a task may use.
 struct TaskLimits {
-  int64_t cpu_milli = 0;      // its weight against other tasks; idle CPUs are free for all
-  int64_t memory_bytes = 0;   // hard; 0: none
-  int32_t max_processes = 0;  // 0: none
+  int64_t cpu_milli = 0;        // its weight against other tasks
+  int64_t memory_bytes = 0;     // hard; 0: none
+  int32_t max_processes = 0;    // 0: none
+  int64_t cpu_limit_milli = 0;  // most at once; 0: idle CPUs are free for all
+  int32_t dedicated_cpus = 0;   // CPUs that it has to itself; 0: it shares with the others
+  bool one_numa_node = false;   // those are of one NUMA node, and so is its memory
+  int32_t io_weight = 0;        // for disks, 1 to 1000; 0: 100
 
   friend bool operator==(const TaskLimits&, const TaskLimits&) = default;
 };
@@ -34,10 +39,20 @@ struct TaskCgroup {
   uint64_t oom_kills_before = 0;
 };
 
+// What a node holds tasks to, beyond what isolation() stands for.
+struct CgroupPowers {
+  bool cpu_limit = false;
+  bool dedicated_cpus = false;
+  bool io_weight = false;
+};
+
 struct CgroupUsage {
   int64_t cpu_time_ms = 0;
   int64_t memory_bytes = 0;
   int64_t memory_peak_bytes = 0;
+  // Of disks. Version 1 does not count what goes through the page cache: absent.
+  std::optional<int64_t> io_read_bytes;
+  std::optional<int64_t> io_written_bytes;
 };
 
 // What keeps the tasks of a node apart: a cgroup each, below a root that is this agent's own.
@@ -53,8 +68,11 @@ class Cgroups {
 
   // "cgroup-v1", "cgroup-v2" or "none", as berthd shows it.
   [[nodiscard]] virtual std::string_view isolation() const = 0;
+  // What is not among them is asked for in vain, which is shown and no error.
+  [[nodiscard]] virtual CgroupPowers powers() const = 0;
 
-  // A cgroup with these limits, empty and with its counters at zero.
+  // A cgroup with these limits, empty and with its counters at zero. ResourceExhausted: there are
+  // not so many CPUs to dedicate.
   // Cost: no system call but those for what differs from the task that had it before; else a mkdir
   // and a few writes.
   virtual absl::StatusOr<TaskCgroup> Take(const TaskLimits& limits) = 0;
@@ -67,7 +85,7 @@ class Cgroups {
   // how many processes were killed at the memory limit; else it is emptied by force and removed.
   virtual void GiveBack(const TaskCgroup& cgroup, bool clean, uint32_t oom_kills) = 0;
 
-  // What the task uses now; nothing for a cgroup that is not taken. Cost: two or three small files
+  // What the task uses now; nothing for a cgroup that is not taken. Cost: three or four small files
   // read.
   virtual CgroupUsage Usage(const TaskCgroup& cgroup) = 0;
 

@@ -6,6 +6,7 @@ namespace {
 class None final : public Cgroups {
  public:
   std::string_view isolation() const override { return "none"; }
+  CgroupPowers powers() const override { return {}; }
   absl::StatusOr<TaskCgroup> Take(const TaskLimits&) override { return TaskCgroup{}; }
   absl::StatusOr<TaskCgroup> Adopt(std::string_view) override { return TaskCgroup{}; }
   void GiveBack(const TaskCgroup&, bool, uint32_t) override {}

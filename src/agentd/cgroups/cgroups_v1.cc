@@ -4,10 +4,14 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
+#include <sstream>
 #include <utility>
 #include <vector>
 
+#include "agentd/cgroups/cgroup_numbers.h"
+#include "agentd/probe/sysfs.h"
 #include "base/logging.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -19,6 +23,10 @@ namespace {
 constexpr int64_t kCleanBytes = 1 << 20;
 constexpr size_t kMostFree = 128;
 constexpr std::string_view kPrefix = "task-";
+constexpr char kShared[] = "shared/";
+constexpr int64_t kQuotaPeriodUs = 100'000;
+constexpr int64_t kLeastQuotaUs = 1'000;
+constexpr int32_t kDefaultIoWeight = 100;
 
 // The limits that a cgroup's files hold; none known of one that was adopted.
 struct Slot {
@@ -28,19 +36,25 @@ struct Slot {
 
 class CgroupsV1 final : public Cgroups {
  public:
-  CgroupsV1(CgroupTree& tree, const CgroupV1Mounts& mounts, const std::string& root)
+  CgroupsV1(CgroupTree& tree, const CgroupV1Mounts& mounts, const std::string& root, CpuPool cpus)
       : tree_(tree),
+        cpus_(std::move(cpus)),
+        root_(root),
+        cpuset_mount_(mounts.cpuset),
         cpu_(mounts.cpu + "/" + root + "/"),
         cpuacct_(mounts.cpuacct + "/" + root + "/"),
         memory_(mounts.memory + "/" + root + "/"),
         freezer_(mounts.freezer + "/" + root + "/"),
-        pids_(mounts.pids.empty() ? "" : mounts.pids + "/" + root + "/") {
+        pids_(mounts.pids.empty() ? "" : mounts.pids + "/" + root + "/"),
+        blkio_(mounts.blkio.empty() ? "" : mounts.blkio + "/" + root + "/") {
     // Controllers that share a mount share the directory too.
     for (const std::string* parent : {&cpu_, &cpuacct_, &memory_, &freezer_}) {
       if (!Holds(joined_, *parent)) joined_.push_back(*parent);
     }
     parents_ = joined_;
-    if (!pids_.empty() && !Holds(parents_, pids_)) parents_.push_back(pids_);
+    for (const std::string* parent : {&pids_, &blkio_}) {
+      if (!parent->empty() && !Holds(parents_, *parent)) parents_.push_back(*parent);
+    }
   }
 
   absl::Status Open() {
@@ -50,10 +64,23 @@ class CgroupsV1 final : public Cgroups {
       next_ =
           std::max<uint64_t>(next_, std::strtoull(name.c_str() + kPrefix.size(), nullptr, 10) + 1);
     }
+    if (!cpuset_mount_.empty()) {
+      if (const absl::Status opened = OpenCpuset(); !opened.ok()) {
+        BERTH_LOG_WARN("no CPUs are dedicated to tasks here: {}", opened.ToString());
+        cpuset_.clear();
+      }
+    }
+    has_quota_ = tree_.Exists(cpu_ + "cpu.cfs_quota_us");
+    if (!blkio_.empty()) FindIoWeight();
     return absl::OkStatus();
   }
 
   std::string_view isolation() const override { return "cgroup-v1"; }
+  CgroupPowers powers() const override {
+    return {.cpu_limit = has_quota_,
+            .dedicated_cpus = !cpuset_.empty(),
+            .io_weight = !io_weight_.empty()};
+  }
 
   absl::StatusOr<TaskCgroup> Take(const TaskLimits& limits) override {
     if (limits.max_processes > 0 && pids_.empty()) {
@@ -63,7 +90,7 @@ class CgroupsV1 final : public Cgroups {
       auto [name, slot] = std::move(free_.back());
       free_.pop_back();
       const absl::Status reused = WriteLimits(name, limits, slot);
-      if (reused.ok()) return Lease(name, limits, std::move(slot));
+      if (reused.ok()) return WithCpus(Lease(name, limits, std::move(slot)), limits);
       // The kernel will not lower the limit below what is still charged, for one.
       BERTH_LOG_DEBUG("cgroup {}: not used again: {}", name, reused.ToString());
       Remove(name);
@@ -80,7 +107,7 @@ class CgroupsV1 final : public Cgroups {
       Remove(name);
       return made;
     }
-    return Lease(name, limits, std::move(slot));
+    return WithCpus(Lease(name, limits, std::move(slot)), limits);
   }
 
   absl::StatusOr<TaskCgroup> Adopt(std::string_view name) override {
@@ -103,6 +130,7 @@ class CgroupsV1 final : public Cgroups {
     if (taken == taken_.end()) return;
     Slot slot = std::move(taken->second);
     taken_.erase(taken);
+    GiveCpusBack(cgroup.name);
     slot.oom_kills += oom_kills;
     if (clean && Reset(cgroup.name)) {
       free_.emplace_back(cgroup.name, std::move(slot));
@@ -137,6 +165,7 @@ class CgroupsV1 final : public Cgroups {
     for (const std::string& name : Names()) {
       if (IsFree(name) || taken_.count(name) > 0) continue;
       if (KillNamed(name) > 0) had_processes.push_back(name);
+      GiveCpusBack(name);
       Remove(name);
     }
     return had_processes;
@@ -165,7 +194,89 @@ class CgroupsV1 final : public Cgroups {
         if (name.rfind(kPrefix, 0) == 0) names.insert(std::move(name));
       }
     }
+    if (!cpuset_.empty()) {
+      for (std::string& name : tree_.Directories(cpuset_)) {
+        if (name.rfind(kPrefix, 0) == 0) names.insert(std::move(name));
+      }
+    }
     return {names.begin(), names.end()};
+  }
+
+  // Not in a mount's own directory: in those below it.
+  void FindIoWeight() {
+    for (const char* file : {"blkio.bfq.weight", "blkio.weight"}) {
+      if (io_weight_.empty() && tree_.Exists(blkio_ + file)) io_weight_ = file;
+    }
+  }
+
+  // The directories down to the root of cpuset have no CPUs before somebody writes them.
+  absl::Status OpenCpuset() {
+    std::string directory = cpuset_mount_;
+    const std::string cpus = ToList(cpus_.shared());
+    const std::string memory = ToList(cpus_.memory_nodes());
+    std::istringstream parts(root_ + "/" + kShared);
+    for (std::string part; std::getline(parts, part, '/');) {
+      if (part.empty()) continue;
+      directory += "/" + part;
+      BERTH_RETURN_IF_ERROR(tree_.MakeDirectory(directory));
+      BERTH_RETURN_IF_ERROR(tree_.Write(directory + "/cpuset.mems", memory));
+      // What is there may be wider than this agent's share, and must not be wider than its parent.
+      BERTH_RETURN_IF_ERROR(tree_.Write(directory + "/cpuset.cpus", cpus));
+    }
+    cpuset_ = cpuset_mount_ + "/" + root_ + "/";
+    for (const std::string& name : tree_.Directories(cpuset_)) {
+      if (name.rfind(kPrefix, 0) != 0) continue;
+      const std::vector<int> had =
+          ParseCpuList(tree_.Read(cpuset_ + name + "/cpuset.cpus").value_or(""));
+      dedicated_[name] = CpuSet(had.begin(), had.end());
+      cpus_.Adopt(dedicated_[name]);
+    }
+    return Share();
+  }
+
+  absl::Status Share() {
+    return tree_.Write(cpuset_ + kShared + "cpuset.cpus", ToList(cpus_.shared()));
+  }
+
+  // The cgroup with its part in cpuset. REQUIRES: it is taken.
+  absl::StatusOr<TaskCgroup> WithCpus(TaskCgroup cgroup, const TaskLimits& limits) {
+    if (cpuset_.empty()) return cgroup;
+    if (limits.dedicated_cpus == 0) {
+      cgroup.procs.push_back(cpuset_ + kShared + "cgroup.procs");
+      return cgroup;
+    }
+    absl::Status made = Dedicate(cgroup.name, limits);
+    if (!made.ok()) {
+      GiveBack(cgroup, true, 0);
+      return made;
+    }
+    cgroup.procs.push_back(cpuset_ + cgroup.name + "/cgroup.procs");
+    return cgroup;
+  }
+
+  absl::Status Dedicate(const std::string& name, const TaskLimits& limits) {
+    const auto taken = cpus_.Take(limits.dedicated_cpus, limits.one_numa_node);
+    if (!taken) return TooFewCpus(cpus_, limits);
+    dedicated_[name] = taken->cpus;
+    const std::string directory = cpuset_ + name;
+    // First the others leave these CPUs.
+    BERTH_RETURN_IF_ERROR(Share());
+    BERTH_RETURN_IF_ERROR(tree_.MakeDirectory(directory));
+    BERTH_RETURN_IF_ERROR(tree_.Write(directory + "/cpuset.mems", ToList(taken->memory_nodes)));
+    return tree_.Write(directory + "/cpuset.cpus", ToList(taken->cpus));
+  }
+
+  void GiveCpusBack(const std::string& name) {
+    const auto had = dedicated_.find(name);
+    if (had == dedicated_.end()) return;
+    if (const absl::Status removed = tree_.RemoveDirectory(cpuset_ + name); !removed.ok()) {
+      unremoved_.insert(name);
+    }
+    cpus_.GiveBack(had->second);
+    dedicated_.erase(had);
+    if (const absl::Status shared = Share(); !shared.ok()) {
+      BERTH_LOG_WARN("CPUs {} stay idle: {}", ToList(cpus_.shared()), shared.ToString());
+    }
   }
 
   TaskCgroup Lease(const std::string& name, const TaskLimits& limits, Slot slot) {
@@ -175,6 +286,9 @@ class CgroupsV1 final : public Cgroups {
       cgroup.procs.push_back(parent + name + "/cgroup.procs");
     if (limits.max_processes > 0 && !Holds(joined_, pids_)) {
       cgroup.procs.push_back(pids_ + name + "/cgroup.procs");
+    }
+    if (limits.io_weight > 0 && !io_weight_.empty()) {
+      cgroup.procs.push_back(blkio_ + name + "/cgroup.procs");
     }
     cgroup.kill_method = shim::KillMethod::kFreezerV1;
     cgroup.kill_directory = freezer_ + name;
@@ -198,6 +312,17 @@ class CgroupsV1 final : public Cgroups {
     if (fresh ? limits.memory_bytes > 0 : had.memory_bytes != limits.memory_bytes) {
       BERTH_RETURN_IF_ERROR(WriteMemoryLimit(name, limits.memory_bytes));
     }
+    if (has_quota_ && had.cpu_limit_milli != limits.cpu_limit_milli) {
+      BERTH_RETURN_IF_ERROR(
+          tree_.Write(cpu_ + name + "/cpu.cfs_quota_us", Quota(limits.cpu_limit_milli)));
+    }
+    if (!io_weight_.empty() && had.io_weight != limits.io_weight) {
+      const int32_t weight = limits.io_weight > 0 ? limits.io_weight : kDefaultIoWeight;
+      // The older scheduler's file takes no less than 10.
+      const int32_t least = io_weight_ == "blkio.weight" ? 10 : 1;
+      BERTH_RETURN_IF_ERROR(
+          tree_.Write(blkio_ + name + "/" + io_weight_, std::to_string(std::max(weight, least))));
+    }
     if (fresh ? limits.max_processes > 0 : had.max_processes != limits.max_processes) {
       const std::string most =
           limits.max_processes > 0 ? std::to_string(limits.max_processes) : "max";
@@ -205,6 +330,11 @@ class CgroupsV1 final : public Cgroups {
     }
     slot.limits = limits;
     return absl::OkStatus();
+  }
+
+  static std::string Quota(int64_t milli) {
+    if (milli <= 0) return "-1";
+    return std::to_string(std::max(milli * kQuotaPeriodUs / 1000, kLeastQuotaUs));
   }
 
   // Memory and swap together: without the second a task would go on in swap. The kernel refuses a
@@ -249,6 +379,10 @@ class CgroupsV1 final : public Cgroups {
       absl::Status status = tree_.RemoveDirectory(parent + name);
       if (!status.ok()) removed = std::move(status);
     }
+    if (!cpuset_.empty()) {
+      absl::Status status = tree_.RemoveDirectory(cpuset_ + name);
+      if (!status.ok()) removed = std::move(status);
+    }
     if (removed.ok()) return;
     // Processes that are dying, or cannot be killed: again at the next Tidy().
     KillNamed(name);
@@ -257,12 +391,20 @@ class CgroupsV1 final : public Cgroups {
   }
 
   CgroupTree& tree_;
+  CpuPool cpus_;
+  const std::string root_;
+  const std::string cpuset_mount_;
   // Each ends with a slash.
   const std::string cpu_;
   const std::string cpuacct_;
   const std::string memory_;
   const std::string freezer_;
   const std::string pids_;
+  const std::string blkio_;
+  std::string cpuset_;  // empty: no CPUs are dedicated
+  bool has_quota_ = false;
+  std::string io_weight_;  // the file's name; empty: there is none
+  std::map<std::string, CpuSet> dedicated_;
   std::vector<std::string> joined_;   // those that each task joins
   std::vector<std::string> parents_;  // and pids
   base::UniqueFd lock_;
@@ -276,8 +418,8 @@ class CgroupsV1 final : public Cgroups {
 
 absl::StatusOr<std::unique_ptr<Cgroups>> OpenCgroupsV1(CgroupTree& tree,
                                                        const CgroupV1Mounts& mounts,
-                                                       const std::string& root) {
-  auto cgroups = std::make_unique<CgroupsV1>(tree, mounts, root);
+                                                       const std::string& root, CpuPool cpus) {
+  auto cgroups = std::make_unique<CgroupsV1>(tree, mounts, root, std::move(cpus));
   BERTH_RETURN_IF_ERROR(cgroups->Open());
   return std::unique_ptr<Cgroups>(std::move(cgroups));
 }

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "agentd/cgroups/cgroup_tree.h"
 #include "agentd/cgroups/cgroups.h"
+#include "agentd/cgroups/cpu_pool.h"
 
 namespace berth::agentd {
 
@@ -15,7 +16,9 @@ struct CgroupV1Mounts {
   std::string cpuacct;
   std::string memory;
   std::string freezer;
-  std::string pids;  // may be empty: then a task with max_processes is refused
+  std::string pids;    // may be empty: then a task with max_processes is refused
+  std::string cpuset;  // may be empty: then no CPUs are dedicated
+  std::string blkio;   // may be empty: then disks know no weights
 };
 
 // Control groups version 1: a directory per task in each of the hierarchies.
@@ -25,9 +28,12 @@ struct CgroupV1Mounts {
 // holds more than a mebibyte of memory (the page cache of its last task) is removed instead, so
 // that no task starts with another's charge.
 //
+// A task with CPUs of its own has a directory in cpuset too; all others share one there, which is
+// narrowed and widened as the first come and go.
+//
 // `tree` outlives it. Returns FailedPrecondition when another agent has the root.
 absl::StatusOr<std::unique_ptr<Cgroups>> OpenCgroupsV1(CgroupTree& tree,
                                                        const CgroupV1Mounts& mounts,
-                                                       const std::string& root);
+                                                       const std::string& root, CpuPool cpus);
 
 }  // namespace berth::agentd

@@ -1,11 +1,14 @@
 #include "agentd/cgroups/cgroups_v2.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <sstream>
 #include <utility>
 #include <vector>
 
+#include "agentd/cgroups/cgroup_numbers.h"
+#include "agentd/probe/sysfs.h"
 #include "base/logging.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -15,12 +18,14 @@ namespace berth::agentd {
 namespace {
 
 constexpr std::string_view kPrefix = "task-";
-constexpr std::string_view kEnable = "+cpu +memory +pids";
+constexpr int64_t kQuotaPeriodUs = 100'000;
+constexpr int64_t kLeastQuotaUs = 1'000;
 
 class CgroupsV2 final : public Cgroups {
  public:
-  CgroupsV2(CgroupTree& tree, std::string mount, std::string root)
+  CgroupsV2(CgroupTree& tree, std::string mount, std::string root, CpuPool cpus)
       : tree_(tree),
+        cpus_(std::move(cpus)),
         mount_(std::move(mount)),
         root_(std::move(root)),
         parent_(mount_ + "/" + root_ + "/") {}
@@ -30,28 +35,40 @@ class CgroupsV2 final : public Cgroups {
     std::string directory = mount_;
     std::istringstream parts(root_);
     std::string part;
-    BERTH_RETURN_IF_ERROR(tree_.Write(directory + "/cgroup.subtree_control", kEnable));
+    const std::string enable = Controllers();
+    BERTH_RETURN_IF_ERROR(tree_.Write(directory + "/cgroup.subtree_control", enable));
     while (std::getline(parts, part, '/')) {
       if (part.empty()) continue;
       directory += "/" + part;
       BERTH_RETURN_IF_ERROR(tree_.MakeDirectory(directory));
-      BERTH_RETURN_IF_ERROR(tree_.Write(directory + "/cgroup.subtree_control", kEnable));
+      BERTH_RETURN_IF_ERROR(tree_.Write(directory + "/cgroup.subtree_control", enable));
     }
     BERTH_ASSIGN_OR_RETURN(lock_, tree_.Lock(parent_));
     for (const std::string& name : Names()) {
       next_ =
           std::max<uint64_t>(next_, std::strtoull(name.c_str() + kPrefix.size(), nullptr, 10) + 1);
+      // Those that share have no memory nodes written: that tells the others.
+      if (ParseCpuList(tree_.Read(parent_ + name + "/cpuset.mems").value_or("")).empty()) continue;
+      const std::vector<int> had =
+          ParseCpuList(tree_.Read(parent_ + name + "/cpuset.cpus").value_or(""));
+      dedicated_[name] = CpuSet(had.begin(), had.end());
+      cpus_.Adopt(dedicated_[name]);
     }
     return absl::OkStatus();
   }
 
   std::string_view isolation() const override { return "cgroup-v2"; }
+  CgroupPowers powers() const override {
+    return {.cpu_limit = true, .dedicated_cpus = has_cpuset_, .io_weight = has_io_};
+  }
 
   absl::StatusOr<TaskCgroup> Take(const TaskLimits& limits) override {
     const std::string name = std::string(kPrefix) + std::to_string(next_++);
     absl::Status made = tree_.MakeDirectory(parent_ + name);
     if (made.ok()) made = WriteLimits(parent_ + name + "/", limits);
+    if (made.ok()) made = WriteCpus(name, limits);
     if (!made.ok()) {
+      GiveCpusBack(name);
       Remove(name);
       return made;
     }
@@ -74,6 +91,7 @@ class CgroupsV2 final : public Cgroups {
     if (taken_.count(cgroup.name) == 0) return;
     if (!clean) Kill(cgroup);
     taken_.erase(cgroup.name);
+    GiveCpusBack(cgroup.name);
     Remove(cgroup.name);
   }
 
@@ -84,6 +102,8 @@ class CgroupsV2 final : public Cgroups {
         .cpu_time_ms = tree_.ReadNumber(directory + "/cpu.stat", "usage_usec ").value_or(0) / 1000,
         .memory_bytes = tree_.ReadNumber(directory + "/memory.current").value_or(0),
         .memory_peak_bytes = tree_.ReadNumber(directory + "/memory.peak").value_or(0),
+        .io_read_bytes = Transferred(directory, "rbytes="),
+        .io_written_bytes = Transferred(directory, "wbytes="),
     };
   }
 
@@ -106,6 +126,7 @@ class CgroupsV2 final : public Cgroups {
       if (shim::KillCgroup(shim::KillMethod::kCgroupKillV2, directory.c_str()) > 0) {
         had_processes.push_back(name);
       }
+      GiveCpusBack(name);
       Remove(name);
     }
     return had_processes;
@@ -122,6 +143,59 @@ class CgroupsV2 final : public Cgroups {
     // Anything else in there, another agent's root for one, is not ours.
     std::erase_if(names, [](const std::string& name) { return name.rfind(kPrefix, 0) != 0; });
     return names;
+  }
+
+  // What each directory hands down: cpuset and io where the machine has them.
+  std::string Controllers() {
+    std::istringstream words(tree_.Read(mount_ + "/cgroup.controllers").value_or(""));
+    std::string enable = "+cpu +memory +pids";
+    for (std::string name; words >> name;) {
+      has_cpuset_ = has_cpuset_ || name == "cpuset";
+      has_io_ = has_io_ || name == "io";
+    }
+    if (has_cpuset_) enable += " +cpuset";
+    if (has_io_) enable += " +io";
+    return enable;
+  }
+
+  std::optional<int64_t> Transferred(const std::string& directory, std::string_view label) {
+    if (!has_io_) return std::nullopt;
+    const auto text = tree_.Read(directory + "/io.stat");
+    return text.ok() ? SumAfter(*text, label) : 0;
+  }
+
+  absl::Status WriteCpus(const std::string& name, const TaskLimits& limits) {
+    if (!has_cpuset_) return absl::OkStatus();
+    const std::string directory = parent_ + name;
+    if (limits.dedicated_cpus == 0) {
+      if (dedicated_.empty()) return absl::OkStatus();
+      return tree_.Write(directory + "/cpuset.cpus", ToList(cpus_.shared()));
+    }
+    const auto taken = cpus_.Take(limits.dedicated_cpus, limits.one_numa_node);
+    if (!taken) return TooFewCpus(cpus_, limits);
+    dedicated_[name] = taken->cpus;
+    // First the others leave these CPUs.
+    BERTH_RETURN_IF_ERROR(Share());
+    BERTH_RETURN_IF_ERROR(tree_.Write(directory + "/cpuset.mems", ToList(taken->memory_nodes)));
+    return tree_.Write(directory + "/cpuset.cpus", ToList(taken->cpus));
+  }
+
+  absl::Status Share() {
+    for (const std::string& name : taken_) {
+      if (dedicated_.count(name) > 0) continue;
+      BERTH_RETURN_IF_ERROR(tree_.Write(parent_ + name + "/cpuset.cpus", ToList(cpus_.shared())));
+    }
+    return absl::OkStatus();
+  }
+
+  void GiveCpusBack(const std::string& name) {
+    const auto had = dedicated_.find(name);
+    if (had == dedicated_.end()) return;
+    cpus_.GiveBack(had->second);
+    dedicated_.erase(had);
+    if (const absl::Status shared = Share(); !shared.ok()) {
+      BERTH_LOG_WARN("CPUs {} stay idle: {}", ToList(cpus_.shared()), shared.ToString());
+    }
   }
 
   TaskCgroup Lease(const std::string& name, uint64_t oom_kills) {
@@ -149,6 +223,15 @@ class CgroupsV2 final : public Cgroups {
         BERTH_RETURN_IF_ERROR(tree_.Write(directory + "memory.swap.max", "0"));
       }
     }
+    if (limits.cpu_limit_milli > 0) {
+      const int64_t quota = std::max(limits.cpu_limit_milli * kQuotaPeriodUs / 1000, kLeastQuotaUs);
+      BERTH_RETURN_IF_ERROR(tree_.Write(
+          directory + "cpu.max", std::to_string(quota) + " " + std::to_string(kQuotaPeriodUs)));
+    }
+    if (has_io_ && limits.io_weight > 0) {
+      BERTH_RETURN_IF_ERROR(
+          tree_.Write(directory + "io.weight", "default " + std::to_string(limits.io_weight)));
+    }
     if (limits.max_processes > 0) {
       return tree_.Write(directory + "pids.max", std::to_string(limits.max_processes));
     }
@@ -164,11 +247,15 @@ class CgroupsV2 final : public Cgroups {
   }
 
   CgroupTree& tree_;
+  CpuPool cpus_;
   const std::string mount_;
   const std::string root_;
   const std::string parent_;  // ends with a slash
   base::UniqueFd lock_;
   uint64_t next_ = 1;
+  bool has_cpuset_ = false;
+  bool has_io_ = false;
+  std::map<std::string, CpuSet> dedicated_;
   std::set<std::string> taken_;
   std::set<std::string> unremoved_;
 };
@@ -176,8 +263,8 @@ class CgroupsV2 final : public Cgroups {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Cgroups>> OpenCgroupsV2(CgroupTree& tree, const std::string& mount,
-                                                       const std::string& root) {
-  auto cgroups = std::make_unique<CgroupsV2>(tree, mount, root);
+                                                       const std::string& root, CpuPool cpus) {
+  auto cgroups = std::make_unique<CgroupsV2>(tree, mount, root, std::move(cpus));
   BERTH_RETURN_IF_ERROR(cgroups->Open());
   return std::unique_ptr<Cgroups>(std::move(cgroups));
 }

@@ -2,6 +2,7 @@
 
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agentd/cgroups/cgroups_v2.h"
@@ -83,6 +84,8 @@ CgroupMounts ParseCgroupMounts(std::string_view mountinfo) {
                           : option == "memory"  ? &mounts.v1.memory
                           : option == "freezer" ? &mounts.v1.freezer
                           : option == "pids"    ? &mounts.v1.pids
+                          : option == "cpuset"  ? &mounts.v1.cpuset
+                          : option == "blkio"   ? &mounts.v1.blkio
                                                 : nullptr;
       if (path != nullptr && path->empty()) *path = point;
     }
@@ -92,7 +95,7 @@ CgroupMounts ParseCgroupMounts(std::string_view mountinfo) {
 
 absl::StatusOr<std::unique_ptr<Cgroups>> OpenCgroups(CgroupTree& tree, const CgroupMounts& mounts,
                                                      config::Isolation isolation,
-                                                     const std::string& root) {
+                                                     const std::string& root, CpuPool cpus) {
   using config::Isolation;
   if (isolation == Isolation::kNone) {
     BERTH_LOG_WARN(
@@ -109,13 +112,13 @@ absl::StatusOr<std::unique_ptr<Cgroups>> OpenCgroups(CgroupTree& tree, const Cgr
                              : mounts.v2 + " does not have the controllers cpu, memory and pids") +
           ": set `isolation: auto` in agent.yaml, or " + std::string(kWayOn)));
     }
-    return Chosen(OpenCgroupsV2(tree, mounts.v2, root), root);
+    return Chosen(OpenCgroupsV2(tree, mounts.v2, root, std::move(cpus)), root);
   }
   if (!missing.empty()) {
     return absl::FailedPreconditionError(base::A(
         "these cgroup v1 controllers are not mounted: " + missing + ": " + std::string(kWayOn)));
   }
-  return Chosen(OpenCgroupsV1(tree, mounts.v1, root), root);
+  return Chosen(OpenCgroupsV1(tree, mounts.v1, root, std::move(cpus)), root);
 }
 
 }  // namespace berth::agentd

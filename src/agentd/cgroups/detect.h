@@ -25,9 +25,9 @@ CgroupMounts ParseCgroupMounts(std::string_view mountinfo);
 // Opens what `isolation` asks for, below `root`, and says in the log which it is. With kAuto: v2
 // when it has the controllers, else v1, else FailedPrecondition with the way on: running without
 // isolation is chosen by a person, never by this.
-// `tree` outlives the result.
+// `cpus`: those that tasks may run on. `tree` outlives the result.
 absl::StatusOr<std::unique_ptr<Cgroups>> OpenCgroups(CgroupTree& tree, const CgroupMounts& mounts,
                                                      config::Isolation isolation,
-                                                     const std::string& root);
+                                                     const std::string& root, CpuPool cpus);
 
 }  // namespace berth::agentd

@@ -3,18 +3,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <utility>
 #include <vector>
 
-#include "base/utf8.h"
-#include "shim/spec_view.h"
+#include "agentd/drivers/refusal_text.h"
+#include "agentd/drivers/spec_file.h"
 
 namespace berth::agentd {
 namespace {
 
 constexpr std::string_view kBerthPrefix = "BERTH_";
+
+constexpr char kUsualTerm[] = "xterm";
 
 constexpr std::string_view kTpu = "tpu";
 constexpr std::string_view kTpuPrefix = "tpu-";  // of the ids that the probe gives
@@ -22,28 +26,21 @@ constexpr std::string_view kTpuPrefix = "tpu-";  // of the ids that the probe gi
 // Whole, or a slice of one: CUDA names both by UUID.
 bool IsGpu(std::string_view kind) { return kind == "gpu" || kind == "mig"; }
 
-// Names and paths come from outside and may be long: what is said after them must be seen too.
-constexpr size_t kMostQuotedBytes = 200;
-
-std::string Shortened(std::string_view text) {
-  const std::string valid = base::ToValidUtf8(text);
-  const std::string_view kept = base::CutUtf8(valid, kMostQuotedBytes);
-  return std::string(kept) + (kept.size() < valid.size() ? "\u2026" : "");
-}
-
-std::string Quoted(std::string_view text) { return "\"" + Shortened(text) + "\""; }
-
-// strerror(3) for several threads.
-std::string ErrorText(int error) {
-  char buffer[256];
-  return strerror_r(error, buffer, sizeof(buffer));
+// Of a terminal, as the kernel takes it; 0: not known.
+uint16_t Dimension(int32_t wanted) {
+  return static_cast<uint16_t>(
+      std::clamp<int32_t>(wanted, 0, std::numeric_limits<uint16_t>::max()));
 }
 
 // The first field that the schema has and this version does nothing with; empty: none is used.
 std::string NotHonoured(const v1::StartTask& start, const ProcessDriver::Node& node) {
-  if (!start.payload().image().empty()) return "payload.image";
+  if (start.payload().mounts_size() > 0 && start.payload().image().empty()) {
+    return "payload.mounts without payload.image";
+  }
   if (!start.payload().output_directory().empty()) return "payload.output_directory";
-  if (!start.payload().stdin_data().empty()) return "payload.stdin_data";
+  if (!v1::Console_IsValid(start.payload().console())) {
+    return "payload.console: " + std::to_string(start.payload().console());
+  }
   if (!v1::OnPartition_IsValid(start.on_partition())) {
     return "on_partition: " + std::to_string(start.on_partition());
   }
@@ -66,7 +63,13 @@ std::variant<ProcessDriver::Identity, CannotStart> ProcessDriver::Admit(
     return Refuse(v1::REASON_CODE_FIELD_NOT_HONOURED,
                   "this agent does not honour " + unknown + " yet");
   }
-  if (start.payload().command().empty() && start.payload().script().empty()) {
+  for (const std::string& id : start.device_ids()) {
+    if (!devices_known_ || device_kinds_.count(id) > 0) continue;
+    return Refuse(v1::REASON_CODE_DEVICE_MISSING,
+                  "device " + Quoted(id) + " that it was given is not there any more");
+  }
+  if (start.payload().command().empty() && start.payload().script().empty() &&
+      start.payload().image().empty()) {
     return Refuse(v1::REASON_CODE_INVALID_FIELD, "the task has no command and no script");
   }
   const v1::RunAs& run_as = start.run_as();
@@ -93,9 +96,13 @@ std::variant<ProcessDriver::Identity, CannotStart> ProcessDriver::Admit(
   return Identity{run_as.uid(), run_as.gid(), run_as.uid() != 0 || run_as.gid() != node_.agent_gid};
 }
 
+void ProcessDriver::Prepare(const AttemptToPrepare& attempt, PreparedAnswer answer) {
+  answer(Prepare(attempt.start, attempt.identity, attempt.user, attempt.paths));
+}
+
 std::variant<ProcessDriver::Prepared, CannotStart> ProcessDriver::Prepare(
     const v1::StartTask& start, const Identity& identity, const UserRecord& user,
-    const Paths& paths) const {
+    const AttemptPaths& paths) const {
   Prepared prepared;
   shim::TaskSpec& spec = prepared.spec;
   const v1::Payload& payload = start.payload();
@@ -108,17 +115,37 @@ std::variant<ProcessDriver::Prepared, CannotStart> ProcessDriver::Prepare(
     spec.arguments.push_back(paths.script);
   }
   spec.arguments.insert(spec.arguments.end(), payload.command().begin(), payload.command().end());
-  for (const auto& [name, value] : Environment(start, user)) {
-    spec.environment.push_back(name + "=" + value);
+  std::map<std::string, std::string> environment = Environment(start, user);
+  if (payload.working_directory().empty() || start.resources().storage_bytes() > 0) {
+    environment["BERTH_SCRATCH"] = paths.scratch;
+    environment.emplace("TMPDIR", paths.scratch);
   }
-  prepared.needs_scratch = payload.working_directory().empty();
-  spec.working_directory = prepared.needs_scratch ? paths.scratch : payload.working_directory();
+  for (const auto& [name, value] : environment) spec.environment.push_back(name + "=" + value);
+  const bool in_scratch = payload.working_directory().empty();
+  prepared.needs_scratch = in_scratch || start.resources().storage_bytes() > 0;
+  spec.working_directory = in_scratch ? paths.scratch : payload.working_directory();
+  if (!in_scratch && payload.files_size() > 0) {
+    return Refuse(v1::REASON_CODE_INVALID_FIELD,
+                  "files are written into a task's own scratch directory only, and this one works"
+                  " in " +
+                      Quoted(spec.working_directory));
+  }
   if (spec.working_directory.front() != '/') {
     return Refuse(v1::REASON_CODE_INVALID_FIELD,
                   "working directory " + Quoted(spec.working_directory) + " is not absolute");
   }
   spec.output_path = paths.output;
   spec.error_path = paths.error;
+  if (payload.console() == v1::CONSOLE_TERMINAL) {
+    spec.console = shim::ConsoleKind::kTerminal;
+    spec.rows = Dimension(payload.console_rows());
+    spec.columns = Dimension(payload.console_columns());
+  } else if (payload.console() == v1::CONSOLE_PIPE) {
+    spec.console = shim::ConsoleKind::kPipe;
+  } else if (!payload.stdin_data().empty()) {
+    prepared.needs_input = true;
+    spec.input_path = paths.input;
+  }
   if (identity.becomes) spec.user = shim::TaskUser{identity.uid, identity.gid, user.groups};
   spec.grace_ms = start.grace_ms();
   spec.time_limit_ms = start.time_limit_ms();
@@ -127,6 +154,12 @@ std::variant<ProcessDriver::Prepared, CannotStart> ProcessDriver::Prepare(
   prepared.limits.cpu_milli = start.resources().cpu_milli();
   prepared.limits.memory_bytes = start.resources().memory_bytes();
   prepared.limits.max_processes = start.max_processes();
+  prepared.limits.cpu_limit_milli = start.cpu_limit_milli();
+  prepared.limits.io_weight = start.io_weight();
+  prepared.limits.one_numa_node = start.cpu_placement() == v1::CPU_PLACEMENT_NUMA;
+  if (prepared.limits.one_numa_node || start.cpu_placement() == v1::CPU_PLACEMENT_DEDICATED) {
+    prepared.limits.dedicated_cpus = static_cast<int32_t>(start.resources().cpu_milli() / 1000);
+  }
   return prepared;
 }
 
@@ -142,6 +175,8 @@ std::map<std::string, std::string> ProcessDriver::Environment(const v1::StartTas
     if (name.rfind(kBerthPrefix, 0) != 0) environment[name] = value;
   }
 
+  if (start.payload().console() == v1::CONSOLE_TERMINAL) environment.emplace("TERM", kUsualTerm);
+
   environment["BERTH_JOB_ID"] = std::to_string(start.key().job_id());
   environment["BERTH_TASK_ID"] = start.task_id();
   environment["BERTH_ATTEMPT"] = std::to_string(start.key().attempt());
@@ -155,7 +190,13 @@ std::map<std::string, std::string> ProcessDriver::Environment(const v1::StartTas
 
 void ProcessDriver::SetDevices(const v1::NodeInventory& inventory) {
   device_kinds_.clear();
+  devices_known_ = true;
   for (const v1::Device& device : inventory.devices()) device_kinds_[device.id()] = device.kind();
+}
+
+std::string ProcessDriver::DeviceKind(const std::string& id) const {
+  const auto kind = device_kinds_.find(id);
+  return kind == device_kinds_.end() ? "" : kind->second;
 }
 
 void ProcessDriver::AddDevices(const v1::StartTask& start,
@@ -183,17 +224,12 @@ void ProcessDriver::AddDevices(const v1::StartTask& start,
 
 CannotStart ProcessDriver::Explain(const shim::StatusRecord& start,
                                    std::string_view spec_file) const {
-  // Aligned, as the parser wants it.
-  std::vector<uint64_t> words(spec_file.size() / sizeof(uint64_t) + 1);
-  std::memcpy(words.data(), spec_file.data(), spec_file.size());
-  const char* data = reinterpret_cast<const char*>(words.data());
-  std::vector<char*> pointers(shim::PointersNeeded(data, spec_file.size()) + 1);
-  shim::SpecView spec;
-  const char* fault = shim::ParseSpec(data, spec_file.size(), pointers.data(), spec);
-  if (fault != nullptr) {
+  const SpecFile file(spec_file);
+  if (file.fault() != nullptr) {
     return Refuse(v1::REASON_CODE_DRIVER_ERROR,
-                  "the task's spec file cannot be used: " + std::string(fault));
+                  "the task's spec file cannot be used: " + std::string(file.fault()));
   }
+  const shim::SpecView& spec = file.view();
   const std::string error = ErrorText(start.error);
   using shim::StartStep;
   switch (start.step) {
@@ -209,6 +245,16 @@ CannotStart ProcessDriver::Explain(const shim::StatusRecord& start,
                     "the task's output file " +
                         std::string(start.item == 2 ? spec.error_path : spec.output_path) +
                         " could not be opened: " + error);
+    case StartStep::kOpenInput:
+      return Refuse(v1::REASON_CODE_DRIVER_ERROR, "the task's standard input " +
+                                                      std::string(spec.input_path) +
+                                                      " could not be opened: " + error);
+    case StartStep::kOpenConsole:
+      return Refuse(v1::REASON_CODE_DRIVER_ERROR,
+                    std::string(spec.header->console == shim::ConsoleKind::kTerminal
+                                    ? "no terminal could be made for the task: "
+                                    : "no console could be made for the task: ") +
+                        error);
     case StartStep::kLimits:
       return Refuse(v1::REASON_CODE_DRIVER_ERROR,
                     "the task's process limits could not be set: " + error);
@@ -232,11 +278,21 @@ CannotStart ProcessDriver::Explain(const shim::StatusRecord& start,
     case StartStep::kClone:
       return Refuse(v1::REASON_CODE_DRIVER_ERROR,
                     "no process could be made for the task: " + error);
+    case StartStep::kJoinNetwork:
+      return Refuse(v1::REASON_CODE_NETWORK_FAILED,
+                    "the task could not join its network namespace " +
+                        std::string(spec.network_namespace) + ": " + error);
     case StartStep::kLeaseEnded:
       return Refuse(v1::REASON_CODE_NODE_LOST,
                     "it was not started: the node had not heard from berthd for as long as its"
                     " lease lasts, and onPartition: kill asks not to run then");
     case StartStep::kStarted:
+    case StartStep::kNamespace:  // a container's: OciDriver
+    case StartStep::kImage:
+    case StartStep::kRootFs:
+    case StartStep::kMount:
+    case StartStep::kRuntime:
+    case StartStep::kEnterContainer:
       break;
   }
   return Refuse(v1::REASON_CODE_DRIVER_ERROR, "the shim could not start the task: " + error);

@@ -8,25 +8,20 @@
 #include <variant>
 
 #include "agentd/cgroups/cgroups.h"
+#include "agentd/drivers/driver.h"
 #include "agentd/drivers/user_directory.h"
 #include "berth/v1/agent.pb.h"
 #include "shim/task_spec.h"
 
 namespace berth::agentd {
 
-// Why an attempt cannot run here, for berthd and for people.
-struct CannotStart {
-  v1::ReasonCode reason = v1::REASON_CODE_DRIVER_ERROR;
-  std::string message;
-};
-
 // Turns a StartTask into what a shim runs as a plain process of the node, and a shim's errors into
-// reasons.
+// reasons. What it says of a task's rights, environment and limits holds for every driver.
 //
 // Pure but for Explain(), which looks at the files in question.
 //
-// Threading: one thread. Errors: CannotStart.
-class ProcessDriver {
+// Threading: one thread; Explain() from any. Errors: CannotStart.
+class ProcessDriver final : public Driver {
  public:
   // What the node adds to a task, and allows.
   struct Node {
@@ -40,46 +35,30 @@ class ProcessDriver {
     std::string lease_path;        // absolute; empty: no task can be fenced here
   };
 
-  // Whom a task runs as.
-  struct Identity {
-    uint32_t uid = 0;
-    uint32_t gid = 0;
-    bool becomes = false;  // the shim has to change to it
-  };
-
-  // Where an attempt's files are.
-  struct Paths {
-    std::string output;
-    std::string error;
-    std::string script;
-    std::string scratch;
-  };
-
-  // Ready but for its cgroup.
-  struct Prepared {
-    shim::TaskSpec spec;
-    TaskLimits limits;
-    bool needs_scratch = false;  // its working directory is paths.scratch
-    bool needs_script = false;   // payload.script is to be written to paths.script
-  };
+  using Identity = TaskIdentity;
+  using Prepared = PreparedTask;
 
   explicit ProcessDriver(Node node) : node_(std::move(node)) {}
 
   // The node's devices, from now on.
   void SetDevices(const v1::NodeInventory& inventory);
 
-  // Whether the node runs this task at all, and as whom.
-  [[nodiscard]] std::variant<Identity, CannotStart> Admit(const v1::StartTask& start) const;
+  [[nodiscard]] std::variant<Identity, CannotStart> Admit(
+      const v1::StartTask& start) const override;
+  void Prepare(const AttemptToPrepare& attempt, PreparedAnswer answer) override;
 
-  // REQUIRES: `identity` is from Admit(), and `user` is that user's record.
+  // The answer itself. REQUIRES: `identity` is from Admit(), and `user` is that user's record.
   [[nodiscard]] std::variant<Prepared, CannotStart> Prepare(const v1::StartTask& start,
                                                             const Identity& identity,
                                                             const UserRecord& user,
-                                                            const Paths& paths) const;
+                                                            const AttemptPaths& paths) const;
 
-  // Puts a shim's "could not start" into words. `spec_file`: the bytes of the attempt's spec.
   [[nodiscard]] CannotStart Explain(const shim::StatusRecord& start,
-                                    std::string_view spec_file) const;
+                                    std::string_view spec_file) const override;
+
+  [[nodiscard]] const Node& node() const { return node_; }
+  // Of the devices that the node has: "gpu", ...; empty for one that it does not have.
+  [[nodiscard]] std::string DeviceKind(const std::string& id) const;
 
  private:
   [[nodiscard]] CannotStart Refuse(v1::ReasonCode reason, std::string message) const;
@@ -92,6 +71,7 @@ class ProcessDriver {
                                            const std::string& path) const;
 
   const Node node_;
+  bool devices_known_ = false;
   std::map<std::string, std::string> device_kinds_;  // by Device.id
 };
 

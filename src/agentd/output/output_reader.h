@@ -25,8 +25,15 @@ class OutputReader {
   OutputReader(std::function<base::UniqueFd()> open, std::optional<int64_t> tail_bytes);
 
   // The next bytes, at most `most`; nothing at the end of what is there. `until`: read no further
-  // than this offset. Cost: two system calls.
+  // than this offset. Cost: three system calls.
   std::optional<Chunk> Next(size_t most, int64_t until);
+
+  // Where the next bytes are; nothing at the end of what is there, or at `until`. Cost: two or
+  // three system calls.
+  std::optional<int64_t> Peek(int64_t until);
+
+  // When the file was last written to; 0 when it is not there.
+  int64_t modified_unix_ms();
 
   // Where the file ends now; 0 when it is not there.
   int64_t size();

@@ -1,18 +1,21 @@
 #include "agentd/output/output_server.h"
 
-#include <grpcpp/grpcpp.h>
-#include <pthread.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "agentd/channels/console_input.h"
+#include "agentd/drivers/process_driver.h"
+#include "agentd/drivers/spec_file.h"
+#include "agentd/output/output_marks.h"
 #include "agentd/output/output_reader.h"
-#include "base/logging.h"
-#include "berth/v1/agent.grpc.pb.h"
+#include "base/strings.h"
 
 namespace berth::agentd {
 namespace {
@@ -21,19 +24,22 @@ constexpr size_t kChunkBytes = 64 << 10;
 
 }  // namespace
 
-// One request. The server's thread decides what to send; gRPC's threads only post back to it.
-class OutputServer::Channel
-    : public grpc::ClientBidiReactor<v1::DataFromAgent, v1::DataFromDaemon> {
+// One request.
+class OutputServer::Reading final : public ChannelServer {
  public:
-  Channel(OutputServer& server, uint64_t id, v1::OpenData request, bool known, bool live)
+  Reading(OutputServer& server, DataCall& call, const v1::OpenData& request, bool known, bool live)
       : server_(server),
-        id_(id),
-        request_(std::move(request)),
-        key_(FromProto(request_.read_output().key())),
+        call_(call),
+        request_(WhatToRead(request)),
+        key_(FromProto(request_.key())),
         known_(known),
         live_(live),
-        stub_(v1::AgentService::NewStub(server.channel_)) {
-    const v1::ReadOutput& read = request_.read_output();
+        marks_([&store = server.store_, key = key_] { return store.OpenMarks(key); }) {
+    if (request.has_attach()) {
+      window_ = request.attach().window();
+      console_ = std::make_unique<ConsoleInput>(call.loop(), [this] { call_.ReadOn(); });
+    }
+    const v1::ReadOutput& read = request_;
     const auto tail =
         read.has_tail_bytes() ? std::optional<int64_t>(read.tail_bytes()) : std::nullopt;
     for (const bool is_stderr : {false, true}) {
@@ -49,44 +55,74 @@ class OutputServer::Channel
     }
   }
 
-  void Begin() {
-    stub_->async()->Data(&context_, this);
-    AddHold();
-    StartRead(&incoming_);
-    StartCall();
-    outgoing_.set_token(request_.token());
-    Write();
+  ~Reading() override { server_.Remove(*this); }
+
+  void Begin() override {
+    server_.readings_.insert(this);
+    if (console_ != nullptr && !OpenConsole()) return Step();
+    call_.ReadOn();
     if (follows()) server_.Watch(*this);
   }
+  void OnRoom() override { Step(); }
+  void OnFrame(v1::DataFromDaemon frame) override {
+    if (console_ != nullptr) {
+      console_->Take(std::move(frame));
+    } else {
+      call_.End();  // whatever is said to a reader means that nobody reads any more
+    }
+  }
+  void OnGone() override {}
+  [[nodiscard]] bool done() const override { return true; }
 
   // Sends the next piece, or the end, unless a write is under way or there is nothing yet.
   void Step() {
-    if (writing_ || finished_) return;
-    outgoing_.Clear();
-    for (size_t tried = 0; tried < streams_.size(); ++tried) {
-      // In turns: one loud stream does not starve the other.
-      Stream& stream = streams_[next_stream_++ % streams_.size()];
-      std::optional<OutputReader::Chunk> chunk = stream.reader.Next(kChunkBytes, stream.until);
-      if (!chunk) continue;
-      v1::OutputChunk& output = *outgoing_.mutable_output();
-      output.set_is_stderr(stream.is_stderr);
+    if (!call_.has_room()) return;
+    if (refused_) return call_.Fail(refused_->message, refused_->reason);
+    if (open_to_tell_ != v1::CONSOLE_UNSPECIFIED) {
+      v1::DataFromAgent message;
+      message.set_open(true);
+      message.set_console(std::exchange(open_to_tell_, v1::CONSOLE_UNSPECIFIED));
+      call_.Send(std::move(message));
+      return;
+    }
+    // The stream that was written to first. What has no mark has its file's time; both are of the
+    // same clock.
+    marks_.Refresh();
+    Stream* first = nullptr;
+    OutputMarks::Span span;
+    for (Stream& stream : streams_) {
+      const std::optional<int64_t> offset = stream.reader.Peek(stream.until);
+      if (!offset) continue;
+      const OutputMarks::Span here =
+          marks_.Of(stream.is_stderr, *offset)
+              .value_or(OutputMarks::Span{stream.until, stream.reader.modified_unix_ms()});
+      // At the same time, in turns: one loud stream does not starve the other.
+      if (first == nullptr || here.unix_ms < span.unix_ms ||
+          (here.unix_ms == span.unix_ms && last_is_stderr_ &&
+           *last_is_stderr_ != stream.is_stderr)) {
+        first = &stream;
+        span = here;
+      }
+    }
+    std::optional<OutputReader::Chunk> chunk;
+    if (first != nullptr) {
+      chunk = first->reader.Next(kChunkBytes, std::min(first->until, span.until));
+    }
+    if (chunk) {
+      v1::DataFromAgent message;
+      v1::OutputChunk& output = *message.mutable_output();
+      output.set_is_stderr(first->is_stderr);
       output.set_offset(chunk->offset);
       output.set_data(std::move(chunk->data));
+      output.set_unix_ms(span.unix_ms);
+      last_is_stderr_ = first->is_stderr;
       sent_any_ = true;
-      Write();
+      call_.Send(std::move(message));
       return;
     }
     if (follows()) return;
-    finished_ = true;
     const std::string missing = WhyNothing();
-    if (!missing.empty()) {
-      outgoing_.set_error(missing);
-      outgoing_.set_reason(v1::REASON_CODE_OUTPUT_UNAVAILABLE);
-      StartWriteLast(&outgoing_, grpc::WriteOptions());
-    } else {
-      StartWritesDone();
-    }
-    LetGo();
+    missing.empty() ? call_.Finish() : call_.Fail(missing, v1::REASON_CODE_OUTPUT_UNAVAILABLE);
   }
 
   void Ended() {
@@ -94,16 +130,10 @@ class OutputServer::Channel
     Step();
   }
 
-  void End() {
-    context_.TryCancel();
-    finished_ = true;
-    LetGo();
-  }
-
   [[nodiscard]] const AttemptKey& key() const { return key_; }
   [[nodiscard]] int watch() const { return watch_; }
   void set_watch(int watch) { watch_ = watch; }
-  [[nodiscard]] bool follows() const { return request_.read_output().follow() && live_; }
+  [[nodiscard]] bool follows() const { return request_.follow() && live_; }
 
  private:
   struct Stream {
@@ -112,13 +142,46 @@ class OutputServer::Channel
     int64_t until = 0;
   };
 
-  void Write() {
-    writing_ = true;
-    StartWrite(&outgoing_);
+  // An attached reader follows what both streams say from now on.
+  static v1::ReadOutput WhatToRead(const v1::OpenData& request) {
+    if (!request.has_attach()) return request.read_output();
+    v1::ReadOutput read;
+    *read.mutable_key() = request.attach().key();
+    read.set_standard_output(true);
+    read.set_standard_error(true);
+    read.set_follow(true);
+    read.set_tail_bytes(request.attach().tail_bytes());
+    return read;
   }
 
-  void LetGo() {
-    if (std::exchange(held_, false)) RemoveHold();
+  // False: there is none to type into, and refused_ says why.
+  bool OpenConsole() {
+    const auto refuse = [&](v1::ReasonCode reason, const std::string& why) {
+      refused_ = {reason, "attempt " + ToString(key_) + ": " + why};
+      return false;
+    };
+    const absl::StatusOr<std::string> bytes = server_.store_.ReadSpec(key_);
+    if (!live_ || !bytes.ok()) {
+      return refuse(v1::REASON_CODE_TASK_NOT_RUNNING, "it does not run there");
+    }
+    const SpecFile file(*bytes);
+    if (file.fault() != nullptr) return refuse(v1::REASON_CODE_DRIVER_ERROR, file.fault());
+    const shim::ConsoleKind kind = file.view().header->console;
+    if (kind == shim::ConsoleKind::kNone) {
+      return refuse(v1::REASON_CODE_NO_CONSOLE,
+                    "it has no console: submit it with --pty or -i to type into it; 'berth logs -f'"
+                    " shows what it writes, and 'berth exec' runs a command beside it");
+    }
+    const absl::Status connected = console_->Connect(server_.store_.Directory(key_));
+    if (!connected.ok()) {
+      return refuse(v1::REASON_CODE_TASK_NOT_RUNNING, base::S(connected.message()));
+    }
+    open_to_tell_ = kind == shim::ConsoleKind::kTerminal ? v1::CONSOLE_TERMINAL : v1::CONSOLE_PIPE;
+    if (window_.rows() == 0 && window_.columns() == 0) return true;
+    v1::DataFromDaemon window;
+    *window.mutable_window() = window_;
+    console_->Take(std::move(window));
+    return true;
   }
 
   // Why an attempt without any output has none, when that is not because it wrote none.
@@ -128,85 +191,42 @@ class OutputServer::Channel
            " is no longer on its node: it is kept for 7 days";
   }
 
-  void OnReadDone(bool ok) override {
-    // Anything that berthd says here means that nobody reads any more.
-    Post([](Channel& channel) { channel.End(); });
-    if (ok) StartRead(&incoming_);
-  }
-
-  void OnWriteDone(bool ok) override {
-    Post([ok](Channel& channel) {
-      channel.writing_ = false;
-      if (ok) channel.Step();
-    });
-  }
-
-  void OnDone(const grpc::Status& status) override {
-    if (!status.ok() && status.error_code() != grpc::StatusCode::CANCELLED) {
-      BERTH_LOG_DEBUG("data channel of attempt {}: {}", ToString(key_), status.error_message());
-    }
-    server_.loop_.Post([&server = server_, id = id_] { server.Remove(id); });
-  }
-
-  template <typename Work>
-  void Post(Work work) {
-    server_.loop_.Post([&server = server_, id = id_, work = std::move(work)] {
-      const auto channel = server.channels_.find(id);
-      if (channel != server.channels_.end()) work(*channel->second);
-    });
-  }
-
   OutputServer& server_;
-  const uint64_t id_;
-  const v1::OpenData request_;
+  DataCall& call_;
+  const v1::ReadOutput request_;
   const AttemptKey key_;
   const bool known_;
   bool live_;
-  const std::unique_ptr<v1::AgentService::Stub> stub_;
-  grpc::ClientContext context_;
-  v1::DataFromDaemon incoming_;
-  v1::DataFromAgent outgoing_;
   std::vector<Stream> streams_;
-  size_t next_stream_ = 0;
-  bool writing_ = false;
-  bool finished_ = false;
-  bool held_ = true;
+  OutputMarks marks_;
+  std::optional<bool> last_is_stderr_;  // of what was sent
   bool sent_any_ = false;
   int watch_ = -1;
+  // Of one that is attached.
+  std::unique_ptr<ConsoleInput> console_;
+  v1::WindowSize window_;
+  v1::Console open_to_tell_ = v1::CONSOLE_UNSPECIFIED;
+  std::optional<CannotStart> refused_;
 };
 
-OutputServer::OutputServer(const AttemptStore& store, const base::Clock& clock,
-                           std::shared_ptr<grpc::Channel> channel)
-    : store_(store), channel_(std::move(channel)), loop_(clock) {}
+OutputServer::OutputServer(const AttemptStore& store, ChannelHub& hub)
+    : store_(store), hub_(hub), inotify_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+  if (inotify_.valid()) hub_.loop().Watch(inotify_.get(), [this] { OnFileChanges(); });
+}
 
 OutputServer::~OutputServer() {
-  if (!thread_.joinable()) return;
-  // Channels end one after another as gRPC lets go of them; the last one ends the loop.
-  loop_.Post([this] {
-    loop_.set_end_of_turn([this] {
-      if (channels_.empty()) loop_.Stop();
-    });
-    for (const auto& [id, channel] : channels_) channel->End();
-  });
-  thread_.join();
+  if (inotify_.valid()) hub_.loop().Unwatch(inotify_.get());
 }
 
 void OutputServer::Open(v1::OpenData request, bool known, bool live) {
-  if (!request.has_read_output()) return;  // of a kind that a newer berthd has
   {
     base::MutexLock lock(mutex_);
-    served_.insert(FromProto(request.read_output().key()));
+    served_.insert(
+        FromProto(request.has_attach() ? request.attach().key() : request.read_output().key()));
   }
-  if (!thread_.joinable()) {
-    thread_ = std::thread([this] { Begin(); });
-    pthread_setname_np(thread_.native_handle(), "output");
-  }
-  loop_.Post([this, request = std::move(request), known, live]() mutable {
-    const uint64_t id = next_id_++;
-    auto channel = std::make_unique<Channel>(*this, id, std::move(request), known, live);
-    Channel& opened = *channel;
-    channels_.emplace(id, std::move(channel));
-    opened.Begin();
+  const std::string token = request.token();
+  hub_.Open(token, [this, request = std::move(request), known, live](DataCall& call) {
+    return std::make_unique<Reading>(*this, call, request, known, live);
   });
 }
 
@@ -216,24 +236,17 @@ bool OutputServer::Serves(const AttemptKey& key) const {
 }
 
 void OutputServer::Changed(const AttemptKey& key, bool ended) {
-  if (!thread_.joinable()) return;
-  loop_.Post([this, key, ended] {
-    for (const auto& [id, channel] : channels_) {
-      if (channel->key() != key) continue;
-      if (channel->follows()) Watch(*channel);  // its directory may not have been there before
+  hub_.Post([this, key, ended] {
+    for (Reading* reading : readings_) {
+      if (reading->key() != key) continue;
+      if (reading->follows()) Watch(*reading);  // its directory may not have been there before
       if (ended) {
-        channel->Ended();
+        reading->Ended();
       } else {
-        channel->Step();
+        reading->Step();
       }
     }
   });
-}
-
-void OutputServer::Begin() {
-  inotify_.reset(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (inotify_.valid()) loop_.Watch(inotify_.get(), [this] { OnFileChanges(); });
-  loop_.Run();
 }
 
 void OutputServer::OnFileChanges() {
@@ -249,37 +262,33 @@ void OutputServer::OnFileChanges() {
       at += sizeof(event) + event.len;
     }
   }
-  for (const auto& [id, channel] : channels_) {
+  for (Reading* reading : readings_) {
     for (const int watch : changed) {
-      if (channel->watch() != watch) continue;
-      channel->Step();
+      if (reading->watch() != watch) continue;
+      reading->Step();
       break;
     }
   }
 }
 
-void OutputServer::Watch(Channel& channel) {
+void OutputServer::Watch(Reading& reading) {
   if (!inotify_.valid()) return;
-  // One watch per directory: for a second channel on it the kernel gives the same number.
-  channel.set_watch(inotify_add_watch(inotify_.get(), store_.Directory(channel.key()).c_str(),
+  // One watch per directory: for a second reading of it the kernel gives the same number.
+  reading.set_watch(inotify_add_watch(inotify_.get(), store_.Directory(reading.key()).c_str(),
                                       IN_MODIFY | IN_CREATE | IN_ONLYDIR));
 }
 
-void OutputServer::Remove(uint64_t id) {
-  const auto removed = channels_.find(id);
-  if (removed == channels_.end()) return;
-  const int watch = removed->second->watch();
-  const AttemptKey key = removed->second->key();
-  channels_.erase(removed);
+void OutputServer::Remove(Reading& reading) {
+  readings_.erase(&reading);
   {
     base::MutexLock lock(mutex_);
-    served_.erase(served_.find(key));
+    served_.erase(served_.find(reading.key()));
   }
-  if (watch < 0) return;
-  for (const auto& [other_id, other] : channels_) {
-    if (other->watch() == watch) return;
+  if (reading.watch() < 0) return;
+  for (const Reading* other : readings_) {
+    if (other->watch() == reading.watch()) return;
   }
-  inotify_rm_watch(inotify_.get(), watch);
+  inotify_rm_watch(inotify_.get(), reading.watch());
 }
 
 }  // namespace berth::agentd

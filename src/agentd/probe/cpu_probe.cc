@@ -57,6 +57,19 @@ std::vector<int> OwnCpus() {
   return cpus;
 }
 
+std::map<int, std::set<int>> CpusByNuma(const std::string& root, const std::vector<int>& cpus) {
+  std::map<int, std::set<int>> nodes;
+  const std::string folder = root + "/sys/devices/system/node/";
+  for (const int number : ParseCpuList(ReadLine(folder + "online").value_or(""))) {
+    const std::string list = folder + "node" + std::to_string(number) + "/cpulist";
+    for (const int cpu : ParseCpuList(ReadLine(list).value_or(""))) {
+      if (std::binary_search(cpus.begin(), cpus.end(), cpu)) nodes[number].insert(cpu);
+    }
+  }
+  if (nodes.empty()) nodes[0].insert(cpus.begin(), cpus.end());
+  return nodes;
+}
+
 std::string CpuModel(std::string_view cpuinfo) {
   return std::string(ValueOf(cpuinfo, "model name"));
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +14,10 @@ namespace berth::agentd {
 
 // CPUs that this process may run on, sorted: on a machine shared with others, what it was given.
 std::vector<int> OwnCpus();
+
+// The same by number of their NUMA node, of the tree at `root` ("" for this machine's). Where the
+// kernel does not say, all are of node 0.
+std::map<int, std::set<int>> CpusByNuma(const std::string& root, const std::vector<int>& cpus);
 
 // Of /proc/cpuinfo: as the first processor names itself, or "". Pure.
 std::string CpuModel(std::string_view cpuinfo);

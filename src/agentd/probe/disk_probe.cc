@@ -39,6 +39,16 @@ std::vector<Disk> ProbeDisks(const std::string& root) {
   return disks;
 }
 
+bool DisksWeigh(const std::string& root) {
+  const std::string folder = root + "/sys/block/";
+  for (const std::string& name : NamesIn(folder)) {
+    const std::string scheduler = ReadLine(folder + name + "/queue/scheduler").value_or("");
+    if (scheduler.find("[bfq]") != std::string::npos) return true;
+    if (scheduler.find("[cfq]") != std::string::npos) return true;
+  }
+  return false;
+}
+
 absl::StatusOr<Filesystem> ProbeFilesystem(const std::string& folder) {
   struct statvfs found = {};
   if (statvfs(folder.c_str(), &found) != 0) {

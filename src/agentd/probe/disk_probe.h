@@ -14,6 +14,9 @@ namespace berth::agentd {
 // (loop devices, memory disks, RAID, device mapper).
 std::vector<Disk> ProbeDisks(const std::string& root);
 
+// Whether a disk of that tree is run by a scheduler that heeds the weights of control groups.
+bool DisksWeigh(const std::string& root);
+
 struct Filesystem {
   int64_t size_bytes = 0;
   int64_t free_bytes = 0;  // for users other than root

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kMebibyte = 1 << 20;
 constexpr int64_t kMegabit = 1'000'000;
+constexpr int kMostAddresses = 16;  // berthd takes no more
 
 int64_t RoundDown(int64_t amount, int64_t quantum) { return amount - amount % quantum; }
 
@@ -186,6 +187,9 @@ absl::StatusOr<v1::NodeInventory> MakeInventory(const Machine& machine,
       SetCapacity(machine, declared, reserve, *inventory.mutable_capacity());
   if (!capacity.ok()) return capacity;
   *inventory.mutable_hardware() = HardwareOf(machine);
+  for (const std::string& address : machine.addresses) {
+    if (inventory.addresses_size() < kMostAddresses) inventory.add_addresses(address);
+  }
   for (const auto& [key, value] : machine.labels) (*inventory.mutable_labels())[key] = value;
   for (const auto& [key, value] : declared.labels) (*inventory.mutable_labels())[key] = value;
   for (const config::TaintConfig& taint : declared.taints) {

@@ -76,7 +76,8 @@ struct Machine {
   // Of the interface that the default route leaves through, else of the fastest that is up; 0: not
   // known.
   int64_t bandwidth_bits_per_s = 0;
-  int64_t scratch_bytes = 0;  // free where tasks' scratch folders are made
+  std::vector<std::string> addresses;  // as ProbeAddresses() has them
+  int64_t scratch_bytes = 0;           // free where tasks' scratch folders are made
   std::vector<ProbedDevice> devices;
   std::map<std::string, std::string> labels;  // berth/hostname, berth/os, berth/kernel, berth/arch
   std::vector<LocalEntry> data_sets;

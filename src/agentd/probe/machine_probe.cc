@@ -57,8 +57,10 @@ absl::StatusOr<Machine> ProbeMachine(const std::string& root, const std::string&
 
   machine.interfaces = ProbeInterfaces(root);
   const auto route = base::ReadSmallFile(root + "/proc/net/route");
-  machine.bandwidth_bits_per_s =
-      BandwidthOf(machine.interfaces, route.ok() ? DefaultInterface(*route) : "");
+  const std::string default_interface = route.ok() ? DefaultInterface(*route) : "";
+  machine.bandwidth_bits_per_s = BandwidthOf(machine.interfaces, default_interface);
+  // Not of the tree: the kernel tells its own only.
+  if (root.empty()) machine.addresses = ProbeAddresses(default_interface);
   machine.devices = ProbeTpus(root);
 
   utsname names = {};

@@ -1,5 +1,10 @@
 #include "agentd/probe/network_probe.h"
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <sstream>
@@ -27,6 +32,36 @@ std::vector<NetworkInterface> ProbeInterfaces(const std::string& root) {
     interfaces.push_back(std::move(interface));
   }
   return interfaces;
+}
+
+std::vector<std::string> ProbeAddresses(std::string_view default_interface) {
+  std::vector<std::string> first;
+  std::vector<std::string> others;
+  ifaddrs* all = nullptr;
+  if (getifaddrs(&all) != 0) return first;
+  for (const ifaddrs* each = all; each != nullptr; each = each->ifa_next) {
+    if (each->ifa_addr == nullptr || (each->ifa_flags & IFF_LOOPBACK) != 0) continue;
+    char text[INET6_ADDRSTRLEN] = "";
+    if (each->ifa_addr->sa_family == AF_INET) {
+      const auto* v4 = reinterpret_cast<const sockaddr_in*>(each->ifa_addr);
+      inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
+    } else if (each->ifa_addr->sa_family == AF_INET6) {
+      const auto* v6 = reinterpret_cast<const sockaddr_in6*>(each->ifa_addr);
+      if (IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr)) continue;
+      inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
+    }
+    if (text[0] == '\0') continue;
+    const std::string_view name = each->ifa_name;
+    if (name == default_interface) {
+      first.emplace_back(text);
+    } else if (std::filesystem::exists("/sys/class/net/" + std::string(name) + "/device")) {
+      others.emplace_back(text);
+    }
+  }
+  freeifaddrs(all);
+  std::sort(others.begin(), others.end());
+  first.insert(first.end(), others.begin(), others.end());
+  return first;
 }
 
 std::string DefaultInterface(std::string_view route) {

@@ -14,6 +14,10 @@ namespace berth::agentd {
 // so neither lo nor bridges, bonds, tunnels and ends of veth pairs.
 std::vector<NetworkInterface> ProbeInterfaces(const std::string& root);
 
+// IP addresses of this machine that others may reach it by, those of `default_interface` first;
+// none of loopback, link-local or virtual Ethernet.
+std::vector<std::string> ProbeAddresses(std::string_view default_interface);
+
 // Name of the interface that /proc/net/route sends by default, or "". Pure.
 std::string DefaultInterface(std::string_view route);
 

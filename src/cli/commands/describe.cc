@@ -2,6 +2,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,6 +23,14 @@
 
 namespace berth::cli {
 namespace {
+
+// "0.25 ms", "12 ms"
+std::string FormatMicroseconds(int64_t us) {
+  char text[32];
+  std::snprintf(text, sizeof(text), us < 10'000 ? "%.2f ms" : "%.0f ms",
+                static_cast<double>(us) / 1000);
+  return text;
+}
 
 // "2026-11-20 18:00:00", in the zone of this machine.
 std::string TimeText(int64_t unix_ms) {
@@ -64,6 +73,11 @@ void AddGroup(Sections& page, const v1::TaskGroup& group) {
   if (!task.payload().script().empty()) {
     page.Line("Script", std::to_string(task.payload().script().size()) +
                             " bytes; see 'berth get job ID -o yaml'");
+  }
+  page.Line("Image", task.payload().image());
+  for (const v1::Mount& mount : task.payload().mounts()) {
+    page.Line("Mount", mount.source() + (mount.target().empty() ? "" : " at " + mount.target()) +
+                           (mount.read_only() ? ", read only" : ""));
   }
   page.Line("Directory", task.payload().working_directory());
   page.Line("Environment", MapText(task.payload().environment()));
@@ -132,6 +146,13 @@ void AddAttempt(Sections& page, const v1::Attempt& attempt) {
   page.Title("Attempt " + attempt.id());
   page.Line("Node", attempt.node());
   page.Line("Isolation", attempt.isolation());
+  std::string not_enforced;
+  for (const std::string& name : attempt.not_enforced()) {
+    not_enforced += (not_enforced.empty() ? "" : ", ") + name;
+  }
+  page.Line("Not enforced", not_enforced);
+  if (attempt.has_ready()) page.Line("Ready", attempt.ready() ? "yes" : "no");
+  if (attempt.memory_bytes() > 0) page.Line("Memory", base::FormatBytes(attempt.memory_bytes()));
   std::string devices;
   for (const std::string& id : attempt.device_ids()) devices += (devices.empty() ? "" : ", ") + id;
   page.Line("Devices", devices);
@@ -150,6 +171,13 @@ void AddAttempt(Sections& page, const v1::Attempt& attempt) {
   }
   if (attempt.usage().memory_peak_bytes() > 0) {
     page.Line("Peak memory", base::FormatBytes(attempt.usage().memory_peak_bytes()));
+  }
+  if (attempt.usage().io_read_bytes() > 0 || attempt.usage().io_written_bytes() > 0) {
+    page.Line("Disk", base::FormatBytes(attempt.usage().io_read_bytes()) + " read, " +
+                          base::FormatBytes(attempt.usage().io_written_bytes()) + " written");
+  }
+  if (attempt.usage().scratch_bytes() > 0) {
+    page.Line("Scratch", base::FormatBytes(attempt.usage().scratch_bytes()));
   }
   if (attempt.usage().device_memory_bytes() > 0 ||
       attempt.usage().device_utilisation_percent() > 0) {
@@ -260,6 +288,12 @@ void AddParts(Sections& page, const v1::NodeUsage& parts) {
   page.Block(devices.Text());
 }
 
+std::string SkewText(int64_t skew_ms) {
+  if (std::abs(skew_ms) <= 1000) return "agrees with berthd's, to a second";
+  return std::to_string(std::abs(skew_ms)) + " ms " + (skew_ms > 0 ? "ahead of" : "behind") +
+         " berthd's";
+}
+
 std::string NodePage(const v1::Node& node) {
   Sections page;
   page.Title("Node " + node.name());
@@ -271,8 +305,16 @@ std::string NodePage(const v1::Node& node) {
                                  "'");
   }
   page.Line("Isolation", node.isolation());
+  page.Line("Cordoned", node.cordon_reason());
+  std::string latencies;
+  for (const v1::PeerLatency& latency : node.latencies()) {
+    latencies += (latencies.empty() ? "" : ", ") + latency.node() + " " +
+                 FormatMicroseconds(latency.round_trip_us());
+  }
+  page.Line("Round trips", latencies);
   page.Line("Agent", node.agent_version());
   page.Line("Registered", TimeText(node.registered_unix_ms()));
+  if (node.has_clock_skew_ms()) page.Line("Clock", SkewText(node.clock_skew_ms()));
   page.Line("Labels", MapText(node.labels()));
   for (const v1::Taint& taint : node.taints()) page.Line("Taint", TaintText(taint));
   AddHardware(page, node.hardware());

@@ -2,14 +2,11 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,8 +14,9 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "cli/commands/commands.h"
-#include "cli/patience.h"
-#include "cli/rpc_status.h"
+#include "cli/log_follower.h"
+#include "cli/log_printer.h"
+#include "cli/log_reader.h"
 
 namespace berth::cli {
 namespace {
@@ -30,8 +28,31 @@ struct Flags {
   bool follow = false;
   bool only_stdout = false;
   bool only_stderr = false;
+  bool previous = false;
+  bool timestamps = false;
+  bool prefix = false;
+  bool no_prefix = false;  // neither: with several tasks
   std::string tail;
 };
+
+// All tasks of a job, `most` of them at the most: one more tells that there are more.
+absl::StatusOr<std::vector<v1::Task>> ListTasks(Client& client, const std::string& job,
+                                                std::size_t most) {
+  std::vector<v1::Task> tasks;
+  v1::ListTasksRequest request;
+  request.set_job_id(job);
+  request.set_page_size(1000);
+  while (true) {
+    BERTH_ASSIGN_OR_RETURN(const v1::ListTasksResponse page,
+                           client.Call(client.jobs(), &v1::JobService::Stub::ListTasks, request));
+    for (const v1::Task& task : page.tasks()) {
+      tasks.push_back(task);
+      if (tasks.size() > most) return tasks;
+    }
+    if (page.next_page_token().empty()) return tasks;
+    request.set_page_token(page.next_page_token());
+  }
+}
 
 // Tasks whose output is asked for. A job of several tasks stands for all of them.
 absl::StatusOr<std::vector<std::string>> Expand(Client& client,
@@ -42,18 +63,11 @@ absl::StatusOr<std::vector<std::string>> Expand(Client& client,
       ids.push_back(selector.id);
       continue;
     }
-    v1::ListTasksRequest request;
-    request.set_job_id(selector.id);
-    request.set_page_size(1000);
+    BERTH_ASSIGN_OR_RETURN(const std::vector<v1::Task> tasks,
+                           ListTasks(client, selector.id, SIZE_MAX - 1));
     const std::size_t before = ids.size();
-    while (true) {
-      BERTH_ASSIGN_OR_RETURN(const v1::ListTasksResponse page,
-                             client.Call(client.jobs(), &v1::JobService::Stub::ListTasks, request));
-      for (const v1::Task& task : page.tasks()) {
-        if (task.has_attempt()) ids.push_back(task.id());
-      }
-      if (page.next_page_token().empty()) break;
-      request.set_page_token(page.next_page_token());
+    for (const v1::Task& task : tasks) {
+      if (task.has_attempt()) ids.push_back(task.id());
     }
     if (ids.size() == before) {
       return absl::NotFoundError("no task of job " + selector.id +
@@ -63,95 +77,12 @@ absl::StatusOr<std::vector<std::string>> Expand(Client& client,
   return ids;
 }
 
-// Shows one task's output: as it is, or each line behind a prefix, or kept for a document.
-class OutputReader {
- public:
-  // `record`: where output is kept instead of being printed, or null.
-  OutputReader(Invocation& invocation, Client& client, std::string prefix,
-               std::array<std::string, 2>* record)
-      : invocation_(invocation), client_(client), prefix_(std::move(prefix)), record_(record) {}
-
-  // Reads to the end. While it follows, a berthd that goes away is waited for, for a minute, and
-  // nothing is shown twice. REQUIRES: to follow, berthd has been reached before.
-  absl::Status Read(v1::LogsRequest request) {
-    Patience patience(*invocation_.process().clock);
-    while (true) {
-      heard_ = false;
-      const absl::Status status = ReadLeg(request);
-      if (status.ok() || !request.follow() || !IsPassing(status)) {
-        FlushPartialLines();
-        return status;
-      }
-      // Where it goes on is known by the offsets now.
-      if (next_[0] + next_[1] > 0) request.clear_tail_bytes();
-      if (heard_) patience.Renew();
-      patience.Miss();
-      if (patience.IsOver()) return status;
-      std::this_thread::sleep_for(kRetryPause);
-    }
-  }
-
- private:
-  absl::Status ReadLeg(const v1::LogsRequest& request) {
-    grpc::ClientContext context;
-    client_.SetLogsDeadline(context);
-    const auto stream = client_.jobs().Logs(&context, request);
-    v1::LogsResponse response;
-    while (stream->Read(&response)) {
-      heard_ = true;
-      Show(response);
-      if (invocation_.process().out->failed()) context.TryCancel();
-    }
-    const grpc::Status status = stream->Finish();
-    if (status.ok() || invocation_.process().out->failed()) return absl::OkStatus();
-    return client_.Explain(status);
-  }
-
-  void Show(const v1::LogsResponse& response) {
-    const std::size_t which = response.stream() == v1::OUTPUT_STREAM_STDERR ? 1 : 0;
-    std::string_view bytes = response.data();
-    const int64_t shown = std::max<int64_t>(next_[which] - response.offset(), 0);
-    if (shown >= static_cast<int64_t>(bytes.size())) return;
-    bytes.remove_prefix(static_cast<std::size_t>(shown));
-    next_[which] = response.offset() + static_cast<int64_t>(response.data().size());
-    if (record_ != nullptr) {
-      (*record_)[which] += bytes;
-    } else if (prefix_.empty()) {
-      SinkOf(which).Write(bytes);
-    } else {
-      std::string& rest = partial_[which];
-      rest += bytes;
-      std::string whole;
-      for (std::size_t end = rest.find('\n'); end != std::string::npos; end = rest.find('\n')) {
-        whole += prefix_ + rest.substr(0, end + 1);
-        rest.erase(0, end + 1);
-      }
-      SinkOf(which).Write(whole);
-    }
-  }
-
-  void FlushPartialLines() {
-    for (const std::size_t which : {0, 1}) {
-      if (!partial_[which].empty()) SinkOf(which).Write(prefix_ + partial_[which] + "\n");
-      partial_[which].clear();
-    }
-  }
-
-  ByteSink& SinkOf(std::size_t which) const {
-    return which == 1 ? *invocation_.process().err : *invocation_.process().out;
-  }
-
-  Invocation& invocation_;
-  Client& client_;
-  const std::string prefix_;
-  std::array<std::string, 2>* const record_;
-  // Whether this leg of the stream has brought anything.
-  bool heard_ = false;
-  // Next byte wanted of standard output and of standard error.
-  std::array<int64_t, 2> next_ = {0, 0};
-  // Their unfinished lines.
-  std::array<std::string, 2> partial_;
-};
+absl::Status TooMany(const std::string& what) {
+  return absl::InvalidArgumentError(
+      what + ": at most " + std::to_string(LogFollower::kMostTasks) +
+      " tasks are followed at once; name those that you mean, as in 'berth logs -f 12.0-9', or "
+      "leave out -f to read them one after another");
+}
 
 // Whether there is such a task, so that one that is not there, or a berthd that is not, is told
 // from one that went away.
@@ -159,6 +90,39 @@ absl::Status CheckTask(Client& client, const std::string& id) {
   v1::GetTaskRequest request;
   request.set_task_id(id.substr(0, id.find('#')));
   return client.Call(client.jobs(), &v1::JobService::Stub::GetTask, request).status();
+}
+
+LogPrinter::Style StyleOf(const Flags& flags, bool several) {
+  return {.prefix = flags.prefix || (several && !flags.no_prefix), .timestamps = flags.timestamps};
+}
+
+int ExitCode(const Invocation& invocation) {
+  return invocation.process().out->failed() ? kExitBrokenPipe : 0;
+}
+
+absl::StatusOr<int> PrintDocument(Invocation& invocation, Client& client,
+                                  const std::vector<std::string>& ids, v1::LogsRequest request) {
+  yaml::Value::List documents;
+  for (const std::string& id : ids) {
+    request.set_id(id);
+    std::array<std::string, 2> record;
+    yaml::Value::List notices;
+    LogReader reader(client, *invocation.process().clock, [&](LogPiece piece) {
+      record[piece.is_stderr] += piece.data;
+      if (!piece.notice.empty()) notices.push_back(yaml::Value::String(piece.notice));
+      return true;
+    });
+    BERTH_RETURN_IF_ERROR(reader.Read(request));
+    yaml::Value document;
+    document.Set("id", yaml::Value::String(id));
+    document.Set("stdout", yaml::Value::String(record[0]));
+    document.Set("stderr", yaml::Value::String(record[1]));
+    if (!notices.empty()) document.Set("notices", yaml::Value::Sequence(std::move(notices)));
+    documents.push_back(std::move(document));
+  }
+  invocation.PrintDocument(documents.size() == 1 ? documents[0]
+                                                 : yaml::Value::Sequence(std::move(documents)));
+  return 0;
 }
 
 absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
@@ -171,8 +135,12 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
   if (flags.only_stdout && flags.only_stderr) {
     return absl::InvalidArgumentError("--stdout and --stderr: give one, or none for both");
   }
+  if (flags.prefix && flags.no_prefix) {
+    return absl::InvalidArgumentError("--prefix and --no-prefix: give one");
+  }
   v1::LogsRequest request;
   request.set_follow(flags.follow);
+  request.set_previous(flags.previous);
   if (flags.only_stdout) request.set_stream(v1::OUTPUT_STREAM_STDOUT);
   if (flags.only_stderr) request.set_stream(v1::OUTPUT_STREAM_STDERR);
   if (!flags.tail.empty()) {
@@ -187,30 +155,37 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
   BERTH_ASSIGN_OR_RETURN(std::vector<Selector> selectors, ParseSelectors(flags.ids));
   BERTH_RETURN_IF_ERROR(invocation.ResolveLast(selectors));
   BERTH_ASSIGN_OR_RETURN(Client* const client, invocation.client());
+  if (flags.follow && !invocation.wants_document() && selectors.size() == 1 &&
+      !selectors[0].is_task() && !selectors[0].names_attempt()) {
+    const std::string& job = selectors[0].id;
+    BERTH_ASSIGN_OR_RETURN(const std::vector<v1::Task> tasks,
+                           ListTasks(*client, job, LogFollower::kMostTasks));
+    if (tasks.size() > static_cast<std::size_t>(LogFollower::kMostTasks)) {
+      return TooMany("job " + job + " has more than " + std::to_string(LogFollower::kMostTasks));
+    }
+    if (tasks.size() > 1) {
+      LogFollower follower(invocation.process(), *client, StyleOf(flags, true), request);
+      follower.AddJob(job);
+      BERTH_RETURN_IF_ERROR(follower.Run());
+      return ExitCode(invocation);
+    }
+  }
   BERTH_ASSIGN_OR_RETURN(const std::vector<std::string> ids, Expand(*client, selectors));
-
-  yaml::Value::List documents;
-  for (const std::string& id : ids) {
-    request.set_id(id);
-    std::array<std::string, 2> record;
-    const std::string prefix = ids.size() > 1 ? id + ": " : "";
-    if (flags.follow) BERTH_RETURN_IF_ERROR(CheckTask(*client, id));
-    OutputReader reader(invocation, *client, prefix,
-                        invocation.wants_document() ? &record : nullptr);
-    BERTH_RETURN_IF_ERROR(reader.Read(request));
-    if (invocation.process().out->failed()) return kExitBrokenPipe;
-    if (!invocation.wants_document()) continue;
-    yaml::Value document;
-    document.Set("id", yaml::Value::String(id));
-    document.Set("stdout", yaml::Value::String(record[0]));
-    document.Set("stderr", yaml::Value::String(record[1]));
-    documents.push_back(std::move(document));
+  if (flags.follow) {
+    for (const std::string& id : ids) BERTH_RETURN_IF_ERROR(CheckTask(*client, id));
   }
-  if (invocation.wants_document()) {
-    invocation.PrintDocument(documents.size() == 1 ? documents[0]
-                                                   : yaml::Value::Sequence(std::move(documents)));
+  if (invocation.wants_document()) return PrintDocument(invocation, *client, ids, request);
+  const auto most = static_cast<std::size_t>(LogFollower::kMostTasks);
+  if (flags.follow && ids.size() > most) return TooMany("these are " + std::to_string(ids.size()));
+  // More than can be read at once come one after another.
+  const std::size_t at_once = ids.size() > most ? 1 : ids.size();
+  for (std::size_t at = 0; at < ids.size(); at += at_once) {
+    LogFollower follower(invocation.process(), *client, StyleOf(flags, ids.size() > 1), request);
+    for (std::size_t i = at; i < at + at_once; ++i) follower.Add(ids[i]);
+    BERTH_RETURN_IF_ERROR(follower.Run());
+    if (invocation.process().out->failed()) break;
   }
-  return 0;
+  return ExitCode(invocation);
 }
 
 }  // namespace
@@ -218,9 +193,17 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
 Action AddLogs(CLI::App& app) {
   const auto flags = std::make_shared<Flags>();
   app.add_option("ID", flags->ids, "Tasks (12.3), attempts (12.3#1) or jobs (12); last");
-  app.add_flag("-f,--follow", flags->follow, "Go on until the task ends");
+  app.add_flag("-f,--follow", flags->follow,
+               "Go on until the task ends; of a job of several tasks, until the job does");
+  app.add_flag("-p,--previous", flags->previous,
+               "Of the attempt before the last one, or before the one that is named");
   app.add_flag("--stdout", flags->only_stdout, "Only standard output");
   app.add_flag("--stderr", flags->only_stderr, "Only standard error");
+  app.add_flag("--timestamps", flags->timestamps,
+               "Before each line when its node saw it written, to about a second");
+  app.add_flag("--prefix", flags->prefix,
+               "Before each line its task; with several tasks it is there anyway");
+  app.add_flag("--no-prefix", flags->no_prefix, "Never");
   app.add_option("--tail", flags->tail, "Only the last bytes of each stream: 1000, 64Ki")
       ->type_name("BYTES");
   return [flags](Invocation& invocation) { return Run(*flags, invocation); };

@@ -8,6 +8,7 @@
 
 #include "base/status_macros.h"
 #include "cli/commands/commands.h"
+#include "cli/console_session.h"
 #include "cli/follow_job.h"
 #include "cli/job_ending.h"
 #include "cli/output/terminal_text.h"
@@ -48,10 +49,59 @@ absl::StatusOr<int> GiveUpNeverFitting(Invocation& invocation,
   return kExitBerthFailed;
 }
 
+bool HasConsole(const v1::JobSpec& job) {
+  for (const v1::TaskGroup& group : job.groups()) {
+    const v1::Console console = group.template_().payload().console();
+    if (console == v1::CONSOLE_PIPE || console == v1::CONSOLE_TERMINAL) return true;
+  }
+  return false;
+}
+
+// There is one person to type.
+absl::Status CheckConsole(const v1::JobSpec& job, const Invocation& invocation) {
+  if (invocation.wants_document()) {
+    return absl::InvalidArgumentError(
+        "a task that is typed into shows what it writes as it comes: leave out -o");
+  }
+  if (job.groups_size() == 1 && !job.groups(0).has_array()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "a console goes with one task here: 'berth submit' the job, and 'berth attach' to its tasks "
+      "one by one");
+}
+
+absl::StatusOr<ConsoleResult> ShowConsole(Invocation& invocation, Client& client, RunView& view,
+                                          const std::string& job_id, int interrupt_fd,
+                                          int window_fd) {
+  view.ConsoleFollows();
+  ConsoleOptions options;
+  options.task_id = view.only_task()->attempt().id();
+  options.from_start = true;
+  options.interrupt_fd = interrupt_fd;
+  options.window_fd = window_fd;
+  options.cancel = [&] {
+    v1::CancelRequest request;
+    request.add_ids(job_id);
+    request.set_message("interrupted");
+    return client.Call(client.jobs(), &v1::JobService::Stub::Cancel, request).status();
+  };
+  return RunConsole(invocation, client, options);
+}
+
+int SayLeft(Invocation& invocation, const std::string& job_id, bool detached) {
+  invocation.PrintError("\nberth: detached from job " + job_id + ", which goes on: 'berth attach " +
+                        job_id + "', 'berth wait " + job_id + "'\n");
+  return detached ? 0 : kExitInterrupted;
+}
+
 absl::StatusOr<int> Run(const TaskFlags& flags, Invocation& invocation) {
   const Process& process = invocation.process();
   BERTH_ASSIGN_OR_RETURN(v1::JobSpec job, BuildJob(flags, invocation));
+  const bool console = HasConsole(job);
+  if (console) BERTH_RETURN_IF_ERROR(CheckConsole(job, invocation));
   const base::UniqueFd interrupts = process.open_interrupts();
+  const base::UniqueFd windows = console ? process.open_window_changes() : base::UniqueFd();
   const absl::StatusOr<v1::SubmitJobResponse> submitted =
       Submit(invocation, std::move(job), flags.request_id);
   if (!submitted.ok()) return Fail(invocation, submitted.status());
@@ -84,8 +134,30 @@ absl::StatusOr<int> Run(const TaskFlags& flags, Invocation& invocation) {
   follow.job_id = submitted->job_id();
   follow.epoch = submitted->epoch();
   follow.interrupt_fd = interrupts.get();
-  const absl::StatusOr<FollowResult> result = FollowJob(*client, *process.clock, follow, *view);
+  if (process.in_is_terminal && process.on_terminal) follow.key_fd = process.stdin_fd;
+  if (console) follow.console_after = 0;
+  bool cancelled_by_us = false;
+  absl::StatusOr<FollowResult> result = FollowJob(*client, *process.clock, follow, *view);
+  while (result.ok() && result->running_attempt != 0) {
+    const absl::StatusOr<ConsoleResult> shown = ShowConsole(
+        invocation, *client, *view, submitted->job_id(), interrupts.get(), windows.get());
+    follow.console_after = result->running_attempt;
+    if (shown.ok()) {
+      follow.attached_through = result->running_attempt;
+      cancelled_by_us = cancelled_by_us || shown->cancelled_by_us;
+      if (shown->end != ConsoleResult::End::kEnded) {
+        return SayLeft(invocation, submitted->job_id(),
+                       shown->end == ConsoleResult::End::kDetached);
+      }
+    } else if (ReasonOf(shown.status()) != "TASK_NOT_RUNNING") {
+      return Fail(invocation, shown.status());
+    }  // else it had ended: what it wrote is followed as of any other
+    follow.epoch = result->epoch;
+    result = FollowJob(*client, *process.clock, follow, *view);
+  }
   if (!result.ok()) return Fail(invocation, result.status());
+  cancelled_by_us = cancelled_by_us || result->cancelled_by_us;
+  if (result->detached) return SayLeft(invocation, submitted->job_id(), true);
   if (result->left) {
     invocation.PrintError("\nberth: left job " + submitted->job_id() + " to itself: 'berth wait " +
                           submitted->job_id() + "'\n");
@@ -105,7 +177,7 @@ absl::StatusOr<int> Run(const TaskFlags& flags, Invocation& invocation) {
     invocation.PrintError("job/" + result->job.id() + "\n");
   }
   // Cancelled by our own hand before anything ran: as a shell would say it.
-  return result->cancelled_by_us && code == kExitBerthFailed ? kExitInterrupted : code;
+  return cancelled_by_us && code == kExitBerthFailed ? kExitInterrupted : code;
 }
 
 }  // namespace

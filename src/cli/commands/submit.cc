@@ -22,7 +22,7 @@ absl::StatusOr<int> Run(TaskFlags& flags, const std::string& file, Invocation& i
                                       ": give one");
   }
   if (!file.empty()) flags.file = file;
-  if (flags.file.empty() && !invocation.command()) {
+  if (flags.file.empty() && !invocation.command() && flags.image.empty()) {
     return absl::InvalidArgumentError(
         "nothing to submit: name a job file, as in: berth submit "
         "job.yaml, or write a command after \"--\"");

@@ -347,6 +347,60 @@ TEST_F(CoreTest, AStopOfWhatHasEndedAddsNothing) {
   EXPECT_THAT(FactsSent(Receive(StopDirective(key_))), IsEmpty());
 }
 
+// ---- what the node itself decides ----
+
+TaskCondemned Condemned(const AttemptKey& key) {
+  return {key, v1::ATTEMPT_END_OUT_OF_STORAGE, v1::REASON_CODE_OUT_OF_STORAGE, "too much", true};
+}
+
+TEST_F(CoreTest, WhatTheNodeCondemnsIsStoppedAndToldWithItsReasonAlsoAfterARestart) {
+  Connect();
+  Run(key_);
+  const std::vector<Effect> effects = Handle(Condemned(key_));
+  const auto stops = Only<StopAttempt>(effects);
+  ASSERT_EQ(stops.size(), 1u);
+  EXPECT_EQ(stops[0].grace_ms, 0);
+  EXPECT_LT(Where<Note>(effects), Where<StopAttempt>(effects));
+  Restart();
+  Connect();
+  TaskOutcome outcome;
+  outcome.cause = TaskOutcome::Cause::kStopped;
+  outcome.signal = 9;
+  const auto facts = FactsSent(Handle(TaskEnded{key_, outcome}));
+  ASSERT_EQ(facts.size(), 1u);
+  EXPECT_EQ(facts[0].ended().end(), v1::ATTEMPT_END_OUT_OF_STORAGE);
+  EXPECT_EQ(facts[0].ended().reason(), v1::REASON_CODE_OUT_OF_STORAGE);
+  EXPECT_EQ(facts[0].ended().message(), "too much");
+}
+
+TEST_F(CoreTest, WhatIsOnItsWayOutIsNotCondemned) {
+  Connect();
+  EXPECT_THAT(Only<StopAttempt>(Handle(Condemned(key_))), IsEmpty());  // not known
+  Run(key_);
+  Receive(StopDirective(key_, v1::ATTEMPT_END_PREEMPTED));
+  EXPECT_THAT(Only<StopAttempt>(Handle(Condemned(key_))), IsEmpty());
+  TaskOutcome outcome;
+  outcome.cause = TaskOutcome::Cause::kStopped;
+  outcome.signal = 15;
+  EXPECT_EQ(FactsSent(Handle(TaskEnded{key_, outcome}))[0].ended().end(),
+            v1::ATTEMPT_END_PREEMPTED);
+  EXPECT_THAT(Only<StopAttempt>(Handle(Condemned(key_))), IsEmpty());  // over
+}
+
+TEST_F(CoreTest, TellsOfReadinessWhileItRuns) {
+  Connect();
+  EXPECT_THAT(FactsSent(Handle(TaskReadiness{key_, true})), IsEmpty());
+  Run(key_);
+  for (const bool ready : {true, false}) {
+    const auto facts = FactsSent(Handle(TaskReadiness{key_, ready}));
+    ASSERT_EQ(facts.size(), 1u);
+    ASSERT_TRUE(facts[0].has_readiness());
+    EXPECT_EQ(facts[0].readiness().ready(), ready);
+  }
+  Handle(Ended(key_, 0));
+  EXPECT_THAT(FactsSent(Handle(TaskReadiness{key_, true})), IsEmpty());
+}
+
 TEST_F(CoreTest, UsesForceWhenAStopHasNoEffect) {
   Connect();
   Run(key_);
@@ -488,6 +542,22 @@ TEST_F(CoreTest, TellsOfAChangedInventory) {
   ASSERT_EQ(sent.size(), 1u);
   EXPECT_EQ(sent[0].message.inventory().capacity().cpu_milli(), 8000);
   EXPECT_EQ(sent[0].message.inventory().isolation(), "cgroup-v1");
+}
+
+TEST_F(CoreTest, TellsOfAnInventoryThatChangedAfterTheHello) {
+  v1::NodeInventory inventory;
+  inventory.mutable_capacity()->set_cpu_milli(8000);
+  Handle(LinkUp{++link_});
+  EXPECT_THAT(Only<Send>(Handle(InventoryChanged{inventory})), IsEmpty());
+  const auto told = [&] {
+    int count = 0;
+    for (const Send& send : Only<Send>(Welcome())) count += send.message.has_inventory() ? 1 : 0;
+    return count;
+  };
+  EXPECT_EQ(told(), 1);
+  Handle(LinkDown{link_});
+  Handle(LinkUp{++link_});  // its Hello has it
+  EXPECT_EQ(told(), 0);
 }
 
 }  // namespace

@@ -36,7 +36,9 @@ class AttemptStoreTest : public ::testing::Test {
 
   void Write(const AttemptKey& key, const ProcessDriver::Prepared& prepared = Plain(),
              const ProcessDriver::Identity& identity = {geteuid(), getegid(), false}) {
-    const auto written = store_.Write(key, prepared, "#!/bin/sh\n", identity);
+    v1::Payload payload;
+    payload.set_script("#!/bin/sh\n");
+    const auto written = store_.Write(key, prepared, payload, identity);
     ASSERT_TRUE(written.ok()) << written.status();
   }
 
@@ -153,7 +155,7 @@ TEST_F(AttemptStoreTest, LeavesOutputWhereItIsWhenItCannotBeMoved) {
 TEST_F(AttemptStoreTest, RefusesASpecWithANul) {
   ProcessDriver::Prepared prepared;
   prepared.spec.arguments = {std::string("a\0b", 3)};
-  EXPECT_EQ(store_.Write(key_, prepared, "", {}).status().code(),
+  EXPECT_EQ(store_.Write(key_, prepared, v1::Payload(), {}).status().code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(store_.List(), IsEmpty());
 }
@@ -182,7 +184,7 @@ TEST_F(AttemptStoreTest, GivesTheFilesOfAnEndedAttemptToTheNext) {
 
   AttemptStore reopened(dir_.path(), clock_);
   ASSERT_TRUE(reopened.Open().ok());
-  const auto status = reopened.Write(next_, Plain(), "", {geteuid(), getegid(), false});
+  const auto status = reopened.Write(next_, Plain(), v1::Payload(), {geteuid(), getegid(), false});
   ASSERT_TRUE(status.ok()) << status.status();
   EXPECT_EQ(Inode(reopened.Paths(next_).output), output);
   EXPECT_NE(Inode(reopened.Paths(next_).error), kept);
@@ -198,15 +200,15 @@ TEST_F(AttemptStoreTest, GivesTheFilesOfAnEndedAttemptToTheNext) {
 }
 
 TEST_F(AttemptStoreTest, GivesTheStatusFileLocked) {
-  const auto status = store_.Write(key_, Plain(), "", {geteuid(), getegid(), false});
+  const auto status = store_.Write(key_, Plain(), v1::Payload(), {geteuid(), getegid(), false});
   ASSERT_TRUE(status.ok()) << status.status();
   EXPECT_EQ(shim::OpenLockedStatus(store_.Directory(key_)), -EWOULDBLOCK);
-  EXPECT_FALSE(store_.Write(key_, Plain(), "", {geteuid(), getegid(), false}).ok())
+  EXPECT_FALSE(store_.Write(key_, Plain(), v1::Payload(), {geteuid(), getegid(), false}).ok())
       << "the files of a live attempt are not another's";
 }
 
 TEST_F(AttemptStoreTest, TakesNoFilesThatAShimStillHas) {
-  auto status = store_.Write(key_, Plain(), "", {geteuid(), getegid(), false});
+  auto status = store_.Write(key_, Plain(), v1::Payload(), {geteuid(), getegid(), false});
   ASSERT_TRUE(status.ok()) << status.status();
   SetOutput(key_, "");
   store_.Tidy(key_, true);

@@ -49,10 +49,10 @@ TEST(CgroupMountsTest, ReadsEscapedPathsAndPassesOverWhatItDoesNotKnow) {
 
 TEST(OpenCgroupsTest, NoneIsOnlyGivenWhenAskedFor) {
   CgroupTree tree;
-  const auto none = OpenCgroups(tree, {}, config::Isolation::kNone, "berth");
+  const auto none = OpenCgroups(tree, {}, config::Isolation::kNone, "berth", CpuPool());
   ASSERT_TRUE(none.ok());
   EXPECT_EQ((*none)->isolation(), "none");
-  const auto automatic = OpenCgroups(tree, {}, config::Isolation::kAuto, "berth");
+  const auto automatic = OpenCgroups(tree, {}, config::Isolation::kAuto, "berth", CpuPool());
   EXPECT_EQ(automatic.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(automatic.status().message()),
               HasSubstr("cpu, cpuacct, memory, freezer"));
@@ -61,11 +61,11 @@ TEST(OpenCgroupsTest, NoneIsOnlyGivenWhenAskedFor) {
 
 TEST(OpenCgroupsTest, SaysWhatV2Lacks) {
   CgroupTree tree;
-  const auto missing = OpenCgroups(tree, {}, config::Isolation::kCgroupV2, "berth");
+  const auto missing = OpenCgroups(tree, {}, config::Isolation::kCgroupV2, "berth", CpuPool());
   EXPECT_THAT(std::string(missing.status().message()), HasSubstr("no cgroup2 is mounted"));
   CgroupMounts mounts;
   mounts.v2 = "/nowhere";
-  const auto without = OpenCgroups(tree, mounts, config::Isolation::kCgroupV2, "berth");
+  const auto without = OpenCgroups(tree, mounts, config::Isolation::kCgroupV2, "berth", CpuPool());
   EXPECT_THAT(std::string(without.status().message()),
               HasSubstr("/nowhere does not have the controllers"));
 }

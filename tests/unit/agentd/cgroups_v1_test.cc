@@ -12,6 +12,7 @@
 
 #include "agentd/cgroups/detect.h"
 #include "agentd/drivers/process_driver.h"
+#include "agentd/probe/cpu_probe.h"
 #include "base/small_file.h"
 #include "tests/unit/agentd/own_cgroup_root.h"
 #include "tests/unit/shim/shim_runner.h"
@@ -25,6 +26,13 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+// This machine's, as one NUMA node.
+CpuPool Cpus() {
+  CpuPool::Node node;
+  for (const int cpu : OwnCpus()) node.cpus.insert(cpu);
+  return CpuPool({node});
+}
+
 class CgroupsV1Test : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -34,7 +42,7 @@ class CgroupsV1Test : public ::testing::Test {
 
   void Open() {
     cgroups_.reset();
-    auto opened = OpenCgroupsV1(tree_, root_.mounts(), root_.name());
+    auto opened = OpenCgroupsV1(tree_, root_.mounts(), root_.name(), Cpus());
     ASSERT_TRUE(opened.ok()) << opened.status();
     cgroups_ = *std::move(opened);
   }
@@ -69,6 +77,62 @@ TEST_F(CgroupsV1Test, WritesTheLimits) {
   EXPECT_EQ(File(root_.mounts().cpu, cgroup, "cpu.shares"), "2560");
   EXPECT_EQ(File(root_.mounts().memory, cgroup, "memory.limit_in_bytes"), "67108864");
   EXPECT_EQ(File(root_.mounts().pids, cgroup, "pids.max"), "17");
+}
+
+TEST_F(CgroupsV1Test, HoldsATaskToItsCpuLimit) {
+  const TaskCgroup cgroup = Take({.cpu_milli = 100, .memory_bytes = 0, .cpu_limit_milli = 250});
+  EXPECT_EQ(File(root_.mounts().cpu, cgroup, "cpu.cfs_quota_us"), "25000");
+  EXPECT_EQ(runner_.Run(ShellIn(cgroup, "exit 0")).exit_code, 0);
+  cgroups_->GiveBack(cgroup, true, 0);
+  EXPECT_EQ(File(root_.mounts().cpu, Take({.cpu_milli = 100}), "cpu.cfs_quota_us"), "-1");
+}
+
+TEST_F(CgroupsV1Test, DedicatesCpusAndTakesThemAwayFromTheOthers) {
+  if (!cgroups_->powers().dedicated_cpus || OwnCpus().size() < 2) {
+    GTEST_SKIP() << "needs a writable cpuset hierarchy and two CPUs";
+  }
+  const std::string all = ToList(Cpus().shared());
+  const std::string shared_file =
+      root_.mounts().cpuset + "/" + root_.name() + "/shared/cpuset.cpus";
+  const TaskCgroup sharing = Take({.cpu_milli = 1000});
+  const TaskCgroup own = Take({.cpu_milli = 1000, .dedicated_cpus = 1, .one_numa_node = true});
+  const std::string cpu = File(root_.mounts().cpuset, own, "cpuset.cpus");
+  EXPECT_EQ(cpu.find_first_of(",-"), std::string::npos) << cpu;
+  EXPECT_NE(*tree_.Read(shared_file), all + "\n");
+
+  runner_.Run(ShellIn(own, "grep Cpus_allowed_list /proc/self/status"));
+  EXPECT_THAT(runner_.Output(), HasSubstr(":\t" + cpu + "\n"));
+  ShimRunner another;
+  shim::TaskSpec spec = another.ShellSpec("grep Cpus_allowed_list /proc/self/status");
+  AddCgroup(sharing, spec);
+  another.Run(spec);
+  EXPECT_THAT(another.Output(), HasSubstr(*tree_.Read(shared_file)));
+
+  // An agent after this one knows whose they are.
+  Open();
+  ASSERT_TRUE(cgroups_->Adopt(own.name).ok());
+  EXPECT_NE(*tree_.Read(shared_file), all + "\n");
+  cgroups_->GiveBack(own, true, 0);
+  EXPECT_EQ(*tree_.Read(shared_file), all + "\n");
+  EXPECT_FALSE(tree_.Exists(root_.mounts().cpuset + "/" + root_.name() + "/" + own.name));
+}
+
+TEST_F(CgroupsV1Test, RefusesMoreCpusThanThereAre) {
+  if (!cgroups_->powers().dedicated_cpus) GTEST_SKIP() << "needs a writable cpuset hierarchy";
+  const auto refused =
+      cgroups_->Take({.cpu_milli = 1000, .dedicated_cpus = static_cast<int32_t>(OwnCpus().size())});
+  EXPECT_TRUE(absl::IsResourceExhausted(refused.status())) << refused.status();
+  EXPECT_THAT(refused.status().ToString(), HasSubstr("one stays for the tasks that share"));
+}
+
+TEST_F(CgroupsV1Test, WeighsATasksDisksAgainstOthers) {
+  if (!cgroups_->powers().io_weight) GTEST_SKIP() << "needs a blkio hierarchy that has weights";
+  const TaskCgroup cgroup = Take({.cpu_milli = 1000, .io_weight = 321});
+  EXPECT_THAT(File(root_.mounts().blkio, cgroup, "blkio.bfq.weight"), HasSubstr("321"));
+  EXPECT_EQ(runner_.Run(ShellIn(cgroup, "exit 0")).exit_code, 0);
+  cgroups_->GiveBack(cgroup, true, 0);
+  EXPECT_THAT(File(root_.mounts().blkio, Take({.cpu_milli = 1000}), "blkio.bfq.weight"),
+              HasSubstr("100"));
 }
 
 TEST_F(CgroupsV1Test, GivesACleanCgroupToTheNextTaskWithItsOwnLimits) {
@@ -225,7 +289,7 @@ TEST_F(CgroupsV1Test, KillsNobodyForATaskWithoutACgroup) {
 }
 
 TEST_F(CgroupsV1Test, IsForOneAgentAlone) {
-  const auto second = OpenCgroupsV1(tree_, root_.mounts(), root_.name());
+  const auto second = OpenCgroupsV1(tree_, root_.mounts(), root_.name(), Cpus());
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(second.status().message()), HasSubstr("cgroupRoot"));
 }
@@ -233,7 +297,7 @@ TEST_F(CgroupsV1Test, IsForOneAgentAlone) {
 TEST_F(CgroupsV1Test, NamesTheFileWhenACgroupCannotBeMade) {
   CgroupV1Mounts mounts = root_.mounts();
   mounts.memory = "/proc/self";
-  const auto opened = OpenCgroupsV1(tree_, mounts, root_.name() + "-other");
+  const auto opened = OpenCgroupsV1(tree_, mounts, root_.name() + "-other", Cpus());
   EXPECT_THAT(std::string(opened.status().message()), HasSubstr("/proc/self/" + root_.name()));
   for (const std::string& mount : {mounts.cpu, mounts.cpuacct, mounts.freezer, mounts.pids}) {
     ASSERT_TRUE(tree_.RemoveDirectory(mount + "/" + root_.name() + "-other").ok());

@@ -28,6 +28,9 @@ namespace fs = std::filesystem;
 
 constexpr char kRecorded[] = "tests/data/cgroup_v2";
 
+// Two NUMA nodes of four CPUs.
+CpuPool TwoNodes() { return CpuPool({{0, {0, 1, 2, 3}}, {1, {4, 5, 6, 7}}}); }
+
 // Fills new directories with the tree's files, and removes one that has no processes.
 class RecordedTree : public CgroupTree {
  public:
@@ -58,7 +61,7 @@ class CgroupsV2Test : public ::testing::Test {
 
   void Open() {
     cgroups_.reset();
-    auto opened = OpenCgroupsV2(tree_, mount_, "site/berth");
+    auto opened = OpenCgroupsV2(tree_, mount_, "site/berth", TwoNodes());
     EXPECT_TRUE(opened.ok()) << opened.status();
     cgroups_ = *std::move(opened);
   }
@@ -79,7 +82,8 @@ class CgroupsV2Test : public ::testing::Test {
 
 TEST_F(CgroupsV2Test, HandsTheControllersDownToItsRoot) {
   for (const char* directory : {"", "site/", "site/berth/"}) {
-    EXPECT_EQ(File(std::string(directory) + "cgroup.subtree_control"), "+cpu +memory +pids");
+    EXPECT_EQ(File(std::string(directory) + "cgroup.subtree_control"),
+              "+cpu +memory +pids +cpuset +io");
   }
 }
 
@@ -94,6 +98,35 @@ TEST_F(CgroupsV2Test, WritesTheLimitsOfATask) {
   EXPECT_EQ(File(directory + "/memory.max"), "67108864");
   EXPECT_EQ(File(directory + "/memory.swap.max"), "0");
   EXPECT_EQ(File(directory + "/pids.max"), "17");
+}
+
+TEST_F(CgroupsV2Test, WritesWhatATaskAsksForBesides) {
+  const auto cgroup = cgroups_->Take({.cpu_milli = 1000, .cpu_limit_milli = 1500, .io_weight = 7});
+  ASSERT_TRUE(cgroup.ok()) << cgroup.status();
+  const std::string directory = "site/berth/" + cgroup->name;
+  EXPECT_EQ(File(directory + "/cpu.max"), "150000 100000");
+  EXPECT_EQ(File(directory + "/io.weight"), "default 7");
+  EXPECT_EQ(File(directory + "/cpuset.cpus"), "\n");
+}
+
+TEST_F(CgroupsV2Test, DedicatesCpusAndTakesThemAwayFromTheOthers) {
+  const auto sharing = cgroups_->Take({.cpu_milli = 1000});
+  const auto own = cgroups_->Take({.cpu_milli = 4000, .dedicated_cpus = 4, .one_numa_node = true});
+  ASSERT_TRUE(own.ok()) << own.status();
+  EXPECT_EQ(File("site/berth/" + own->name + "/cpuset.cpus"), "0-3");
+  EXPECT_EQ(File("site/berth/" + own->name + "/cpuset.mems"), "0");
+  EXPECT_EQ(File("site/berth/" + sharing->name + "/cpuset.cpus"), "4-7");
+  const auto later = cgroups_->Take({.cpu_milli = 1000});
+  EXPECT_EQ(File("site/berth/" + later->name + "/cpuset.cpus"), "4-7");
+  EXPECT_TRUE(
+      absl::IsResourceExhausted(cgroups_->Take({.cpu_milli = 4000, .dedicated_cpus = 4}).status()));
+
+  const std::string name = own->name;
+  Open();  // an agent after this one knows whose they are
+  ASSERT_TRUE(cgroups_->Adopt(name).ok());
+  EXPECT_FALSE(cgroups_->Take({.cpu_milli = 4000, .dedicated_cpus = 4}).ok());
+  cgroups_->GiveBack(*own, true, 0);
+  EXPECT_TRUE(cgroups_->Take({.cpu_milli = 4000, .dedicated_cpus = 4}).ok());
 }
 
 TEST_F(CgroupsV2Test, KeepsTheWeightInsideWhatTheKernelTakes) {
@@ -119,7 +152,12 @@ TEST_F(CgroupsV2Test, ReadsWhatATaskUses) {
   SetFile(directory + "/cpu.stat", "usage_usec 1234567\nuser_usec 1000000\nsystem_usec 234567\n");
   SetFile(directory + "/memory.current", "9437184\n");
   SetFile(directory + "/memory.peak", "12582912\n");
+  SetFile(directory + "/io.stat",
+          "8:0 rbytes=4096 wbytes=8192 rios=1 wios=2 dbytes=0 dios=0\n"
+          "8:16 rbytes=1 wbytes=2 rios=1 wios=1 dbytes=0 dios=0\n");
   const CgroupUsage usage = cgroups_->Usage(*cgroup);
+  EXPECT_EQ(usage.io_read_bytes, 4097);
+  EXPECT_EQ(usage.io_written_bytes, 8194);
   EXPECT_EQ(usage.cpu_time_ms, 1234);
   EXPECT_EQ(usage.memory_bytes, 9437184);
   EXPECT_EQ(usage.memory_peak_bytes, 12582912);
@@ -206,7 +244,8 @@ TEST_F(CgroupsV2Test, IsChosenWhenItsControllersAreThere) {
   cgroups_.reset();
   CgroupMounts mounts;
   mounts.v2 = mount_;
-  const auto opened = OpenCgroups(tree_, mounts, config::Isolation::kAuto, "site/berth");
+  const auto opened =
+      OpenCgroups(tree_, mounts, config::Isolation::kAuto, "site/berth", TwoNodes());
   ASSERT_TRUE(opened.ok()) << opened.status();
   EXPECT_EQ((*opened)->isolation(), "cgroup-v2");
   SetFile("cgroup.controllers", "hugetlb cpu\n");

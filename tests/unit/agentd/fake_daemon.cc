@@ -46,6 +46,20 @@ class FakeDaemon::Service : public v1::AgentService::Service {
     if (!stream->Read(&message)) return {grpc::StatusCode::INVALID_ARGUMENT, "no token"};
     const std::string token = message.token();
     std::function<bool(const v1::DataFromAgent&)> piece;
+    std::function<void(DataStream&)> talk;
+    {
+      base::MutexLock lock(daemon_.mutex_);
+      if (const auto found = daemon_.talks_.find(token); found != daemon_.talks_.end()) {
+        talk = found->second;
+      }
+    }
+    if (talk) {
+      talk(*stream);
+      base::MutexLock lock(daemon_.mutex_);
+      daemon_.talks_.erase(token);
+      daemon_.changed_.NotifyAll();
+      return grpc::Status::OK;
+    }
     {
       base::MutexLock lock(daemon_.mutex_);
       const auto channel = daemon_.channels_.find(token);
@@ -298,6 +312,20 @@ std::string FakeDaemon::OpenData(const AttemptKey& key, bool follow,
   const std::string token = open.token();
   Send(std::move(message));
   return token;
+}
+
+void FakeDaemon::Converse(v1::OpenData open, const std::function<void(DataStream&)>& talk) {
+  v1::DaemonMessage message;
+  {
+    base::MutexLock lock(mutex_);
+    open.set_token("token-" + std::to_string(++tokens_));
+    talks_[open.token()] = talk;
+  }
+  *message.mutable_open_data() = open;
+  Send(std::move(message));
+  base::MutexLock lock(mutex_);
+  WaitFor("the end of a data channel",
+          [&]() BERTH_REQUIRES(mutex_) { return talks_.count(open.token()) == 0; });
 }
 
 void FakeDaemon::WaitForData(const std::string& token) {

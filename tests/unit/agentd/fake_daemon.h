@@ -64,6 +64,11 @@ class FakeDaemon {
   // Asks for output and reads it to its end.
   Output ReadOutput(const agentd::AttemptKey& key, bool follow,
                     std::optional<int64_t> tail_bytes = std::nullopt);
+  using DataStream = grpc::ServerReaderWriter<v1::DataFromDaemon, v1::DataFromAgent>;
+  // Asks for a channel and, when the agent has dialled, has `talk` on it, whose end ends the call.
+  // Returns after that.
+  void Converse(v1::OpenData open, const std::function<void(DataStream&)>& talk);
+
   // Asks for output to be followed, and hands over each piece as it comes; `false` ends it.
   void FollowOutput(const agentd::AttemptKey& key,
                     const std::function<bool(const v1::OutputChunk&)>& piece);
@@ -103,6 +108,7 @@ class FakeDaemon {
   uint64_t tokens_ BERTH_GUARDED_BY(mutex_) = 0;
   std::map<std::string, std::function<bool(const v1::DataFromAgent&)>> channels_
       BERTH_GUARDED_BY(mutex_);
+  std::map<std::string, std::function<void(DataStream&)>> talks_ BERTH_GUARDED_BY(mutex_);
 };
 
 }  // namespace berth::testing

@@ -35,7 +35,9 @@ class OwnCgroupRoot {
     // By hand, not by what is under test; a dying process holds its cgroup for a moment.
     agentd::CgroupTree tree;
     for (const std::string* mount :
-         {&mounts_.freezer, &mounts_.cpu, &mounts_.cpuacct, &mounts_.memory, &mounts_.pids}) {
+         {&mounts_.freezer, &mounts_.cpu, &mounts_.cpuacct, &mounts_.memory, &mounts_.pids,
+          &mounts_.cpuset, &mounts_.blkio}) {
+      if (mount->empty()) continue;
       const std::string root = *mount + "/" + name_;
       for (int tries = 0; tries < 1000 && tree.Exists(root); ++tries) {
         if (tree.RemoveDirectory(root).ok()) break;

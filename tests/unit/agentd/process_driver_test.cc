@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-const ProcessDriver::Paths kPaths = {"/a/stdout", "/a/stderr", "/a/script", "/a/scratch"};
+const AttemptPaths kPaths = {"/a/stdout", "/a/stderr", "/a/stdin", "/a/script", "/a/scratch"};
 
 ProcessDriver::Node RootNode() {
   ProcessDriver::Node node;
@@ -148,6 +148,26 @@ TEST(ProcessDriverTest, RunsAScriptWithTheCommandAsItsArguments) {
   EXPECT_THAT(prepared.spec.arguments, ElementsAre("/a/script", "python3", "train.py"));
 }
 
+TEST(ProcessDriverTest, GivesATaskTheStandardInputThatItAsksFor) {
+  const ProcessDriver driver(RootNode());
+  v1::StartTask start = Task();
+  start.mutable_payload()->set_stdin_data("x");
+  const auto file = Prepare(driver, start);
+  EXPECT_TRUE(file.needs_input);
+  EXPECT_EQ(file.spec.input_path, "/a/stdin");
+  start.mutable_payload()->clear_stdin_data();
+  start.mutable_payload()->set_console(v1::CONSOLE_TERMINAL);
+  start.mutable_payload()->set_console_rows(31);
+  start.mutable_payload()->set_console_columns(97);
+  const auto terminal = Prepare(driver, start);
+  EXPECT_EQ(terminal.spec.console, shim::ConsoleKind::kTerminal);
+  EXPECT_EQ(terminal.spec.rows, 31);
+  EXPECT_EQ(terminal.spec.columns, 97);
+  EXPECT_THAT(terminal.spec.environment, Contains("TERM=xterm"));
+  (*start.mutable_payload()->mutable_environment())["TERM"] = "screen";
+  EXPECT_THAT(Prepare(driver, start).spec.environment, Contains("TERM=screen"));
+}
+
 TEST(ProcessDriverTest, GivesATaskWithoutADirectoryItsScratch) {
   v1::StartTask start = Task();
   start.mutable_payload()->clear_working_directory();
@@ -208,10 +228,10 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(ProcessDriverTest, RefusesByNameWhatItDoesNotHonour) {
   const ProcessDriver driver(RootNode());
-  v1::StartTask image = Task();
-  image.mutable_payload()->set_image("debian:12");
-  EXPECT_EQ(RefusalOf(driver, image).reason, v1::REASON_CODE_FIELD_NOT_HONOURED);
-  EXPECT_THAT(RefusalOf(driver, image).message, HasSubstr("payload.image"));
+  v1::StartTask mounts = Task();
+  mounts.mutable_payload()->add_mounts()->set_source("/data");
+  EXPECT_EQ(RefusalOf(driver, mounts).reason, v1::REASON_CODE_FIELD_NOT_HONOURED);
+  EXPECT_THAT(RefusalOf(driver, mounts).message, HasSubstr("payload.mounts without payload.image"));
   v1::StartTask newer = Task();
   newer.set_on_partition(static_cast<v1::OnPartition>(9));
   EXPECT_THAT(RefusalOf(driver, newer).message, HasSubstr("on_partition: 9"));

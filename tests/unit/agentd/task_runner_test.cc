@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "agentd/drivers/process_driver.h"
 #include "base/clock.h"
+#include "base/ipv4_subnet.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/agentd/few_descriptors.h"
 
@@ -29,6 +31,7 @@ using ::testing::IsEmpty;
 class NotedCgroups final : public Cgroups {
  public:
   std::string_view isolation() const override { return "cgroup-v1"; }
+  CgroupPowers powers() const override { return {}; }
   absl::StatusOr<TaskCgroup> Take(const TaskLimits&) override { return TaskCgroup{}; }
   absl::StatusOr<TaskCgroup> Adopt(std::string_view name) override {
     adopted.emplace_back(name);
@@ -74,7 +77,7 @@ class TaskRunnerTest : public ::testing::Test {
     prepared.spec.error_path = store_.Paths(whose).error;
     prepared.spec.kill_method = shim::KillMethod::kFreezerV1;
     prepared.spec.kill_directory = "/mount/berth/" + cgroup;
-    auto status = store_.Write(key, prepared, "", {geteuid(), getegid(), false});
+    auto status = store_.Write(key, prepared, v1::Payload(), {geteuid(), getegid(), false});
     EXPECT_TRUE(status.ok()) << status.status();
     return *std::move(status);
   }
@@ -119,18 +122,23 @@ class TaskRunnerTest : public ::testing::Test {
   EventLoop loop_{clock_};
   NotedCgroups cgroups_;
   UserDirectory users_{clock_, [this](EventLoop::Callback work) { loop_.Post(std::move(work)); }};
-  const ProcessDriver driver_{ProcessDriver::Node{}};
+  ProcessDriver driver_{ProcessDriver::Node{}};
+  CommandRunner commands_{loop_, clock_};
+  TaskHooks hooks_{commands_, {}, {}};
+  TaskNetworks networks_{*base::ParseIpv4Subnet("100.127.0.0/20"), dir_.path(),
+                         [this](EventLoop::Callback work) { loop_.Post(std::move(work)); }};
   std::vector<Event> events_;
   size_t seen_ = 0;
-  TaskRunner runner_{{loop_, clock_, cgroups_, users_, driver_, store_, "/no/shim"},
-                     [this](Event event) { events_.push_back(std::move(event)); }};
+  TaskRunner runner_{
+      {loop_, clock_, cgroups_, users_, driver_, store_, hooks_, networks_, "/no/shim"},
+      [this](Event event) { events_.push_back(std::move(event)); }};
 };
 
 TEST_F(TaskRunnerTest, FindsALiveAttemptAndItsCgroup) {
   const base::UniqueFd status = Attempt(key_, "task-5");
   Note(status, StatusKind::kShim);
   Note(status, StatusKind::kStart);
-  runner_.Inspect(key_);
+  runner_.Inspect(key_, {});
   EXPECT_EQ(std::get<TaskStarted>(NextEvent()).key, key_);
   EXPECT_THAT(cgroups_.adopted, ElementsAre("task-5"));
   EXPECT_THAT(cgroups_.given_back, IsEmpty());
@@ -148,7 +156,7 @@ TEST_F(TaskRunnerTest, WhatItsLeaseDidNotLetStartIsLostAndNotAFailure) {
                    static_cast<off_t>(shim::SlotOffset(StatusKind::kStart))),
             static_cast<ssize_t>(sizeof(start)));
   status.reset();
-  runner_.Inspect(key_);
+  runner_.Inspect(key_, {});
   const auto lost = std::get<TaskLost>(NextEvent());
   EXPECT_EQ(lost.key, key_);
   EXPECT_EQ(lost.reason, v1::REASON_CODE_NODE_LOST);
@@ -172,7 +180,7 @@ TEST_F(TaskRunnerTest, LeavesTheCgroupOfALiveAttemptToIt) {
   const AttemptKey never{15, 0, 0, 1};
   Attempt(never, "task-5").reset();
 
-  for (const AttemptKey& key : {key_, before, never, other_}) runner_.Inspect(key);
+  for (const AttemptKey& key : {key_, before, never, other_}) runner_.Inspect(key, {});
   runner_.CleanUp([](const AttemptKey&) { return true; }, [] {});
   EXPECT_EQ(std::get<TaskStarted>(NextEvent()).key, key_);
   EXPECT_EQ(std::get<TaskLost>(NextEvent()).key, key_);
@@ -195,8 +203,8 @@ TEST_F(TaskRunnerTest, EmptiesTheCgroupOfAnAttemptThatMayHaveLeftSomething) {
   Note(stuck, StatusKind::kShim);
   Note(stuck, StatusKind::kEnd, getpid(), 1);
   stuck.reset();
-  runner_.Inspect(key_);
-  runner_.Inspect(other_);
+  runner_.Inspect(key_, {});
+  runner_.Inspect(other_, {});
   EXPECT_THAT(cgroups_.killed, ElementsAre("task-5"));
   EXPECT_THAT(cgroups_.given_back, ElementsAre("task-5", "task-6"));
 }
@@ -211,7 +219,7 @@ TEST_P(ShortOfDescriptorsTest, NeitherEndsNorStartsWhatMayRun) {
   Note(status, StatusKind::kStart);
   {
     const FewDescriptors few(GetParam());
-    runner_.Inspect(key_);
+    runner_.Inspect(key_, {});
     runner_.CleanUp([](const AttemptKey&) { return true; }, [] {});
   }
   EXPECT_THAT(events_, IsEmpty());
@@ -230,7 +238,7 @@ TEST_P(ShortOfDescriptorsTest, StopsItWhenItIsFound) {
   Note(status, StatusKind::kShim, pid);
   {
     const FewDescriptors few(GetParam());
-    runner_.Inspect(key_);
+    runner_.Inspect(key_, {});
     runner_.Stop(key_, 0);
   }
   EXPECT_EQ(std::get<TaskLost>(NextEvent()).key, key_) << "the signal has ended it";
@@ -247,7 +255,7 @@ TEST_F(TaskRunnerTest, KeepsWhatEndedWithoutItsAgentWhenDescriptorsAreShort) {
   status.reset();
   {
     const FewDescriptors few(0);
-    runner_.Inspect(key_);
+    runner_.Inspect(key_, {});
   }
   EXPECT_THAT(events_, IsEmpty());
   EXPECT_TRUE(std::holds_alternative<TaskStarted>(NextEvent()));
@@ -255,7 +263,7 @@ TEST_F(TaskRunnerTest, KeepsWhatEndedWithoutItsAgentWhenDescriptorsAreShort) {
 }
 
 TEST_F(TaskRunnerTest, WhatHasNoDirectoryWasNeverStarted) {
-  runner_.Inspect(key_);
+  runner_.Inspect(key_, {});
   EXPECT_EQ(std::get<TaskNeverStarted>(NextEvent()).key, key_);
 }
 

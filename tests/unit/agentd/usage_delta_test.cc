@@ -12,7 +12,7 @@ class UsageDeltaTest : public ::testing::Test {
  protected:
   v1::Heartbeat Fill() {
     v1::Heartbeat heartbeat;
-    delta_.Fill(parts_, attempts_, heartbeat);
+    delta_.Fill(parts_, attempts_, latencies_, heartbeat);
     return heartbeat;
   }
   void SetMemory(uint64_t job, int64_t bytes) {
@@ -23,6 +23,7 @@ class UsageDeltaTest : public ::testing::Test {
 
   v1::NodeUsage parts_;
   std::vector<std::pair<AttemptKey, v1::Usage>> attempts_;
+  std::vector<v1::PeerLatency> latencies_;
   UsageDelta delta_;
 };
 
@@ -66,6 +67,36 @@ TEST_F(UsageDeltaTest, TellsOfTheAttemptThatChanged) {
   attempts_.clear();
   SetMemory(2, 0);
   EXPECT_EQ(Fill().attempts_size(), 1);
+}
+
+TEST_F(UsageDeltaTest, TellsOfALatencyThatChangedByATenth) {
+  latencies_.resize(1);
+  latencies_[0].set_node("n2");
+  latencies_[0].set_round_trip_us(1000);
+  EXPECT_EQ(Fill().latencies_size(), 1);
+  latencies_[0].set_round_trip_us(1090);
+  EXPECT_EQ(Fill().latencies_size(), 0);
+  latencies_[0].set_round_trip_us(1200);
+  EXPECT_EQ(Fill().latencies_size(), 1);
+  latencies_[0].set_round_trip_us(0);  // it does not answer any more
+  EXPECT_EQ(Fill().latencies_size(), 1);
+  EXPECT_EQ(Fill().latencies_size(), 0);
+}
+
+TEST_F(UsageDeltaTest, ALatencyThatIsNotMeasuredAnyMoreIsToldAsNotKnown) {
+  latencies_.resize(1);
+  latencies_[0].set_node("n2");
+  latencies_[0].set_round_trip_us(1000);
+  Fill();
+  const v1::PeerLatency measured = latencies_[0];
+  latencies_.clear();
+  const v1::Heartbeat heartbeat = Fill();
+  ASSERT_EQ(heartbeat.latencies_size(), 1);
+  EXPECT_EQ(heartbeat.latencies(0).node(), "n2");
+  EXPECT_EQ(heartbeat.latencies(0).round_trip_us(), 0);
+  EXPECT_EQ(Fill().latencies_size(), 0);
+  latencies_ = {measured};  // and again, as it was
+  EXPECT_EQ(Fill().latencies_size(), 1);
 }
 
 }  // namespace

@@ -106,6 +106,48 @@ TEST_F(LinkTest, FactsAndHeartbeatsArePostedInOrderAndAcknowledged) {
   EXPECT_EQ(agent->Hear().heartbeat_ack().sequence(), 1u);
 }
 
+v1::AgentMessage TailOf(uint64_t job, const std::string& data, int64_t offset = 0) {
+  v1::AgentMessage message;
+  v1::OutputTail& tail = *message.mutable_tails()->add_tails();
+  tail.mutable_key()->set_job_id(job);
+  tail.set_offset(offset);
+  tail.set_data(data);
+  return message;
+}
+
+TEST_F(LinkTest, TheEndsOfOutputAreKeptUnderTheirNodesName) {
+  auto [agent, stream] = Connected();
+  ASSERT_TRUE(agent->Say(TailOf(12, "bye\n", 100)));
+  // Of one that is longer than it may be, the end.
+  ASSERT_TRUE(agent->Say(TailOf(13, "x" + std::string(32 << 10, 'y'))));
+  tails_.Await(2);
+  const auto tail = tails_.Get("n7", {.job = JobId{12}}, false);
+  ASSERT_TRUE(tail.has_value());
+  EXPECT_EQ(tail->data, "bye\n");
+  EXPECT_EQ(tail->offset, 100);
+  EXPECT_EQ(tails_.Get("n7", {.job = JobId{13}}, false)->offset, 1);
+  EXPECT_FALSE(tails_.Get("n8", {.job = JobId{12}}, false).has_value());
+}
+
+TEST_F(LinkTest, WhoIsNotWelcomeHasNoOutputKept) {
+  TestAgent agent(channel_);
+  ASSERT_TRUE(agent.SayHello());
+  ASSERT_TRUE(agent.Say(TailOf(12, "forged")));
+  ASSERT_TRUE(agent.SayHeartbeat(1));
+  sink_.AwaitOne<state::AgentHeartbeat>(1);  // all before it has been read
+  EXPECT_FALSE(tails_.Get("n7", {.job = JobId{12}}, false).has_value());
+}
+
+TEST_F(LinkTest, AHeartbeatTellsHowFarTheNodesClockIsOff) {
+  auto [agent, stream] = Connected();
+  const size_t before = sink_.taken();
+  v1::AgentMessage message;
+  message.mutable_heartbeat()->set_sequence(1);
+  message.mutable_heartbeat()->set_unix_ms(clock_.WallMs() - 2500);
+  ASSERT_TRUE(agent->Say(message));
+  EXPECT_EQ(sink_.AwaitOne<state::AgentHeartbeat>(before).clock_skew_ms, -2500);
+}
+
 TEST_F(LinkTest, AnInventoryThatChangedKeepsTheNodesNameAndVersion) {
   auto [agent, stream] = Connected();
   v1::AgentMessage message;

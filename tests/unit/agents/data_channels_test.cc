@@ -13,11 +13,16 @@ namespace {
 using ::testing::HasSubstr;
 
 // Notes what it receives, and asks for the next piece as often as the test says.
-class TestReceiver final : public state::OutputReceiver {
+class TestReceiver final : public wire::DataReceiver {
  public:
-  void OnPiece(state::OutputPiece piece) override {
+  void OnFrame(v1::DataFromAgent frame) override {
     base::MutexLock lock(mutex_);
-    pieces_.push_back(std::move(piece));
+    frames_.push_back(std::move(frame));
+    changed_.NotifyAll();
+  }
+  void OnSent() override {
+    base::MutexLock lock(mutex_);
+    ++sent_;
     changed_.NotifyAll();
   }
   void OnEnd(absl::Status status, Reason reason) override {
@@ -27,10 +32,14 @@ class TestReceiver final : public state::OutputReceiver {
     changed_.NotifyAll();
   }
 
-  state::OutputPiece AwaitPiece(size_t number) {
+  v1::OutputChunk AwaitPiece(size_t number) {
     base::MutexLock lock(mutex_);
-    while (pieces_.size() < number) changed_.Wait(mutex_);
-    return pieces_[number - 1];
+    while (frames_.size() < number) changed_.Wait(mutex_);
+    return frames_[number - 1].output();
+  }
+  void AwaitSent(size_t number) {
+    base::MutexLock lock(mutex_);
+    while (sent_ < number) changed_.Wait(mutex_);
   }
   std::pair<absl::Status, Reason> AwaitEnd() {
     base::MutexLock lock(mutex_);
@@ -39,13 +48,14 @@ class TestReceiver final : public state::OutputReceiver {
   }
   size_t pieces() const {
     base::MutexLock lock(mutex_);
-    return pieces_.size();
+    return frames_.size();
   }
 
  private:
   mutable base::Mutex mutex_;
   base::CondVar changed_;
-  std::vector<state::OutputPiece> pieces_ BERTH_GUARDED_BY(mutex_);
+  std::vector<v1::DataFromAgent> frames_ BERTH_GUARDED_BY(mutex_);
+  size_t sent_ BERTH_GUARDED_BY(mutex_) = 0;
   std::optional<std::pair<absl::Status, Reason>> end_ BERTH_GUARDED_BY(mutex_);
 };
 
@@ -78,6 +88,7 @@ class TestChannel {
     stream_->Write(message);
   }
   void Close() { stream_->WritesDone(); }
+  bool Read(v1::DataFromDaemon& frame) { return stream_->Read(&frame); }
   void Break() { context_.TryCancel(); }
   wire::Refusal End() {
     v1::DataFromDaemon message;
@@ -96,15 +107,17 @@ class TestChannel {
 
 class DataChannelsTest : public LinkTest {
  protected:
-  std::shared_ptr<state::OutputTransfer> Open(uint64_t stream) {
-    state::OutputRequest request;
-    request.stream = stream;
-    request.node = "n7";
-    request.attempt = {JobId{12}, 0, 3, 1};
-    request.standard_error = false;
-    request.follow = true;
-    request.tail_bytes = 100;
-    return link_.outputs().Open(request, receiver_);
+  std::shared_ptr<wire::DataChannel> Open(uint64_t stream) {
+    wire::DataRequest request{.stream = stream, .node = "n7", .open = {}};
+    v1::ReadOutput& read = *request.open.mutable_read_output();
+    read.mutable_key()->set_job_id(12);
+    read.set_standard_output(true);
+    return link_.data().Open(request, receiver_);
+  }
+  std::shared_ptr<wire::DataChannel> OpenExec(uint64_t stream) {
+    wire::DataRequest request{.stream = stream, .node = "n7", .open = {}};
+    request.open.mutable_exec()->add_command("cat");
+    return link_.data().Open(request, receiver_);
   }
 
   std::shared_ptr<TestReceiver> receiver_ = std::make_shared<TestReceiver>();
@@ -119,18 +132,15 @@ TEST_F(DataChannelsTest, TheAgentIsAskedToDialAndItsPiecesArrive) {
   EXPECT_EQ(open.token().size(), 36u);
   EXPECT_EQ(open.read_output().key().job_id(), 12u);
   EXPECT_TRUE(open.read_output().standard_output());
-  EXPECT_FALSE(open.read_output().standard_error());
-  EXPECT_TRUE(open.read_output().follow());
-  EXPECT_EQ(open.read_output().tail_bytes(), 100);
 
   TestChannel channel(channel_, open.token());
   channel.Write(false, 0, "abc");
-  EXPECT_EQ(receiver_->AwaitPiece(1).data, "abc");
+  EXPECT_EQ(receiver_->AwaitPiece(1).data(), "abc");
   channel.Write(true, 5, "oops");
   transfer->Next();
-  const state::OutputPiece second = receiver_->AwaitPiece(2);
-  EXPECT_TRUE(second.is_error);
-  EXPECT_EQ(second.offset, 5);
+  const v1::OutputChunk second = receiver_->AwaitPiece(2);
+  EXPECT_TRUE(second.is_stderr());
+  EXPECT_EQ(second.offset(), 5);
   channel.Close();
   transfer->Next();
   EXPECT_TRUE(receiver_->AwaitEnd().first.ok());
@@ -153,6 +163,51 @@ TEST_F(DataChannelsTest, NothingIsReadThatWasNotAskedFor) {
   }
   EXPECT_TRUE(receiver_->AwaitEnd().first.ok());
   writer.join();
+}
+
+TEST_F(DataChannelsTest, WhatIsSentArrivesInOrderAlsoWhatWasSentBeforeTheAgentDialled) {
+  auto [agent, stream] = Connected();
+  const auto transfer = OpenExec(stream);
+  transfer->Next();
+  v1::DataFromDaemon frame;
+  frame.set_data("one");
+  transfer->Send(frame);
+  TestChannel channel(channel_, agent->Hear().open_data().token());
+  v1::DataFromDaemon heard;
+  ASSERT_TRUE(channel.Read(heard));
+  EXPECT_EQ(heard.data(), "one");
+  for (int i = 1; i <= 50; ++i) {
+    receiver_->AwaitSent(static_cast<size_t>(i));
+    frame.set_data(std::to_string(i));
+    transfer->Send(frame);
+    ASSERT_TRUE(channel.Read(heard));
+    EXPECT_EQ(heard.data(), std::to_string(i));
+  }
+  channel.Close();
+  EXPECT_TRUE(receiver_->AwaitEnd().first.ok());
+}
+
+TEST_F(DataChannelsTest, ASenderWaitsForAnAgentThatDoesNotRead) {
+  auto [agent, stream] = Connected();
+  const auto transfer = OpenExec(stream);
+  transfer->Next();
+  TestChannel channel(channel_, agent->Hear().open_data().token());
+  v1::DataFromDaemon frame;
+  frame.set_data(std::string(2 << 20, 'x'));
+  transfer->Send(frame);  // more than a connection takes unread
+  transfer->Close();      // ends all the same
+  channel.End();
+}
+
+TEST_F(DataChannelsTest, AnAgentsErrorHasTheCodeOfItsReason) {
+  auto [agent, stream] = Connected();
+  const auto transfer = OpenExec(stream);
+  transfer->Next();
+  TestChannel channel(channel_, agent->Hear().open_data().token());
+  channel.WriteError("task 12.3: it does not run", v1::REASON_CODE_TASK_NOT_RUNNING);
+  const auto [status, reason] = receiver_->AwaitEnd();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(reason, Reason::kTaskNotRunning);
 }
 
 TEST_F(DataChannelsTest, AnAgentThatIsNotConnectedIsNamed) {

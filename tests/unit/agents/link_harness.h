@@ -15,6 +15,8 @@
 #include "agents/grpc_agent_link.h"
 #include "berth/v1/agent.grpc.pb.h"
 #include "tests/support/fake_agent_sink.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_output_tails.h"
 #include "tests/support/temp_dir.h"
 #include "wire/refusal.h"
 
@@ -131,6 +133,8 @@ class LinkTest : public ::testing::Test {
   base::Mutex mutex_;
   bool refuse_ BERTH_GUARDED_BY(mutex_) = false;
   std::map<std::string, std::string> blobs_ BERTH_GUARDED_BY(mutex_);
+  berth::testing::FakeOutputTails tails_;
+  berth::testing::FakeClock clock_;
   GrpcAgentLink link_{
       sink_,
       [this](const grpc::CallbackServerContext&) -> absl::StatusOr<state::Principal> {
@@ -145,7 +149,8 @@ class LinkTest : public ::testing::Test {
         const auto found = blobs_.find(hash);
         if (found == blobs_.end()) return absl::NotFoundError("blob " + hash + ": none");
         return std::make_shared<const std::string>(found->second);
-      }};
+      },
+      LinkParts{.tails = &tails_, .clock = &clock_}};
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
 };

@@ -238,6 +238,45 @@ TEST_F(AdmissionTest, AJobNeedsAGroupATemplateAndACommand) {
   EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.command[0]"));
 }
 
+TEST_F(AdmissionTest, AnImageMayNeedNoCommand) {
+  payload().clear_command();
+  payload().set_image("/images/debian");
+  Admitted();
+  payload().set_image(std::string(5000, 'x'));
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.image"));
+}
+
+TEST_F(AdmissionTest, MountsAreAbsolutePathsApartFromOneAnother) {
+  const std::string path = "groups[0].template.payload.mounts";
+  const auto add = [&](const char* source, const char* target) {
+    v1::Mount& mount = *payload().add_mounts();
+    mount.set_source(source);
+    mount.set_target(target);
+  };
+  add("/data", "");
+  EXPECT_THAT(Faults(), ElementsAre(path)) << "without an image";
+  payload().set_image("/images/debian");
+  add("/data", "/other");
+  add("/", "/host");
+  Admitted();
+  payload().clear_mounts();
+  add("data", "");
+  add("/a", "b");
+  add("/a/../b", "");
+  add("/a/", "");
+  add("/a", "/proc/1");
+  add("/a", "/dev");
+  add("/a", "/");
+  add("/a", "/devices");
+  add("/b", "/devices");
+  EXPECT_THAT(Faults(), ElementsAre(path + "[0].source", path + "[1].target", path + "[2].source",
+                                    path + "[3].source", path + "[4].target", path + "[5].target",
+                                    path + "[6].target", path + "[8].target"));
+  payload().clear_mounts();
+  for (int i = 0; i < 65; ++i) add("/a", ("/m" + std::to_string(i)).c_str());
+  EXPECT_THAT(Faults(), ElementsAre(path));
+}
+
 TEST_F(AdmissionTest, AScriptNeedsNoCommandButAFirstLine) {
   payload().clear_command();
   payload().set_script("#!/bin/sh\n");
@@ -435,6 +474,35 @@ TEST_F(AdmissionTest, TheWorkingDirectoryIsAbsolute) {
   EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.working_directory"));
   payload().set_working_directory("/srv/data");
   Admitted();
+}
+
+TEST_F(AdmissionTest, ATaskHasOneStandardInput) {
+  payload().set_console(v1::CONSOLE_TERMINAL);
+  payload().set_console_rows(24);
+  Admitted();
+  payload().set_stdin_data("x");
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.console"));
+  payload().clear_stdin_data();
+  payload().set_console_columns(70'000);
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.console_columns"));
+  payload().clear_console_columns();
+  payload().set_console(static_cast<v1::Console>(77));
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.console"));
+}
+
+TEST_F(AdmissionTest, FilesHaveNamesOfTheirOwnAndGoIntoTheScratchDirectory) {
+  payload().add_files()->set_name("a");
+  Admitted();
+  payload().add_files()->set_name("a");
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.files[1].name"));
+  for (const char* name : {"", ".", "..", "a/b"}) {
+    payload().mutable_files(1)->set_name(name);
+    EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.files[1].name")) << name;
+  }
+  payload().mutable_files(1)->set_name("b");
+  Admitted();
+  payload().set_working_directory("/srv");
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.payload.files"));
 }
 
 TEST_F(AdmissionTest, APayloadOrAJobThatIsTooLargeIsRefusedAsThat) {

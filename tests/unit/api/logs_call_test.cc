@@ -32,7 +32,8 @@ class LogsCallTest : public ServerTest {
     std::vector<std::string> pieces;
     v1::LogsResponse response;
     while (stream_->Read(&response)) {
-      pieces.push_back((response.stream() == v1::OUTPUT_STREAM_STDERR ? "err " : "out ") +
+      pieces.push_back(std::string(response.kept() ? "kept " : "") +
+                       (response.stream() == v1::OUTPUT_STREAM_STDERR ? "err " : "out ") +
                        std::to_string(response.offset()) + " " + response.data());
     }
     return pieces;
@@ -40,6 +41,10 @@ class LogsCallTest : public ServerTest {
   wire::Refusal End() {
     ReadAll();
     return wire::FromGrpcStatus(stream_->Finish());
+  }
+
+  void Keep(const std::string& node, bool is_error, int64_t offset, std::string data) {
+    tails_.Put(node, {{where_.attempt, is_error, offset, std::move(data)}}, [] {});
   }
 
   scheduler::OutputReply where_;
@@ -67,14 +72,17 @@ TEST_F(LogsCallTest, TheRequestReachesTheSource) {
   request_.set_tail_bytes(100);
   Open();
   ReadAll();
-  const state::OutputRequest request = outputs_.requests().at(0);
+  const wire::DataRequest request = outputs_.requests().at(0);
   EXPECT_EQ(request.stream, 5u);
   EXPECT_EQ(request.node, "n7");
-  EXPECT_EQ(request.attempt, where_.attempt);
-  EXPECT_FALSE(request.standard_output);
-  EXPECT_TRUE(request.standard_error);
-  EXPECT_TRUE(request.follow);
-  EXPECT_EQ(request.tail_bytes, 100);
+  const v1::ReadOutput& read = request.open.read_output();
+  EXPECT_EQ(read.key().job_id(), 12u);
+  EXPECT_EQ(read.key().index(), 3);
+  EXPECT_EQ(read.key().attempt(), 2u);
+  EXPECT_FALSE(read.standard_output());
+  EXPECT_TRUE(read.standard_error());
+  EXPECT_TRUE(read.follow());
+  EXPECT_EQ(read.tail_bytes(), 100);
 }
 
 TEST_F(LogsCallTest, AnAttemptMayBeNamed) {
@@ -95,6 +103,67 @@ TEST_F(LogsCallTest, ANodeThatIsNotConnectedIsNamed) {
   EXPECT_EQ(error.reason, Reason::kOutputUnavailable);
   EXPECT_THAT(error.message, HasSubstr("node \"n7\": its agent is not connected"));
   EXPECT_TRUE(outputs_.requests().empty());
+}
+
+TEST_F(LogsCallTest, WhatIsKeptStandsInForANodeThatIsNotConnected) {
+  Keep("n7", false, 100, "the end\n");
+  Keep("n7", true, 0, "oops\n");
+  where_.stream = 0;
+  where_.ended = true;
+  Start();
+  request_.set_follow(true);
+  Open();
+  EXPECT_EQ(ReadAll(), (std::vector<std::string>{"kept out 100 the end\n", "kept err 0 oops\n"}));
+  EXPECT_TRUE(stream_->Finish().ok());
+}
+
+TEST_F(LogsCallTest, WhoFollowsATaskThatMayGoOnIsToldThatItsNodeIsAway) {
+  Keep("n7", false, 0, "so far\n");
+  where_.stream = 0;
+  Start();
+  request_.set_follow(true);
+  Open();
+  EXPECT_EQ(ReadAll(), std::vector<std::string>{"kept out 0 so far\n"});
+  EXPECT_EQ(wire::FromGrpcStatus(stream_->Finish()).reason, Reason::kOutputUnavailable);
+}
+
+TEST_F(LogsCallTest, WhatIsKeptIsCutToWhatWasAskedFor) {
+  Keep("n7", false, 100, "0123456789");
+  Keep("n7", true, 0, "oops\n");
+  where_.stream = 0;
+  Start();
+  request_.set_tail_bytes(4);
+  request_.set_stream(v1::OUTPUT_STREAM_STDOUT);
+  Open();
+  EXPECT_EQ(ReadAll(), std::vector<std::string>{"kept out 106 6789"});
+}
+
+TEST_F(LogsCallTest, WhatAnotherNodeSaidIsNotShown) {
+  Keep("n8", false, 0, "forged");
+  where_.stream = 0;
+  Start();
+  Open();
+  EXPECT_EQ(End().reason, Reason::kOutputUnavailable);
+}
+
+TEST_F(LogsCallTest, WhatIsKeptStandsInForOutputThatTheNodeHasRemoved) {
+  Keep("n7", false, 100, "the end\n");
+  outputs_.EndWith(absl::UnavailableError("it is no longer on its node"),
+                   Reason::kOutputUnavailable);
+  Start();
+  Open();
+  EXPECT_EQ(ReadAll(), std::vector<std::string>{"kept out 100 the end\n"});
+  EXPECT_TRUE(stream_->Finish().ok());
+  outputs_.AwaitClosed(1);
+}
+
+TEST_F(LogsCallTest, TheAttemptBeforeMayBeAskedFor) {
+  outputs_.EndWith(absl::OkStatus(), Reason::kNone);
+  Start();
+  request_.set_previous(true);
+  Open();
+  ReadAll();
+  EXPECT_TRUE(std::get<state::LocateOutput>(loop_.taken().at(0).body).previous);
 }
 
 TEST_F(LogsCallTest, AnEndThatComesTooEarlySaysWhy) {

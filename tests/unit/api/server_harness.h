@@ -15,8 +15,9 @@
 #include "api/server.h"
 #include "berth/v1/admin.grpc.pb.h"
 #include "berth/v1/scheduler.grpc.pb.h"
+#include "tests/support/fake_data_source.h"
 #include "tests/support/fake_loop_port.h"
-#include "tests/support/fake_output_source.h"
+#include "tests/support/fake_output_tails.h"
 #include "tests/support/temp_dir.h"
 #include "wire/refusal.h"
 
@@ -101,10 +102,11 @@ class ServerTest : public ::testing::Test {
     auto server =
         Server::Start(options_, {.loop = loop_,
                                  .authorizer = authorizer_,
-                                 .outputs = outputs_,
+                                 .data = outputs_,
                                  .blobs = [this](const std::string& hash) { return BlobOf(hash); },
                                  .admin = admin_,
-                                 .services = {}});
+                                 .services = {},
+                                 .tails = &tails_});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     unix_ = grpc::CreateChannel("unix:" + options_.socket.path, grpc::InsecureChannelCredentials());
@@ -130,7 +132,8 @@ class ServerTest : public ::testing::Test {
 
   berth::testing::TempDir folder_;
   berth::testing::FakeLoopPort loop_;
-  berth::testing::FakeOutputSource outputs_;
+  berth::testing::FakeDataSource outputs_;
+  berth::testing::FakeOutputTails tails_;
   Authorizer authorizer_{{.operator_uid = ::getuid(), .insecure_tcp = true}};
   AdminParts admin_;
   ServerOptions options_;

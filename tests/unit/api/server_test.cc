@@ -54,7 +54,7 @@ class ApiServerTest : public ServerTest {
     return Server::Start(options,
                          {.loop = loop_,
                           .authorizer = authorizer_,
-                          .outputs = outputs_,
+                          .data = outputs_,
                           .blobs = [this](const std::string& hash) { return BlobOf(hash); },
                           .admin = {},
                           .services = {}})

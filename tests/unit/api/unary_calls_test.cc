@@ -368,26 +368,6 @@ TEST_F(UnaryCallsTest, CallsThatAreNotServedYetSaySoByName) {
   }
   {
     grpc::ClientContext context;
-    auto stream = jobs_->Exec(&context);
-    v1::ExecResponse response;
-    EXPECT_FALSE(stream->Read(&response));
-    refused(stream->Finish(), "Exec");
-  }
-  {
-    grpc::ClientContext context;
-    auto stream = jobs_->ReadFile(&context, {});
-    v1::FileChunk chunk;
-    EXPECT_FALSE(stream->Read(&chunk));
-    refused(stream->Finish(), "ReadFile");
-  }
-  {
-    grpc::ClientContext context;
-    v1::WriteFileResponse response;
-    auto stream = jobs_->WriteFile(&context, &response);
-    refused(stream->Finish(), "WriteFile");
-  }
-  {
-    grpc::ClientContext context;
     v1::ListClusterResourcesResponse response;
     refused(nodes_->ListClusterResources(&context, {}, &response), "ListClusterResources");
   }

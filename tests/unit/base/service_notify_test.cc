@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -18,7 +19,9 @@ namespace {
 
 class ServiceNotifyTest : public ::testing::Test {
  protected:
-  ~ServiceNotifyTest() override { unsetenv("NOTIFY_SOCKET"); }
+  ~ServiceNotifyTest() override {
+    for (const char* name : {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}) unsetenv(name);
+  }
 };
 
 TEST_F(ServiceNotifyTest, DoesNothingWhenNobodyWaits) {
@@ -41,6 +44,34 @@ TEST_F(ServiceNotifyTest, SendsOneDatagramWithTheState) {
   const ssize_t got = recv(receiver.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
   ASSERT_GT(got, 0);
   EXPECT_EQ(std::string(buffer.data(), static_cast<size_t>(got)), "READY=1");
+}
+
+TEST_F(ServiceNotifyTest, ReachesAnAbstractSocket) {
+  const std::string name = "@berth-notify-" + std::to_string(getpid());
+  const UniqueFd receiver(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path + 1, name.data() + 1, name.size() - 1);
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+  ASSERT_EQ(bind(receiver.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+  setenv("NOTIFY_SOCKET", name.c_str(), 1);
+  ASSERT_TRUE(NotifyServiceManager("STOPPING=1").ok());
+  std::array<char, 64> buffer{};
+  EXPECT_EQ(recv(receiver.get(), buffer.data(), buffer.size(), MSG_DONTWAIT), 10);
+}
+
+TEST_F(ServiceNotifyTest, KnowsHowOftenItIsToSayThatItIsWell) {
+  setenv("WATCHDOG_USEC", "120000000", 1);
+  EXPECT_FALSE(WatchdogMs().has_value()) << "nobody listens";
+  setenv("NOTIFY_SOCKET", "/nonexistent/notify", 1);
+  EXPECT_EQ(WatchdogMs(), 120'000);
+  setenv("WATCHDOG_PID", std::to_string(getpid()).c_str(), 1);
+  EXPECT_EQ(WatchdogMs(), 120'000);
+  setenv("WATCHDOG_PID", "1", 1);
+  EXPECT_FALSE(WatchdogMs().has_value()) << "it is meant for another process";
+  unsetenv("WATCHDOG_PID");
+  setenv("WATCHDOG_USEC", "soon", 1);
+  EXPECT_FALSE(WatchdogMs().has_value());
 }
 
 TEST_F(ServiceNotifyTest, SaysWhichSocketDidNotTakeIt) {

@@ -11,5 +11,13 @@ TEST(Sha256Test, MatchesThePublishedExamples) {
   EXPECT_EQ(Sha256Hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+TEST(Sha256Test, OfPiecesIsThatOfTheWhole) {
+  Sha256 sum;
+  sum.Add("a");
+  sum.Add("");
+  sum.Add("bc");
+  EXPECT_EQ(sum.Hex(), Sha256Hex("abc"));
+}
+
 }  // namespace
 }  // namespace berth::base

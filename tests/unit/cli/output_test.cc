@@ -100,7 +100,7 @@ TEST(MessageValueTest, WritesMessagesAsProgramsLikeThem) {
       yaml::WriteJson(MessageToValue(task)),
       R"({"id":"12.3","index":0,"state":"failed","reason":"OUT_OF_MEMORY",)"
       R"("attempt":{"number":0,"end":"timed-out","exitCode":0,"boundUnixMs":0,"startedUnixMs":0,)"
-      R"("endedUnixMs":0,"deviceIds":["GPU-0"]},"epoch":0,"attempts":0,)"
+      R"("endedUnixMs":0,"deviceIds":["GPU-0"],"memoryBytes":0},"epoch":0,"attempts":0,)"
       R"("resources":{"memoryBytes":1099511627776,"extended":{"a":1,"b":2}},"submittedUnixMs":0})");
 }
 

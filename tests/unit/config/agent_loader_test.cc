@@ -135,7 +135,7 @@ TEST(AgentLoaderTest, RefusesWithPathLineAndProposal) {
        "inventory.devices[0]: is linked to \"b\""},
       {"inventoryFile: x\ninventory: {cpu: 1}\n", "inventoryFile: and `inventory` are both there"},
       {"metricsListen: :9\n", "metricsListen: is not honoured yet"},
-      {"prolog: /p\n", "prolog: is not honoured yet"}};
+      {"prolog: /p\n", "prolog: expected a map"}};
   for (const auto& [text, why] : cases) {
     const auto config = ParseAgentConfig(text, "agent.yaml", "host");
     ASSERT_FALSE(config.ok()) << text;

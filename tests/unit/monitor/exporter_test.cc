@@ -69,17 +69,21 @@ class ExporterTest : public ::testing::Test {
   ExporterTest() {
     loop_ = SampleSnapshot(clock_);
     exporter_ = std::make_unique<Exporter>(
-        health_,
-        std::vector<std::shared_ptr<prometheus::Collectable>>{
-            std::make_shared<observe::ProcessMetrics>("0.1.0"),
-            std::make_shared<LoopMetrics>([this] { return loop_; }, clock_),
-            std::make_shared<SnapshotMetrics>([] {
-              return SnapshotFacts{
-                  .last_success_unix_ms = 1'767'225'600'500, .last_bytes = 29, .failures = 30};
-            }),
-            std::make_shared<StoreMetrics>([] {
-              return StoreSizes{.disk_bytes = 26, .memory_bytes = 27, .disk_free_bytes = 28};
-            })});
+        health_, std::vector<std::shared_ptr<prometheus::Collectable>>{
+                     std::make_shared<observe::ProcessMetrics>("0.1.0"),
+                     std::make_shared<LoopMetrics>([this] { return loop_; }, clock_),
+                     std::make_shared<SnapshotMetrics>([] {
+                       return SnapshotFacts{.last_success_unix_ms = 1'767'225'600'500,
+                                            .last_bytes = 29,
+                                            .failures = 30};
+                     }),
+                     std::make_shared<StoreMetrics>([] {
+                       return StoreSizes{.disk_bytes = 26,
+                                         .memory_bytes = 27,
+                                         .disk_free_bytes = 28,
+                                         .output_tails_bytes = 31,
+                                         .output_tails_dropped = 32};
+                     })});
   }
   uint16_t Start() {
     const auto port = exporter_->Start("127.0.0.1:0");
@@ -101,7 +105,9 @@ TEST_F(ExporterTest, ServesItsMetricsAsPrometheusReadsThem) {
   EXPECT_THAT(answer.head, HasSubstr("Content-Type: text/plain; version=0.0.4; charset=utf-8"));
   EXPECT_THAT(answer.body, AllOf(HasSubstr("\nberth_loop_durable_epoch 77\n"),
                                  HasSubstr("berth_build_info{version=\"0.1.0\"} 1\n"),
-                                 HasSubstr("\nberth_store_disk_free_bytes 28\n")));
+                                 HasSubstr("\nberth_store_disk_free_bytes 28\n"),
+                                 HasSubstr("\nberth_output_tails_bytes 31\n"),
+                                 HasSubstr("\nberth_output_tails_dropped_total 32\n")));
 }
 
 TEST_F(ExporterTest, ShowsEachNumberOfTheLoopInItsPlace) {

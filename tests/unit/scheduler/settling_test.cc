@@ -7,12 +7,13 @@
 #include <utility>
 #include <vector>
 
-#include "state/generation.h"
+#include "tests/support/recovered_state.h"
 #include "tests/support/turn_harness.h"
 
 namespace berth::scheduler {
 namespace {
 
+using berth::testing::Recovered;
 using state::AttemptReport;
 using state::TaskState;
 using ::testing::ElementsAre;
@@ -22,37 +23,6 @@ using ::testing::IsEmpty;
 constexpr int64_t kLeaseMs = 40'000;
 constexpr int64_t kLostAfterMs = 300'000;
 constexpr int64_t kGraceMs = 400'000;  // so that a fence lasts longer than it takes to be lost
-
-// What a snapshot of `before` is restored as, or, without a restore, what a start finds.
-std::unique_ptr<state::ClusterState> Recovered(const state::ClusterState& before, bool restored) {
-  state::ClusterMeta meta = before.meta();
-  if (restored) {
-    ++meta.generation;
-    meta.epoch = state::EpochInGeneration(meta.generation, meta.epoch);
-    meta.next_job = 1;
-    meta.settling = true;
-  }
-  auto state = std::make_unique<state::ClusterState>(meta, 1000);
-  for (const auto& [name, slot] : before.nodes().by_name()) {
-    EXPECT_TRUE(state->RestoreNode(before.ViewNode(slot)).ok());
-    const state::NodeLink& link = *before.FindLink(slot);
-    state->RestoreLink({slot, link.incarnation, link.next_sequence, link.fact_sequence});
-  }
-  for (const auto& [id, job] : before.jobs()) {
-    std::vector<state::ShapeId> shapes;
-    for (const state::GroupSpec& group : job->spec->groups) {
-      shapes.push_back(*state->requirements().Acquire(group.needs, 0, state->nodes(), true));
-    }
-    state->RestoreJob(before.ViewJob(*job), std::move(shapes));
-    for (uint32_t g = 0; g < job->groups.size(); ++g) {
-      for (const auto& [position, row] : job->groups[g].rows) {
-        EXPECT_TRUE(state->RestoreTask(before.ViewTask(*job, {id, g, position})).ok());
-      }
-    }
-  }
-  EXPECT_TRUE(state->FinishRestore().ok());
-  return state;
-}
 
 AttemptReport Running(JobId job, uint32_t index, uint32_t number) {
   AttemptReport report{.attempt = {.job = job, .group = 0, .index = index, .attempt = number},

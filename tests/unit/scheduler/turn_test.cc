@@ -296,6 +296,22 @@ TEST(TurnTest, NamespacesHideWhatIsNotOnesOwn) {
   EXPECT_EQ(loop.Submit({.ns = "secret"}, user).reason, Reason::kNotAllowed);
 }
 
+TEST(TurnTest, OnlyWhoMayCancelATaskActsOnItAndOnlyWhileItRuns) {
+  TurnHarness loop;
+  const state::Principal owner = User("uid:7", {"default"});
+  const state::Principal other = User("uid:8", {"default"});
+  const JobId job = std::get<SubmitReply>(loop.Submit({}, owner).body).job;
+  const state::LocateOutput read{.object = {.job = job}};
+  const state::LocateOutput act{.object = {.job = job}, .act = "exec", .must_run = true};
+  // Its output anybody may read who sees it, when there is some.
+  EXPECT_EQ(loop.Ask(read, other).reason, Reason::kOutputUnavailable);
+  EXPECT_EQ(loop.Ask(act, other).reason, Reason::kNotAllowed);
+  const Reply waiting = loop.Ask(act, owner);
+  EXPECT_EQ(waiting.reason, Reason::kTaskNotRunning);
+  EXPECT_NE(std::string(waiting.status.message()).find("queued"), std::string::npos)
+      << waiting.status;
+}
+
 TEST(TurnTest, OnlyTheOwnerOrAnOperatorCancels) {
   TurnHarness loop;
   const JobId job = loop.SubmitOk({});

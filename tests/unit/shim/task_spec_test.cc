@@ -19,6 +19,7 @@ TaskSpec FullSpec() {
   spec.output_path = "/a/stdout";
   spec.error_path = "/a/stderr";
   spec.user = TaskUser{1000, 1001, {4, 27}};
+  spec.container = ContainerSpec{"/usr/bin/crun", "/b/1", "/images/x", true, {"r/data", "w/tmp"}};
   spec.cgroup_procs = {"/c/memory/cgroup.procs", "/c/freezer/cgroup.procs"};
   spec.kill_method = KillMethod::kFreezerV1;
   spec.kill_directory = "/c/freezer";
@@ -72,6 +73,13 @@ TEST(TaskSpecTest, ComesBackFromItsBytesAsItWas) {
   EXPECT_STREQ(view.cgroup_procs[0], "/c/memory/cgroup.procs");
   EXPECT_STREQ(view.cgroup_procs[1], "/c/freezer/cgroup.procs");
   EXPECT_EQ(view.header->cgroup_count, 2u);
+  EXPECT_STREQ(view.runtime, "/usr/bin/crun");
+  EXPECT_STREQ(view.bundle, "/b/1");
+  EXPECT_STREQ(view.image, "/images/x");
+  EXPECT_EQ(view.header->image_as_user, 1u);
+  ASSERT_EQ(view.header->mount_count, 2u);
+  EXPECT_STREQ(view.mounts[0], "r/data");
+  EXPECT_STREQ(view.mounts[1], "w/tmp");
   for (size_t i = 0; i < spec.arguments.size(); ++i) {
     EXPECT_EQ(spec.arguments[i], view.arguments[i]);
   }
@@ -104,6 +112,9 @@ TEST(TaskSpecTest, RefusesWhatCannotBeWritten) {
   TaskSpec many_cgroups = FullSpec();
   many_cgroups.cgroup_procs.resize(kMaxCgroups + 1);
   EXPECT_EQ(EncodeSpec(many_cgroups), "");
+  TaskSpec many_mounts = FullSpec();
+  many_mounts.container->mounts.resize(kMaxMounts + 1);
+  EXPECT_EQ(EncodeSpec(many_mounts), "");
 }
 
 TEST(SpecViewTest, RefusesEveryTruncation) {

@@ -78,6 +78,23 @@ TEST(RecordCodecTest, ATaskWithoutAPlaceHasNone) {
   EXPECT_EQ(content->sheet, "");
 }
 
+TEST(RecordCodecTest, ATaskKeepsTheMemoryThatItsAttemptsGrewTo) {
+  state::TaskStatusView task = SampleTask();
+  task.row.memory_mib = 24'576;
+  task.row.attempt.memory_mib = 16'384;
+  task.row.attempts_before = 4;  // three of them forgotten
+  task.row.started_at_ms = 88'000;
+  task.row.own_shape = 7;  // of this process
+  const Record record = Encode(task);
+  const auto content = DecodeTask(record.key, record.value);
+  ASSERT_TRUE(content.ok()) << content.status();
+  EXPECT_EQ(content->task.row.memory_mib, 24'576);
+  EXPECT_EQ(content->task.row.attempt.memory_mib, 16'384);
+  EXPECT_EQ(content->task.row.attempts_before, 4u);
+  EXPECT_EQ(content->task.row.started_at_ms, 88'000);
+  EXPECT_EQ(content->task.row.own_shape, std::nullopt);
+}
+
 TEST(RecordCodecTest, AnExitCodeOfZeroIsNotTakenForNone) {
   state::TaskStatusView task = SampleTask();
   task.row.attempt.exit_code = 0;
@@ -129,7 +146,7 @@ TEST(RecordCodecTest, NumbersOutOfRangeAreRefusedByName) {
       base::S(state.message()),
       HasSubstr("table tasks, a task of job 12 (group 1, position 2): a task's state is 14"));
   EXPECT_TRUE(absl::IsDataLoss(DecodeAltered([](v1::TaskRecord& task) { task.set_state(0); })));
-  EXPECT_TRUE(absl::IsDataLoss(DecodeAltered([](v1::TaskRecord& task) { task.set_wish(9); })));
+  EXPECT_TRUE(absl::IsDataLoss(DecodeAltered([](v1::TaskRecord& task) { task.set_wish(11); })));
   EXPECT_TRUE(
       absl::IsDataLoss(DecodeAltered([](v1::TaskRecord& task) { task.set_losses(70'000); })));
   EXPECT_TRUE(absl::IsDataLoss(

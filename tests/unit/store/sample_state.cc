@@ -123,6 +123,7 @@ state::TaskStatusView SampleTask() {
   row.losses = 2;
   row.attempt = EndedAttempt();
   row.past = {LostAttempt()};
+  row.attempts_before = 1;
   row.slot = 4;
   row.slot_generation = 9;
   row.reservation.devices = {{.device = 0, .share_milli = 1000, .memory_mib = 0},

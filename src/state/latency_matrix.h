@@ -1,0 +1,42 @@
+// Measured times of travel between nodes, and between the domains that they are in.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "berth/ids.h"
+#include "state/node_table.h"
+
+namespace berth::state {
+
+// A few pairs of nodes are measured, enough that each pair of domains has some; not kept over a
+// restart.
+//
+// Threading: owned by the loop's thread.
+class LatencyMatrix {
+ public:
+  // As node `from` has measured it; 0: no answer, nothing is known then. Cost: O(log pairs).
+  void Set(Slot from, Slot to, int64_t round_trip_us);
+  // Everything that a node has measured.
+  void Forget(Slot from);
+
+  // What a node has measured, by slot.
+  [[nodiscard]] const std::map<Slot, int64_t>& From(Slot from) const;
+
+  // Between two domains of a topology key: the median over the pairs of nodes that were measured,
+  // whichever end did it; nothing: none was. Cost: O(pairs measured by nodes of `one`).
+  [[nodiscard]] std::optional<int64_t> Between(const NodeTable& nodes, LabelId one,
+                                               LabelId other) const;
+
+ private:
+  void Collect(const NodeTable& nodes, LabelId from, LabelId to, std::vector<int64_t>& found) const;
+
+  std::map<Slot, std::map<Slot, int64_t>> measured_;
+};
+
+}  // namespace berth::state
