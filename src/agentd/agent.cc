@@ -32,6 +32,8 @@ namespace {
 
 constexpr int64_t kSweepMs = 3600 * 1000;
 constexpr int64_t kTendMs = 5000;
+// A node's first health check is waited for; berthd counts on hearing from it before long.
+constexpr int64_t kFirstCheckMs = 10'000;
 constexpr int64_t kCleanUpMs = 30'000;
 constexpr int64_t kFirstRetryMs = 100;
 constexpr int64_t kMostRetryMs = 10'000;
@@ -151,12 +153,15 @@ absl::Status Agent::Prepare() {
           output_watch_->Started(started->key);
         } else if (auto* ended = std::get_if<TaskEnded>(&event)) {
           ended->tails = tails_.AtEnd(ended->key);
-          beside_->Ended(ended->key);
         } else if (auto* lost = std::get_if<TaskLost>(&event)) {
           lost->tails = tails_.AtEnd(lost->key);
-          beside_->Ended(lost->key);
         }
         Report(std::move(event));
+      },
+      [this](const AttemptKey& key) {
+        checks_->Unwatch(key);
+        scratch_->Unwatch(key);
+        beside_->Ended(key);
       });
   BERTH_RETURN_IF_ERROR(runner_->Open());
 
@@ -284,13 +289,24 @@ void Agent::Begin() {
   loop_.At(clock_.MonotonicMs() + kCleanUpMs, [this] { StartLink(); });
   SweepOutput();
   TendTasks();
-  health_->Start();
+  // A node that is not well must not be taken for one that is, only because its agent is new.
+  health_->Start([this] { Dial(); });
+  loop_.At(clock_.MonotonicMs() + kFirstCheckMs, [this] {
+    awaits_health_ = false;
+    Dial();
+  });
   watch_->Start([this](const v1::NodeInventory& inventory) {
     loop_.Post([this, inventory] { UpdateInventory(inventory); });
   });
 }
 
 void Agent::StartLink() {
+  may_dial_ = true;
+  Dial();
+}
+
+void Agent::Dial() {
+  if (!may_dial_ || (awaits_health_ && !health_->is_known())) return;
   if (!std::exchange(dials_, true)) link_->Start();
 }
 
@@ -490,7 +506,8 @@ void Agent::Diagnose(const std::string& token) {
     ++node.gpus;
     if (!device.unhealthy_reason.empty()) ++node.sick_gpus;
   }
-  if (const char* path = getenv("PATH"); path != nullptr) node.path = path;
+  node.oci_runtime = options_.config.oci_runtime;
+  node.podman = options_.config.podman;
   examiner_.Post([this, token, node = std::move(node)] {
     loop_.Post([this, token, diagnosis = Examine(node)] {
       channels_->Open(token, [diagnosis](DataCall& call) {

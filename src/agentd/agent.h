@@ -94,6 +94,7 @@ class Agent final : private AgentHands {
   absl::StatusOr<JournalFile> OpenJournal();
   void Begin();
   void StartLink();
+  void Dial();
   void UpdateInventory(v1::NodeInventory inventory);
   CommandServer::Guest GuestOf(const AttemptKey& key);
   void Report(Event event) { pump_->Report(std::move(event)); }
@@ -165,6 +166,8 @@ class Agent final : private AgentHands {
   base::WorkThread examiner_{"examiner"};
   std::unique_ptr<NodeWatch> watch_;  // last: it posts to the loop
 
+  bool may_dial_ = false;
+  bool awaits_health_ = true;
   bool dials_ = false;
   absl::Status fatal_;
 };

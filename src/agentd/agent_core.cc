@@ -324,6 +324,7 @@ void AgentCore::OnWelcome(const v1::Welcome& welcome, Effects& effects) {
   // What is left was sent in an earlier session, if at all.
   link_->facts_sent = 0;
   TellInventory(effects);
+  for (auto& [key, attempt] : attempts_) TellReadiness(key, attempt, effects);
 }
 
 std::string AgentCore::HeaderFault(const v1::DirectiveHeader& header) const {
@@ -515,9 +516,18 @@ void AgentCore::On(TaskEnded& event, Effects& effects) {
 
 void AgentCore::On(const TaskCondemned& event, Effects& effects) {
   const auto found = attempts_.find(event.key);
-  // What is on its way out already ends for the reason that it was given first.
-  if (found == attempts_.end() || found->second.ended || found->second.stop) return;
+  if (found == attempts_.end() || found->second.ended) return;
   Attempt& attempt = found->second;
+  if (attempt.stop) {
+    // What is on its way out ends for the reason that it was given first; it may have to go sooner.
+    const v1::StopTask& stop = attempt.stop->stop();
+    if (!event.at_once || (stop.has_grace_ms() && stop.grace_ms() == 0)) return;
+    journal::v1::StopAsked asked = *attempt.stop;
+    asked.set_directive_sequence(directive_sequence_);
+    asked.mutable_stop()->set_grace_ms(0);
+    AskToStop(event.key, attempt, std::move(asked), effects);
+    return;
+  }
   effects.emplace_back(SayInfo("attempt " + Display(attempt.start) + ": " + event.message));
   journal::v1::StopAsked asked;
   asked.set_directive_sequence(directive_sequence_);
@@ -532,9 +542,17 @@ void AgentCore::On(const TaskCondemned& event, Effects& effects) {
 void AgentCore::On(const TaskReadiness& event, Effects& effects) {
   const auto found = attempts_.find(event.key);
   if (found == attempts_.end() || found->second.ended || !found->second.started) return;
+  found->second.ready = event.ready;
+  // Without a session only what it says last will be of interest.
+  if (in_session()) TellReadiness(event.key, found->second, effects);
+}
+
+void AgentCore::TellReadiness(const AttemptKey& key, Attempt& attempt, Effects& effects) {
+  if (!attempt.ready || attempt.ended || attempt.ready == attempt.ready_told) return;
+  attempt.ready_told = attempt.ready;
   v1::Fact fact;
-  *fact.mutable_key() = ToProto(event.key);
-  fact.mutable_readiness()->set_ready(event.ready);
+  *fact.mutable_key() = ToProto(key);
+  fact.mutable_readiness()->set_ready(*attempt.ready);
   NoteFact(std::move(fact), effects);
 }
 
@@ -602,7 +620,7 @@ void AgentCore::On(UsageSampled& event, Effects& effects) {
   link_->unanswered.emplace_back(link_->heartbeats, event.boot_time_ms);
   if (link_->unanswered.size() > kMostUnanswered) link_->unanswered.pop_front();
   effects.emplace_back(std::move(send));
-  if (tails.anew || !tails.running.empty()) effects.emplace_back(std::move(tails));
+  effects.emplace_back(std::move(tails));  // where nothing runs, ends may be left from before
 }
 
 void AgentCore::On(TailsRead& event, Effects&) { TellTails(std::move(event.tails)); }

@@ -96,6 +96,9 @@ class AgentCore {
     // When a stop without effect is followed by force; nothing: no stop was asked for. In force_
     // too.
     std::optional<int64_t> force_at_ms;
+    // What its readiness check says, and what berthd was told of it.
+    std::optional<bool> ready;
+    std::optional<bool> ready_told;
   };
 
   // One connection to berthd. Before Welcome there is no session in it.
@@ -144,8 +147,9 @@ class AgentCore {
   void OnStop(uint64_t sequence, const v1::StopTask& stop, Effects& effects);
   void OnForget(uint64_t sequence, const v1::ForgetAttempt& forget, Effects& effects);
   void OnFactAck(uint64_t sequence, Effects& effects);
-  // If it changed since it was told. REQUIRES: a session.
+  // If they changed since they were told. REQUIRES: a session.
   void TellInventory(Effects& effects);
+  void TellReadiness(const AttemptKey& key, Attempt& attempt, Effects& effects);
   void OnHeartbeatAck(uint64_t sequence, Effects& effects);
 
   // Why the header is not current; empty: it is.

@@ -10,9 +10,12 @@
 #include <charconv>
 #include <filesystem>
 #include <optional>
+#include <sstream>
 #include <system_error>
 
+#include "agentd/drivers/spec_file.h"
 #include "base/logging.h"
+#include "base/remove_tree.h"
 #include "base/small_file.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -60,8 +63,7 @@ absl::Status GiveTo(const std::string& path, const ProcessDriver::Identity& iden
   return PathError(errno, "give its user", path);
 }
 
-// Writes what the payload brings into a directory that the task's user may own already: nothing
-// that lies there under those names is followed or kept.
+// Writes what the payload brings into a directory that is nobody else's yet.
 absl::Status WriteFiles(const std::string& directory, const v1::Payload& payload,
                         const ProcessDriver::Identity& identity) {
   for (const v1::PayloadFile& file : payload.files()) {
@@ -69,7 +71,6 @@ absl::Status WriteFiles(const std::string& directory, const v1::Payload& payload
     if (file.name().find('/') != std::string::npos) {
       return absl::InvalidArgumentError(base::A("the file name " + file.name() + " has a slash"));
     }
-    unlink(path.c_str());
     const base::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
                                  file.executable() ? 0755 : 0644));
     if (!fd.valid()) return PathError(errno, "make", path);
@@ -105,9 +106,8 @@ std::optional<Number> ParseNumber(std::string_view text) {
 }
 
 void RemoveTree(const std::string& path) {
-  std::error_code error;
-  std::filesystem::remove_all(path, error);
-  if (error) BERTH_LOG_WARN("cannot remove {}: {}", path, error.message());
+  const absl::Status removed = base::RemoveTree(path);
+  if (!removed.ok()) BERTH_LOG_WARN("{}", removed.ToString());
 }
 
 // Whole blocks only: of a part of one, the bytes would be overwritten with zeros.
@@ -116,6 +116,32 @@ int64_t Blocks(int64_t bytes) { return bytes - bytes % kBlockBytes; }
 
 // What a file takes up, which a hole makes less than its length and a reservation more.
 int64_t Allocated(const struct stat& info) { return int64_t{info.st_blocks} * 512; }
+
+bool IsOversized(const struct stat& info) {
+  return Allocated(info) > 2 * AttemptStore::kKeepOutputBytes;
+}
+
+// Gives the file system back all but the end of an output file that takes up too much.
+void Cap(const std::string& path) {
+  constexpr int64_t kKeep = AttemptStore::kKeepOutputBytes;
+  struct stat info = {};
+  if (stat(path.c_str(), &info) != 0 || !IsOversized(info)) return;
+  const base::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+  const int64_t surplus = Blocks(std::max<int64_t>(0, info.st_size - kKeep));
+  bool freed = fd.valid() &&
+               (surplus == 0 ||
+                fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, surplus) == 0) &&
+               fstat(fd.get(), &info) == 0;
+  if (freed && IsOversized(info)) {
+    // It is past the end, where not every file system punches holes. What the task writes at this
+    // very moment may be lost: only one that reserves space for its output comes here.
+    freed = ftruncate(fd.get(), info.st_size) == 0;
+  }
+  if (!freed) {
+    BERTH_LOG_WARN("{} takes up {} bytes and cannot be shortened: errno {}", path, Allocated(info),
+                   errno);
+  }
+}
 
 // Whose the output files in a directory are: kAnybody when there are none, nothing when they are
 // not fit to be another attempt's. A task may have reserved space for its output and written none.
@@ -151,6 +177,7 @@ AttemptStore::AttemptStore(const std::string& state_dir, const base::Clock& cloc
       attempts_(state_dir + "/attempts"),
       output_(state_dir + "/output"),
       scratch_(state_dir + "/scratch"),
+      ended_scratch_(state_dir + "/scratch-ended"),
       bundles_(state_dir + "/bundles") {}
 
 absl::Status AttemptStore::Open() {
@@ -158,6 +185,7 @@ absl::Status AttemptStore::Open() {
     BERTH_RETURN_IF_ERROR(MakeDirectory(*root, kPassThrough));
   }
   BERTH_RETURN_IF_ERROR(MakeDirectory(bundles_, 0700));
+  BERTH_RETURN_IF_ERROR(MakeDirectory(ended_scratch_, 0700));
   for (const std::string& name : Names(bundles_)) {
     if (name.rfind(kGone, 0) != 0) continue;
     const auto number = ParseNumber<uint64_t>(std::string_view(name).substr(kGone.size()));
@@ -228,9 +256,14 @@ absl::StatusOr<base::UniqueFd> AttemptStore::Write(const AttemptKey& key,
   }
   const std::string scratch = Paths(key).scratch;
   if (prepared.needs_scratch) {
-    BERTH_RETURN_IF_ERROR(MakeDirectory(scratch, 0700));
-    BERTH_RETURN_IF_ERROR(WriteFiles(scratch, payload, identity));
-    BERTH_RETURN_IF_ERROR(GiveTo(scratch, identity));
+    RemoveTree(scratch);  // of an earlier try, which started nothing
+    absl::Status made = MakeDirectory(scratch, 0700);
+    if (made.ok()) made = WriteFiles(scratch, payload, identity);
+    if (made.ok()) made = GiveTo(scratch, identity);
+    if (!made.ok()) {
+      RemoveTree(scratch);
+      return made;
+    }
   }
   const std::string directory = Directory(key);
   const std::optional<std::string> spare = TakeSpare(identity.uid);
@@ -296,24 +329,13 @@ std::optional<shim::StatusRecord> AttemptStore::ReadStart(const AttemptKey& key)
 
 void AttemptStore::CapOutput(const AttemptKey& key) const {
   const AttemptPaths paths = Paths(key);
-  for (const std::string* path : {&paths.output, &paths.error}) {
-    struct stat info = {};
-    if (stat(path->c_str(), &info) != 0 || Allocated(info) <= 2 * kKeepOutputBytes) continue;
-    const base::UniqueFd fd(open(path->c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
-    const int64_t surplus = Blocks(std::max<int64_t>(0, info.st_size - kKeepOutputBytes));
-    bool freed = fd.valid() &&
-                 (surplus == 0 || fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-                                            surplus) == 0) &&
-                 fstat(fd.get(), &info) == 0;
-    if (freed && Allocated(info) > 2 * kKeepOutputBytes) {
-      // It is past the end, where not every file system punches holes. What the task writes at this
-      // very moment may be lost: only one that reserves space for its output comes here.
-      freed = ftruncate(fd.get(), info.st_size) == 0;
-    }
-    if (!freed) {
-      BERTH_LOG_WARN("{} takes up {} bytes and cannot be shortened: errno {}", *path,
-                     Allocated(info), errno);
-    }
+  for (const std::string* path : {&paths.output, &paths.error}) Cap(*path);
+}
+
+void AttemptStore::CapEnded() {
+  while (!oversized_.empty() && oversized_.front().ended_ms + kCapAfterMs <= clock_.MonotonicMs()) {
+    Cap(oversized_.front().path);
+    oversized_.pop_front();
   }
 }
 
@@ -323,7 +345,7 @@ bool AttemptStore::Tidy(const AttemptKey& key, bool may_reuse) {
   const bool had_bundle = PutBundleAside(ToString(key));
   const std::string scratch = Paths(key).scratch;
   // Its day begins now. One that is empty goes at once.
-  if (utimensat(AT_FDCWD, scratch.c_str(), nullptr, 0) == 0) rmdir(scratch.c_str());
+  if (rmdir(scratch.c_str()) != 0 && errno != ENOENT) NoteEndedScratch(key);
   if (!KeepOutput(key)) return had_bundle;  // it stays where it is, and can be read there
   if (!may_reuse || !PutAside(key)) Remove(key);
   return had_bundle;
@@ -341,7 +363,7 @@ void AttemptStore::RemoveBundles() const {
   }
 }
 
-bool AttemptStore::KeepOutput(const AttemptKey& key) const {
+bool AttemptStore::KeepOutput(const AttemptKey& key) {
   const AttemptPaths paths = Paths(key);
   bool kept = false;
   for (const bool is_stderr : {false, true}) {
@@ -354,9 +376,11 @@ bool AttemptStore::KeepOutput(const AttemptKey& key) const {
     }
     kept = true;
     const std::string to = KeptPath(Today(), key, is_stderr ? kStandardError : kStandardOutput);
-    if (rename(from.c_str(), to.c_str()) == 0) continue;
-    const absl::Status made = MakeDirectory(to.substr(0, to.rfind('/')), 0700);
-    if (made.ok() && rename(from.c_str(), to.c_str()) == 0) continue;
+    const bool moved = rename(from.c_str(), to.c_str()) == 0 ||
+                       (MakeDirectory(to.substr(0, to.rfind('/')), 0700).ok() &&
+                        rename(from.c_str(), to.c_str()) == 0);
+    if (moved && IsOversized(info)) oversized_.push_back({to, clock_.MonotonicMs()});
+    if (moved) continue;
     BERTH_LOG_WARN("output of attempt {} stays at {} until the agent starts again: {}",
                    ToString(key), from, PathError(errno, "rename it to", to).ToString());
     return false;
@@ -458,9 +482,14 @@ void AttemptStore::SweepBundles() const {
 void AttemptStore::SweepOutput(int64_t today) const {
   uint64_t expired_through = 0;
   for (const int64_t day : DaysWithOutput()) {
-    if (day + kKeepOutputDays >= today) continue;
     const std::string directory = output_ + "/" + std::to_string(day);
-    for (const std::string& name : Names(directory)) {
+    const std::vector<std::string> names = Names(directory);
+    if (day + kKeepOutputDays >= today) {
+      // What ended shortly before an agent did.
+      for (const std::string& name : names) Cap(directory + "/" + name);
+      continue;
+    }
+    for (const std::string& name : names) {
       const auto key = ParseAttemptKey(std::string_view(name).substr(0, name.rfind('.')));
       if (key) expired_through = std::max(expired_through, key->job_id);
     }
@@ -473,11 +502,49 @@ void AttemptStore::SweepScratch() const {
   for (const std::string& name : Names(scratch_)) {
     const auto key = ParseAttemptKey(name);
     if (!key || access(Directory(*key).c_str(), F_OK) == 0) continue;
-    const std::string path = scratch_ + "/" + name;
-    struct stat info = {};
-    if (stat(path.c_str(), &info) != 0) continue;
-    if (clock_.WallMs() - int64_t{info.st_mtim.tv_sec} * 1000 > kKeepScratchMs) RemoveTree(path);
+    const std::optional<EndedScratch> ended = FindEndedScratch(*key);
+    if (!ended) {
+      NoteEndedScratch(*key);  // of an agent that was killed
+    } else if (clock_.WallMs() - ended->ended_unix_ms > kKeepScratchMs) {
+      RemoveTree(scratch_ + "/" + name);
+    }
   }
+  for (const std::string& name : Names(ended_scratch_)) {
+    if (access((scratch_ + "/" + name).c_str(), F_OK) != 0) {
+      unlink((ended_scratch_ + "/" + name).c_str());
+    }
+  }
+}
+
+// The folder is the task's user's, who can make of it and of its times what he likes: whose it is
+// and when its day began is noted beside it.
+void AttemptStore::NoteEndedScratch(const AttemptKey& key) const {
+  std::string owner = "-";
+  const absl::StatusOr<std::string> bytes = ReadSpec(key);
+  const SpecFile spec(bytes.ok() ? *bytes : std::string());
+  if (spec.fault() == nullptr) {
+    const shim::SpecHeader& header = *spec.view().header;
+    const bool becomes = header.switch_user != 0;
+    owner = std::to_string(becomes ? header.uid : geteuid()) + " " +
+            std::to_string(becomes ? header.gid : getegid());
+  }
+  const std::string path = ended_scratch_ + "/" + ToString(key);
+  const absl::Status written =
+      WriteFile(path, std::to_string(clock_.WallMs()) + " " + owner + "\n", 0600);
+  if (!written.ok()) BERTH_LOG_WARN("{}", written.ToString());
+}
+
+std::optional<AttemptStore::EndedScratch> AttemptStore::FindEndedScratch(
+    const AttemptKey& key) const {
+  const auto text = base::ReadSmallFile(ended_scratch_ + "/" + ToString(key));
+  if (!text.ok()) return std::nullopt;
+  std::istringstream words(*text);
+  EndedScratch ended;
+  if (!(words >> ended.ended_unix_ms)) return std::nullopt;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  if (words >> uid >> gid) ended.owner = {uid, gid};
+  return ended;
 }
 
 void AttemptStore::NoteExpired(uint64_t through_job) const {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -49,6 +50,7 @@ class AttemptStore {
   static constexpr int64_t kKeepScratchMs = int64_t{24} * 3600 * 1000;
   // Of each output stream, this much from the end is kept at least, and twice as much at most.
   static constexpr int64_t kKeepOutputBytes = int64_t{64} << 20;
+  static constexpr int64_t kCapAfterMs = 5'000;
 
   // `clock` outlives it.
   AttemptStore(const std::string& state_dir, const base::Clock& clock);
@@ -100,9 +102,20 @@ class AttemptStore {
   // attempt that takes up more than twice that; space reserved past its end counts. Offsets in the
   // file stay as they are. Cost: two stat(2) when there is nothing to do.
   void CapOutput(const AttemptKey& key) const;
+  // The same of attempts that have ended kCapAfterMs ago: whoever follows one has had its end by
+  // then. Cost: nothing when none of them has written so much.
+  void CapEnded();
 
-  // Removes what has been kept for its time. Cost: may be long.
+  // Removes what has been kept for its time, and caps what is kept. Cost: may be long.
   void Sweep() const;
+
+  // The scratch directory of an attempt that has ended, when there is one.
+  struct EndedScratch {
+    int64_t ended_unix_ms = 0;
+    // uid and gid of its task; nothing: an agent was killed before it noted that.
+    std::optional<std::pair<uint32_t, uint32_t>> owner;
+  };
+  [[nodiscard]] std::optional<EndedScratch> FindEndedScratch(const AttemptKey& key) const;
 
   // Whether output of this attempt may have been removed by age: then nothing there does not mean
   // that nothing was written.
@@ -116,13 +129,14 @@ class AttemptStore {
                                                   const std::string& spec,
                                                   const ProcessDriver::Identity& identity);
   // False when something of it could not be moved.
-  bool KeepOutput(const AttemptKey& key) const;
+  bool KeepOutput(const AttemptKey& key);
   bool PutAside(const AttemptKey& key);
   void Remove(const AttemptKey& key) const;
   void SweepOutput(int64_t today) const;
   void SweepScratch() const;
   void SweepBundles() const;
   bool PutBundleAside(const std::string& name) const;
+  void NoteEndedScratch(const AttemptKey& key) const;
   void NoteExpired(uint64_t through_job) const;
   [[nodiscard]] int64_t Today() const;
   [[nodiscard]] std::vector<int64_t> DaysWithOutput() const;
@@ -137,10 +151,17 @@ class AttemptStore {
   const std::string attempts_;
   const std::string output_;
   const std::string scratch_;
+  const std::string ended_scratch_;
   const std::string bundles_;
   // Numbers, by the uid that owns the output files.
   std::map<uint32_t, std::vector<uint64_t>> spares_;
   uint64_t next_spare_ = 0;
+  // Kept files of more than is kept, the first to end first.
+  struct Oversized {
+    std::string path;
+    int64_t ended_ms = 0;
+  };
+  std::deque<Oversized> oversized_;
   mutable std::atomic<uint64_t> next_gone_ = 0;
 };
 

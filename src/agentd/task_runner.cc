@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <variant>
 
@@ -23,6 +24,7 @@
 namespace berth::agentd {
 namespace {
 
+constexpr size_t kMostSampledProcesses = 64;  // of one attempt
 constexpr int64_t kLookAgainMs = 20;
 constexpr int64_t kMostRetryMs = 10'000;
 constexpr int64_t kDiscardAgainMs = 100;
@@ -84,8 +86,8 @@ TaskOutcome OutcomeOf(const shim::StatusRecord& end, int64_t started_unix_ms) {
 
 }  // namespace
 
-TaskRunner::TaskRunner(const Parts& parts, Report report)
-    : parts_(parts), report_(std::move(report)) {}
+TaskRunner::TaskRunner(const Parts& parts, Report report, Ended ended)
+    : parts_(parts), report_(std::move(report)), ended_(std::move(ended)) {}
 
 TaskRunner::~TaskRunner() {
   for (const auto& [key, shim] : shims_) parts_.loop.Unwatch(shim.pidfd.get());
@@ -130,8 +132,9 @@ void TaskRunner::RunProlog(const AttemptKey& key) {
     MakeNetwork(key);
     return;
   }
-  parts_.hooks.Before(waiting_.at(key).start, [this, key](std::string fault) {
-    if (waiting_.count(key) == 0) return;
+  Waiting& waiting = waiting_.at(key);
+  waiting.prolog = parts_.hooks.Before(waiting.start, [this, key](std::string fault) {
+    waiting_.at(key).prolog = 0;
     if (fault.empty()) {
       MakeNetwork(key);
     } else {
@@ -181,6 +184,7 @@ v1::StartTask TaskRunner::ForEpilog(v1::StartTask start) const {
 }
 
 void TaskRunner::Finish(const AttemptKey& key, const v1::StartTask& start, Event event) {
+  ended_(key);
   parts_.networks.Remove(key);
   if (!parts_.hooks.has_epilog()) {
     report_(std::move(event));
@@ -350,6 +354,8 @@ void TaskRunner::RemoveGuest(const AttemptKey& key) {
 void TaskRunner::Stop(const AttemptKey& key, int64_t grace_ms) {
   // Its image, say, may be long in coming: nobody waits for that any more.
   if (const auto waiting = waiting_.extract(key); !waiting.empty()) {
+    // What it had set up by then is the epilog's to undo.
+    if (waiting.mapped().prolog != 0) parts_.hooks.CancelBefore(waiting.mapped().prolog);
     Finish(key, ForEpilog(waiting.mapped().start), TaskNeverStarted{key});
     return;
   }
@@ -429,9 +435,9 @@ void TaskRunner::LookFor(const AttemptKey& key) {
   } else if (locked == -EWOULDBLOCK) {
     FindShim(key);
   } else if (locked == -ENOENT) {  // not even a directory
-    EndSearch(key, nullptr);
-    parts_.networks.Remove(key);
-    report_(TaskNeverStarted{key});
+    v1::StartTask start;
+    EndSearch(key, &start);
+    Finish(key, start, TaskNeverStarted{key});  // a prolog may have run
   } else {
     RetrySearch(key, SystemError("open the status file in " + directory, -locked));
   }
@@ -458,8 +464,7 @@ void TaskRunner::FindRecords(const AttemptKey& key, base::UniqueFd status) {
     Conclude(key, std::move(shim), "ended while no agent ran");
   } else {
     parts_.cgroups.GiveBack(shim.cgroup, true, 0);
-    parts_.networks.Remove(key);
-    report_(TaskNeverStarted{key});
+    Finish(key, shim.start, TaskNeverStarted{key});
   }
 }
 
@@ -574,6 +579,7 @@ void TaskRunner::RemoveLeftovers() {
 void TaskRunner::Tend() {
   parts_.cgroups.Tidy();
   for (const auto& [key, shim] : shims_) parts_.store.CapOutput(key);
+  parts_.store.CapEnded();
 }
 
 // As the cgroup counts, or what the processes that are there now have moved: those that have ended
@@ -585,7 +591,9 @@ void TaskRunner::AddTransfers(const CgroupUsage& used, const std::vector<pid_t>&
     read = *used.io_read_bytes;
     written = used.io_written_bytes.value_or(0);
   } else {
-    for (const pid_t pid : pids) {
+    // Of one that forks without end not all are looked at: the loop has others to care for.
+    const size_t most = std::min(pids.size(), kMostSampledProcesses);
+    for (const pid_t pid : std::span(pids).first(most)) {
       const auto io = base::ReadSmallFile("/proc/" + std::to_string(pid) + "/io");
       if (!io.ok()) continue;  // it has ended
       read += SumAfter(*io, "\nread_bytes: ");

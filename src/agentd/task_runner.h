@@ -48,8 +48,10 @@ class TaskRunner {
     std::string shim_program;
   };
   using Report = std::function<void(Event)>;
+  // The last process of an attempt has ended; what its end is comes by Report, maybe later.
+  using Ended = std::function<void(const AttemptKey& key)>;
 
-  TaskRunner(const Parts& parts, Report report);
+  TaskRunner(const Parts& parts, Report report, Ended ended);
   TaskRunner(const TaskRunner&) = delete;
   TaskRunner& operator=(const TaskRunner&) = delete;
   ~TaskRunner();
@@ -111,6 +113,7 @@ class TaskRunner {
     TaskIdentity identity;
     UserRecord user;
     std::string network_namespace;
+    uint64_t prolog = 0;  // that runs; 0: none
   };
 
   // The search for what an agent before this one left of an attempt.
@@ -159,6 +162,7 @@ class TaskRunner {
 
   const Parts parts_;
   const Report report_;
+  const Ended ended_;
   base::UniqueFd notify_read_;
   base::UniqueFd notify_write_;
   std::map<AttemptKey, Waiting> waiting_;

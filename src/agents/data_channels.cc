@@ -26,6 +26,8 @@ absl::StatusCode CodeOf(Reason reason) {
     case Reason::kOutputUnavailable:
     case Reason::kNodeNotReady:
       return absl::StatusCode::kUnavailable;
+    case Reason::kInboxFull:
+      return absl::StatusCode::kResourceExhausted;
     default:
       return absl::StatusCode::kFailedPrecondition;
   }

@@ -101,7 +101,11 @@ void FindStarts(const scheduler::NodeHealthReply& health, Findings& findings) {
     const int64_t ago = std::max<int64_t>(0, health.now_unix_ms - start.unix_ms);
     const std::string who =
         start.task.empty() ? "a task of another namespace" : "task " + start.task;
-    findings.Add(ago <= kLatelyMs ? v1::FINDING_LEVEL_BAD : v1::FINDING_LEVEL_ODD, "starts",
+    // What a job asks for and is not there says nothing against the node.
+    const v1::FindingLevel level = !start.of_node     ? v1::FINDING_LEVEL_GOOD
+                                   : ago <= kLatelyMs ? v1::FINDING_LEVEL_BAD
+                                                      : v1::FINDING_LEVEL_ODD;
+    findings.Add(level, "starts",
                  who + " could not be started " + Seconds(ago) + " ago" +
                      (start.message.empty() ? "" : ": " + start.message));
   }

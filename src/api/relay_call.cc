@@ -1,5 +1,6 @@
 #include "api/relay_call.h"
 
+#include <map>
 #include <utility>
 
 #include "api/errors.h"
@@ -10,6 +11,67 @@ namespace berth::api {
 namespace {
 
 using grpc::ByteBuffer;
+
+// How many there are at once of each key, up to a bound.
+//
+// Threading: any thread. Cost: a lock and a look into a map of those that have any.
+template <typename Key>
+class BoundedCounts {
+ public:
+  explicit BoundedCounts(size_t most) : most_(most) {}
+
+  // One more, until the last copy of what it returns is gone; null: that would be too many. Must
+  // not outlive this.
+  std::shared_ptr<void> Take(const Key& key) {
+    {
+      base::MutexLock lock(mutex_);
+      size_t& count = counts_[key];
+      if (count >= most_) return nullptr;
+      ++count;
+    }
+    // Of no bytes: that it is there counts.
+    return {static_cast<void*>(this), [this, key](void*) { GiveBack(key); }};
+  }
+
+ private:
+  void GiveBack(const Key& key) {
+    base::MutexLock lock(mutex_);
+    const auto found = counts_.find(key);
+    if (--found->second == 0) counts_.erase(found);
+  }
+
+  const size_t most_;
+  base::Mutex mutex_;
+  std::map<Key, size_t> counts_ BERTH_GUARDED_BY(mutex_);
+};
+
+// What is open in this process: what relays take up is the process's, whatever server they came to.
+struct OpenRelays {
+  BoundedCounts<std::string> of_principals{RelayCall::kMostOfPrincipal};
+  BoundedCounts<state::AgentAttempt> of_attempts{RelayCall::kMostOfAttempt};
+};
+
+OpenRelays& Relays() {
+  static auto& relays = *new OpenRelays;  // for ever: calls may end while the process does
+  return relays;
+}
+
+// INBOX_FULL: it is another bound, but what a program does about it is the same.
+wire::Refusal TooMany(const std::string& who_has, size_t most, const std::string& whose) {
+  return {.code = absl::StatusCode::kResourceExhausted,
+          .reason = Reason::kInboxFull,
+          .message = who_has + " " + std::to_string(most) +
+                     " calls of exec, attach, cp and port-forward open, the most that " + whose +
+                     " may have at once; end one of them, or wait until one ends",
+          .retry_after_ms = wire::kRetryAfterMs};
+}
+
+std::string TextOf(const state::ObjectRef& object) {
+  const std::string job = std::to_string(object.job.value);
+  if (!object.has_task) return "job " + job;
+  const std::string group = object.group.empty() ? "" : "." + object.group;
+  return "task " + job + group + "." + std::to_string(object.index);
+}
 
 // Where the attempt is named in a request.
 v1::AttemptKey* KeyOf(v1::OpenData& open) {
@@ -144,6 +206,10 @@ std::optional<wire::Refusal> RelayCall::Locate(const ByteBuffer& first) {
   auto opening = interpreter_->Open(first);
   if (auto* refusal = std::get_if<wire::Refusal>(&opening)) return std::move(*refusal);
   opening_ = std::move(std::get<Interpreter::Opening>(opening));
+  // Before the loop is asked, so that who has too many costs it nothing.
+  if (!principal->is_operator && !Occupy(Relays().of_principals.Take(principal->name))) {
+    return TooMany(principal->name + " has", kMostOfPrincipal, "one user");
+  }
   auto on_reply = [self = shared_from_this()](scheduler::Reply reply) {
     // Opening a channel may take a while: not on the releasing thread.
     self->around_.answers.Post([self, reply = std::move(reply)] { self->OnLocated(reply); });
@@ -169,6 +235,10 @@ void RelayCall::OnLocated(const scheduler::Reply& reply) {
                     "node is back (see 'berth get nodes')"});
     return;
   }
+  if (!Occupy(Relays().of_attempts.Take(where.attempt))) {
+    End(TooMany(TextOf(opening_.locate.object) + ": it has", kMostOfAttempt, "one task"));
+    return;
+  }
   *KeyOf(opening_.open) = wire::ToProto(where.attempt);
   const auto channel = around_.data.Open(
       {.stream = where.stream, .node = where.node, .open = opening_.open}, shared_from_this());
@@ -185,6 +255,14 @@ void RelayCall::OnLocated(const scheduler::Reply& reply) {
   } else {
     ReadOn();
   }
+}
+
+bool RelayCall::Occupy(std::shared_ptr<void> place) {
+  if (place == nullptr) return false;
+  base::MutexLock lock(mutex_);
+  // A call that is over gives back nothing any more.
+  if (!finished_) places_.push_back(std::move(place));
+  return true;
 }
 
 void RelayCall::ReadOn() {
@@ -302,6 +380,8 @@ void RelayCall::Move() {
     if (!ending_ || writing_ || finished_) return;
     finished_ = true;
     channel.swap(channel_);
+    // First, so that who has heard of the end finds room for the next.
+    places_.clear();
     BeginFinish(*ending_);
   }
   if (channel != nullptr) channel->Close();

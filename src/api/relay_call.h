@@ -5,10 +5,12 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "api/authorize.h"
 #include "api/loop_port.h"
@@ -58,6 +60,11 @@ std::unique_ptr<Interpreter> InterpretWriteFile();
 // ways. Either way the next message is taken when the last was passed on, so that whoever is slow
 // slows the other and nothing piles up here.
 //
+// Each takes up processes and descriptors of a node's, and memory here. So that nobody uses those
+// up for all, a principal has no more than kMostOfPrincipal open at once in this process, and an
+// attempt no more than kMostOfAttempt; one that would be more is refused with RESOURCE_EXHAUSTED.
+// Operators' count for the attempt only: they look after all the tasks there are.
+//
 // Lifetime: as WatchCall.
 class RelayCall : public wire::DataReceiver,
                   public StreamingCall,
@@ -70,6 +77,9 @@ class RelayCall : public wire::DataReceiver,
     OpenCalls& open_calls;
     wire::DataSource& data;
   };
+
+  static constexpr size_t kMostOfPrincipal = 64;
+  static constexpr size_t kMostOfAttempt = 32;
 
   static grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ForBoth(
       const Surroundings& around, std::unique_ptr<Interpreter> interpreter,
@@ -112,10 +122,13 @@ class RelayCall : public wire::DataReceiver,
  private:
   std::optional<wire::Refusal> Locate(const grpc::ByteBuffer& first);
   void OnLocated(const scheduler::Reply& reply);
+  // Keeps its place among those that are open until it ends. False: `place` is null, as none was
+  // left.
+  bool Occupy(std::shared_ptr<void> place);
   void ReadOn();
   void Send(v1::DataFromDaemon frame);
   void EndWith(grpc::Status status) BERTH_REQUIRES(mutex_);
-  // Finishes when it is time to; closes the channel then.
+  // Finishes when it is time to; gives its places back and closes the channel then.
   void Move();
 
   const Surroundings around_;
@@ -126,6 +139,7 @@ class RelayCall : public wire::DataReceiver,
   base::Mutex mutex_;
   std::shared_ptr<RelayCall> self_ BERTH_GUARDED_BY(mutex_);  // until Gone
   std::shared_ptr<wire::DataChannel> channel_ BERTH_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<void>> places_ BERTH_GUARDED_BY(mutex_);
   bool opened_ BERTH_GUARDED_BY(mutex_) = false;  // the first message was read
   bool writing_ BERTH_GUARDED_BY(mutex_) = false;
   bool client_ended_ BERTH_GUARDED_BY(mutex_) = false;

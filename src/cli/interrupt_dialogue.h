@@ -21,8 +21,9 @@ class InterruptDialogue {
     }
     return Cancel();
   }
-  // Somebody else ends us: nobody is asked.
-  Step OnTermination() { return cancelled_ ? Step::kLeave : Cancel(); }
+  // Somebody else ends us, and may say so several times: nobody is asked, and nothing is left to
+  // itself.
+  Step OnTermination() { return cancelled_ ? Step::kNothing : Cancel(); }
   // A key, while asking.
   Step OnKey(char key) {
     if (!asking_ || cancelled_) return Step::kNothing;

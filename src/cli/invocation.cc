@@ -70,7 +70,7 @@ absl::Status Invocation::ResolveLast(std::vector<Selector>& selectors) {
                                  [&](const v1::Job& job) { return job.submitted_by() == me; });
   const std::string& id = (mine != page.jobs().end() ? *mine : page.jobs(0)).id();
   for (Selector& selector : selectors) {
-    if (selector.is_last()) selector.id = id;
+    if (selector.is_last()) selector.id = id + selector.id.substr(selector.job().size());
   }
   return absl::OkStatus();
 }

@@ -21,8 +21,8 @@ absl::Status Refuse(std::string_view text) {
   }
   return absl::InvalidArgumentError("\"" + quoted +
                                     "\" is no id: write a job as 12, a task as 12.3 or "
-                                    "12.worker.3, an attempt as 12.3#2, several as 1,3,5-8, or "
-                                    "last");
+                                    "12.worker.3, an attempt as 12.3#2, several as 1,3,5-8; "
+                                    "the newest job is last");
 }
 
 bool IsNumber(std::string_view text) {
@@ -37,7 +37,7 @@ bool IsGroupName(std::string_view text) {
   });
 }
 
-// "12", "12.3", "12.worker.3", without a range.
+// "12", "12.3", "12.worker.3", "last.3", without a range.
 bool IsId(std::string_view text) {
   const std::size_t hash = text.find('#');
   if (hash != std::string_view::npos) {
@@ -45,7 +45,7 @@ bool IsId(std::string_view text) {
     text = text.substr(0, hash);
   }
   const std::size_t first = text.find('.');
-  if (!IsNumber(text.substr(0, first))) return false;
+  if (!IsNumber(text.substr(0, first)) && text.substr(0, first) != "last") return false;
   if (first == std::string_view::npos) return true;
   const std::size_t last = text.rfind('.');
   if (last != first && !IsGroupName(text.substr(first + 1, last - first - 1))) return false;
@@ -53,7 +53,7 @@ bool IsId(std::string_view text) {
 }
 
 absl::Status AddOne(std::string_view text, std::vector<Selector>& selectors) {
-  if (text == "last" || IsId(text)) {
+  if (IsId(text)) {
     selectors.push_back({std::string(text)});
     return absl::OkStatus();
   }

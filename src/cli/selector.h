@@ -10,10 +10,10 @@ namespace berth::cli {
 
 // One thing that a command is asked about, as people name it.
 struct Selector {
-  // "12", "12.3", "12.worker.3", "12.3#2"; "last" for the newest job.
+  // "12", "12.3", "12.worker.3", "12.3#2"; "last" in place of "12" for the newest job.
   std::string id;
 
-  bool is_last() const { return id == "last"; }
+  bool is_last() const { return job() == "last"; }
   bool is_task() const { return id.find('.') != std::string::npos; }
   bool names_attempt() const { return id.find('#') != std::string::npos; }
   // The job's part: "12" of "12.3".

@@ -13,7 +13,6 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <clocale>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -140,7 +139,6 @@ int ExitCodeOf(const absl::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::setlocale(LC_CTYPE, "C.UTF-8");  // names of files are what they are
   bool archive = false;
   uint32_t mode = 0644;
   std::string name;

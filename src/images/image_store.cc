@@ -10,6 +10,7 @@
 #include <charconv>
 #include <chrono>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -17,8 +18,7 @@
 #include "base/small_file.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "images/command.h"
-#include "images/layer.h"
+#include "images/reference.h"
 #include "images/root_writer.h"
 
 namespace berth::images {
@@ -26,8 +26,11 @@ namespace {
 
 constexpr std::string_view kUnpacking = ".unpacking-";
 constexpr std::string_view kImage = "sha256-";
-constexpr std::chrono::seconds kMostPull = std::chrono::hours(1);
 constexpr int64_t kAskRegistryAgainMs = 10 * 60'000;
+constexpr int64_t kNeverMs = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMostUnpackMs = 30 * 60'000;
+// What is known of references, and of users, is forgotten when it is more: it can be had again.
+constexpr size_t kMostKnown = 10'000;
 
 void RemoveTree(const std::string& path) {
   std::error_code error;
@@ -69,17 +72,13 @@ bool HasAny(const std::string& folder, std::initializer_list<const char*> names)
   });
 }
 
-bool IsReference(std::string_view text) {
-  constexpr std::string_view kLetters =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/:@";
-  return !text.empty() && text.front() != '-' && text.front() != '.' &&
-         text.find_first_not_of(kLetters) == std::string_view::npos;
-}
-
 }  // namespace
 
 ImageStore::ImageStore(Options options, const base::Clock& clock, Post post)
-    : options_(std::move(options)), clock_(clock), post_(std::move(post)) {}
+    : options_(std::move(options)),
+      clock_(clock),
+      post_(std::move(post)),
+      podman_(options_.podman, options_.most_pull, [this] { return stopped_.load(); }) {}
 
 absl::Status ImageStore::Open() {
   // For nobody but the agent: an image may have in it what its users may not change.
@@ -120,23 +119,7 @@ void ImageStore::Get(Request request, Answer answer) {
 // ---- the resolver's thread ----
 
 void ImageStore::Resolve(const Request& request, const Answer& answer) {
-  if (!request.image.starts_with('/')) {
-    if (!IsReference(request.image)) {
-      return AnswerWith(answer, absl::InvalidArgumentError(
-                                    "it is neither an absolute path nor a registry's reference"));
-    }
-    if (FindProgram(options_.podman).empty()) {
-      return AnswerWith(answer,
-                        absl::FailedPreconditionError(
-                            "it is a registry's reference, and this node has no podman to fetch"
-                            " it: install podman there, or give a directory of the node, a root"
-                            " file system or an OCI layout, as /DIR"));
-    }
-    puller_.Post([this, reference = request.image, answer] {
-      if (!stopped_) Pull(reference, answer);
-    });
-    return;
-  }
+  if (!request.image.starts_with('/')) return ResolveReference(request.image, answer);
   std::shared_ptr<LayoutImage> layout;
   absl::StatusOr<Image> image = absl::UnknownError("");
   {
@@ -144,7 +127,24 @@ void ImageStore::Resolve(const Request& request, const Answer& answer) {
     image = ResolvePath(request, layout);
   }
   if (layout == nullptr) return AnswerWith(answer, std::move(image));
-  Provide(std::move(layout), answer);
+  Provide(request.user.uid, std::move(layout), answer);
+}
+
+void ImageStore::ResolveReference(const std::string& reference, const Answer& answer) {
+  if (absl::Status valid = CheckReference(reference); !valid.ok()) {
+    return AnswerWith(answer, std::move(valid));
+  }
+  // Here, and not behind what others have the puller fetch.
+  if (AnswerFromKnown(reference, answer)) return;
+  if (!podman_.IsThere()) {
+    return AnswerWith(answer, absl::FailedPreconditionError(
+                                  "it is a registry's reference, and this node has no podman to"
+                                  " fetch it: install podman there, or give a directory of the"
+                                  " node, a root file system or an OCI layout, as /DIR"));
+  }
+  puller_.Post([this, reference, answer] {
+    if (!stopped_) Pull(reference, answer);
+  });
 }
 
 // With the user's rights. Sets `layout` when it is one; else answers.
@@ -195,59 +195,111 @@ std::shared_ptr<void> ImageStore::Find(const std::string& digest) {
   return hold;
 }
 
-void ImageStore::Provide(std::shared_ptr<LayoutImage> layout, const Answer& answer) {
-  if (auto hold = Find(layout->digest)) {
-    return AnswerWith(answer, ImageOf(layout->digest, layout->config, std::move(hold)));
+bool ImageStore::IsProven(const Claim& claim) {
+  if (!claim.first.has_value()) return true;
+  const base::MutexLock lock(mutex_);
+  return proven_.contains(claim);
+}
+
+void ImageStore::NoteProven(const Claim& claim) {
+  if (!claim.first.has_value()) return;
+  const base::MutexLock lock(mutex_);
+  if (proven_.size() >= kMostKnown) proven_.clear();
+  proven_.insert(claim);
+}
+
+// On the resolver's thread and on the puller's.
+void ImageStore::Provide(const std::optional<uint32_t>& user, std::shared_ptr<LayoutImage> layout,
+                         const Answer& answer) {
+  const Claim claim(user, layout->digest);
+  if (IsProven(claim)) {
+    if (auto hold = Find(layout->digest)) {
+      return AnswerWith(answer, ImageOf(layout->digest, layout->config, std::move(hold)));
+    }
   }
   {
     const base::MutexLock lock(mutex_);
-    auto& waiting = waiting_[layout->digest];
+    auto& waiting = waiting_[claim];
     waiting.emplace_back(layout->config, answer);
     if (waiting.size() > 1) return;
   }
-  unpacker_.Post([this, layout = std::move(layout)] { UnpackAndAnswer(layout); });
+  unpacker_.Post([this, claim, layout = std::move(layout)] { UnpackAndAnswer(claim, *layout); });
 }
 
 // ---- the puller's thread ----
 
 void ImageStore::Pull(const std::string& reference, const Answer& answer) {
-  std::optional<Pulled> known;
-  {
-    const base::MutexLock lock(mutex_);
-    const auto found = pulled_.find(reference);
-    if (found != pulled_.end() && clock_.MonotonicMs() < found->second.until_ms) {
-      known = found->second;
-    }
-  }
-  if (known) {
+  if (AnswerFromKnown(reference, answer)) return;  // somebody before it has had it fetched
+  const std::string registry_says = podman_.Digest(reference);
+  if (Renew(reference, registry_says, "").has_value() && AnswerFromKnown(reference, answer)) return;
+  const auto fetched = podman_.Pull(reference);
+  if (!fetched.ok()) return AnswerWith(answer, fetched.status());
+  if (const auto known = Renew(reference, registry_says, fetched->id)) {
     if (auto hold = Find(known->digest)) {
+      podman_.Remove(*fetched);
       return AnswerWith(answer, ImageOf(known->digest, known->config, std::move(hold)));
     }
   }
-  auto layout = PullLayout(reference);
+  auto layout = SaveLayout(*fetched);
+  podman_.Remove(*fetched);
   if (!layout.ok()) return AnswerWith(answer, layout.status());
-  {
-    const base::MutexLock lock(mutex_);
-    pulled_[reference] = {(*layout)->digest, (*layout)->config,
-                          clock_.MonotonicMs() + kAskRegistryAgainMs};
-  }
-  Provide(*std::move(layout), answer);
+  NotePulled(reference, {.digest = (*layout)->digest,
+                         .config = (*layout)->config,
+                         .id = fetched->id,
+                         .registry_says = registry_says});
+  Provide(std::nullopt, *std::move(layout), answer);
 }
 
-absl::StatusOr<std::shared_ptr<LayoutImage>> ImageStore::PullLayout(const std::string& reference) {
-  const std::string podman = FindProgram(options_.podman);
+bool ImageStore::AnswerFromKnown(const std::string& reference, const Answer& answer) {
+  Pulled known;
+  {
+    const base::MutexLock lock(mutex_);
+    const auto found = pulled_.find(reference);
+    if (found == pulled_.end() || clock_.MonotonicMs() >= found->second.until_ms) return false;
+    known = found->second;
+    const auto waiting = waiting_.find({std::nullopt, known.digest});
+    if (waiting != waiting_.end()) {
+      waiting->second.emplace_back(known.config, answer);
+      return true;
+    }
+  }
+  // What nobody waits for any more is there by now, or could not be unpacked.
+  auto hold = Find(known.digest);
+  if (hold == nullptr) return false;
+  AnswerWith(answer, ImageOf(known.digest, known.config, std::move(hold)));
+  return true;
+}
+
+std::optional<ImageStore::Pulled> ImageStore::Renew(const std::string& reference,
+                                                    const std::string& registry_says,
+                                                    const std::string& id) {
+  const base::MutexLock lock(mutex_);
+  const auto found = pulled_.find(reference);
+  if (found == pulled_.end()) return std::nullopt;
+  Pulled& known = found->second;
+  const bool same = (!registry_says.empty() && registry_says == known.registry_says) ||
+                    (!id.empty() && id == known.id);
+  if (!same) return std::nullopt;
+  known.registry_says = registry_says;
+  known.until_ms = clock_.MonotonicMs() + kAskRegistryAgainMs;
+  return known;
+}
+
+void ImageStore::NotePulled(const std::string& reference, Pulled pulled) {
+  // With a digest in it, it stands for one image for ever.
+  const bool for_ever = reference.find('@') != std::string::npos;
+  pulled.until_ms = for_ever ? kNeverMs : clock_.MonotonicMs() + kAskRegistryAgainMs;
+  const base::MutexLock lock(mutex_);
+  if (pulled_.size() >= kMostKnown) pulled_.clear();
+  pulled_[reference] = std::move(pulled);
+}
+
+absl::StatusOr<std::shared_ptr<LayoutImage>> ImageStore::SaveLayout(
+    const Podman::Fetched& fetched) {
   const std::string folder =
       options_.folder + "/" + std::string(kUnpacking) + "pull-" + std::to_string(next_++);
-  const auto stopped = [this] { return stopped_.load(); };
-  absl::Status done =
-      RunCommand({podman, "pull", "--quiet", reference}, kMostPull, stopped).status();
-  if (done.ok()) {
-    done = RunCommand(
-               {podman, "save", "--quiet", "--format", "oci-dir", "--output", folder, reference},
-               kMostPull, stopped)
-               .status();
-  }
-  absl::StatusOr<LayoutImage> layout = done.ok() ? ReadLayout(folder, "") : done;
+  const absl::Status saved = podman_.Save(fetched, folder);
+  absl::StatusOr<LayoutImage> layout = saved.ok() ? ReadLayout(folder, "") : saved;
   RemoveTree(folder);  // its layers are open
   BERTH_RETURN_IF_ERROR(layout.status());
   return std::make_shared<LayoutImage>(*std::move(layout));
@@ -255,30 +307,64 @@ absl::StatusOr<std::shared_ptr<LayoutImage>> ImageStore::PullLayout(const std::s
 
 // ---- the unpacker's thread ----
 
-void ImageStore::UnpackAndAnswer(const std::shared_ptr<LayoutImage>& layout) {
-  absl::Status unpacked;
-  std::shared_ptr<void> hold = Find(layout->digest);
+void ImageStore::UnpackAndAnswer(const Claim& claim, const LayoutImage& layout) {
+  absl::Status done;
+  std::shared_ptr<void> hold = Find(layout.digest);
   if (hold == nullptr) {
-    unpacked = Unpack(*layout);
-    if (unpacked.ok()) hold = Find(layout->digest);
+    done = Unpack(layout);
+    if (done.ok()) hold = Find(layout.digest);
+  } else if (!IsProven(claim)) {
+    done = Verify(layout);
   }
+  if (done.ok()) NoteProven(claim);
   std::vector<std::pair<ImageConfig, Answer>> waiting;
   {
     const base::MutexLock lock(mutex_);
-    waiting = std::move(waiting_.extract(layout->digest).mapped());
+    waiting = std::move(waiting_.extract(claim).mapped());
   }
   for (auto& [config, answer] : waiting) {
-    if (unpacked.ok()) {
-      AnswerWith(answer, ImageOf(layout->digest, config, hold));
+    if (done.ok()) {
+      AnswerWith(answer, ImageOf(layout.digest, config, hold));
     } else {
-      AnswerWith(answer, unpacked);
+      AnswerWith(answer, done);
     }
   }
   MakeRoom();
 }
 
+GoOn ImageStore::GoOnForAWhile() const {
+  const int64_t until_ms = clock_.MonotonicMs() + kMostUnpackMs;
+  return [this, until_ms]() -> absl::Status {
+    if (stopped_) return absl::CancelledError("the agent is stopping");
+    if (clock_.MonotonicMs() < until_ms) return absl::OkStatus();
+    return absl::DeadlineExceededError(
+        "it took longer than 30 minutes to read and unpack it, and other images wait for that:"
+        " make it smaller, or put it where the node can read it faster");
+  };
+}
+
+// Of what is read: an archive that holds nothing may still be long.
+absl::Status ImageStore::CheckSize(const LayoutImage& layout) const {
+  int64_t left = options_.most_bytes;
+  for (const LayerBlob& layer : layout.layers) {
+    if (layer.size > left) return TakesUpTooMuch(options_.most_bytes);
+    left -= layer.size;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ImageStore::Verify(const LayoutImage& layout) const {
+  BERTH_RETURN_IF_ERROR(CheckSize(layout));
+  const GoOn go_on = GoOnForAWhile();
+  for (const LayerBlob& layer : layout.layers) {
+    BERTH_RETURN_IF_ERROR(VerifyLayer(layer, go_on));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ImageStore::Unpack(const LayoutImage& layout) {
   if (stopped_) return absl::CancelledError("the agent is stopping");
+  BERTH_RETURN_IF_ERROR(CheckSize(layout));
   const std::string folder =
       options_.folder + "/" + std::string(kUnpacking) + std::to_string(next_++);
   absl::Status done = UnpackInto(layout, folder);
@@ -296,9 +382,9 @@ absl::Status ImageStore::UnpackInto(const LayoutImage& layout, const std::string
   base::UniqueFd directory(open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory.valid()) return absl::ErrnoToStatus(errno, base::A("cannot open " + root));
   const base::UniqueFd disk(fcntl(directory.get(), F_DUPFD_CLOEXEC, 0));
-  UnpackBudget budget(disk.get(), options_.keep_free_bytes, options_.most_bytes,
-                      [this] { return stopped_.load(); });
-  RootWriter writer(std::move(directory));
+  UnpackBudget budget(disk.get(), options_.keep_free_bytes, options_.most_bytes, GoOnForAWhile());
+  RootWriter writer(std::move(directory),
+                    {.spend = [&budget](int64_t bytes) { return budget.Spend(bytes); }});
   for (const LayerBlob& layer : layout.layers) {
     BERTH_RETURN_IF_ERROR(UnpackLayer(layer, writer, budget));
   }

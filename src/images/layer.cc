@@ -47,28 +47,55 @@ class Utf8Locale {
 
 // The file's bytes, summed up on their way: what is unpacked is what was verified.
 struct Source {
-  int fd = -1;
+  Source(const LayerBlob& blob, const GoOn& asked)
+      : layer(blob), go_on(asked), left(blob.size), buffer(kReadBytes) {}
+
+  const LayerBlob& layer;
+  const GoOn& go_on;
   base::Sha256 sum;
-  int64_t left = 0;
-  std::vector<char> buffer = std::vector<char>(kReadBytes);
+  int64_t left;
+  std::vector<char> buffer;
+  absl::Status ended;  // not OK: `go_on` has said so
 };
 
-la_ssize_t ReadSource(archive* reader, void* data, const void** bytes) {
-  auto& source = *static_cast<Source*>(data);
+// Into its buffer. Returns as read(2) does; less than 0 also when it is not to go on.
+ssize_t ReadSome(Source& source) {
+  source.ended = source.go_on();
+  if (!source.ended.ok()) {
+    errno = ECANCELED;
+    return -1;
+  }
   const auto most = static_cast<size_t>(
       std::min<int64_t>(source.left, static_cast<int64_t>(source.buffer.size())));
   ssize_t got;
   do {
-    got = read(source.fd, source.buffer.data(), most);
+    got = read(source.layer.file.get(), source.buffer.data(), most);
   } while (got < 0 && errno == EINTR);
-  if (got < 0) {
-    archive_set_error(reader, errno, "it cannot be read");
-    return -1;
-  }
+  if (got <= 0) return got;
   source.sum.Add({source.buffer.data(), static_cast<size_t>(got)});
   source.left -= got;
+  return got;
+}
+
+la_ssize_t ReadSource(archive* reader, void* data, const void** bytes) {
+  auto& source = *static_cast<Source*>(data);
+  const ssize_t got = ReadSome(source);
+  if (got < 0) archive_set_error(reader, errno, "it cannot be read");
   *bytes = source.buffer.data();
   return got;
+}
+
+// To the end of the file, of which an archive may leave a part unread.
+absl::Status Verify(Source& source) {
+  while (source.left > 0 && ReadSome(source) > 0) {
+  }
+  BERTH_RETURN_IF_ERROR(source.ended);
+  if (source.left == 0 && "sha256:" + source.sum.Hex() == source.layer.digest) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(base::A("its layer " + source.layer.digest +
+                                     " is not what its digest says: the layout is damaged; make it"
+                                     " again"));
 }
 
 struct FreeArchive {
@@ -76,10 +103,15 @@ struct FreeArchive {
 };
 using Archive = std::unique_ptr<archive, FreeArchive>;
 
-absl::Status Damaged(archive* reader, const LayerBlob& layer) {
-  const char* why = archive_error_string(reader);
-  return absl::DataLossError(base::A("its layer " + layer.digest + " cannot be unpacked: " +
-                                     (why == nullptr ? "it is damaged" : why)));
+// Why the archive cannot be read on. That it is not what its digest says comes first: then nobody
+// need look at what it says.
+absl::Status Failure(archive* reader, Source& source) {
+  BERTH_RETURN_IF_ERROR(source.ended);
+  const char* error = archive_error_string(reader);
+  const std::string why = error == nullptr ? "it is damaged" : error;
+  BERTH_RETURN_IF_ERROR(Verify(source));
+  return absl::DataLossError(
+      base::A("its layer " + source.layer.digest + " cannot be unpacked: " + why));
 }
 
 absl::Status WriteAll(int fd, const char* data, size_t size, int64_t offset) {
@@ -94,7 +126,7 @@ absl::Status WriteAll(int fd, const char* data, size_t size, int64_t offset) {
   return absl::OkStatus();
 }
 
-absl::Status WriteContent(archive* reader, const LayerBlob& layer, int fd, UnpackBudget& budget) {
+absl::Status WriteContent(archive* reader, Source& source, int fd, UnpackBudget& budget) {
   for (;;) {
     const void* data = nullptr;
     size_t size = 0;
@@ -108,9 +140,23 @@ absl::Status WriteContent(archive* reader, const LayerBlob& layer, int fd, Unpac
       }
       return absl::OkStatus();
     }
-    if (result != ARCHIVE_OK) return Damaged(reader, layer);
+    if (result != ARCHIVE_OK) return Failure(reader, source);
     BERTH_RETURN_IF_ERROR(budget.Spend(static_cast<int64_t>(size)));
     BERTH_RETURN_IF_ERROR(WriteAll(fd, static_cast<const char*>(data), size, offset));
+  }
+}
+
+// What an entry has that nobody writes. libarchive would pass over it by itself, and ask nobody,
+// though a few bytes may stand for more than can be read in a day.
+absl::Status PassOver(archive* reader, Source& source, UnpackBudget& budget) {
+  for (;;) {
+    const void* data = nullptr;
+    size_t size = 0;
+    la_int64_t offset = 0;
+    const int result = archive_read_data_block(reader, &data, &size, &offset);
+    if (result == ARCHIVE_EOF) return absl::OkStatus();
+    if (result != ARCHIVE_OK) return Failure(reader, source);
+    BERTH_RETURN_IF_ERROR(budget.Spend(static_cast<int64_t>(size)));
   }
 }
 
@@ -118,11 +164,17 @@ std::string Text(const char* utf8, const char* bytes) {
   return utf8 != nullptr ? utf8 : bytes != nullptr ? bytes : "";
 }
 
-absl::Status WriteEntry(archive* reader, archive_entry* entry, const LayerBlob& layer,
-                        RootWriter& root, UnpackBudget& budget) {
+absl::Status WriteEntry(archive* reader, archive_entry* entry, Source& source, RootWriter& root,
+                        UnpackBudget& budget) {
   const std::string path = Text(archive_entry_pathname_utf8(entry), archive_entry_pathname(entry));
   if (path.empty()) return absl::InvalidArgumentError("it has an entry without a name");
-  if (RootWriter::IsWhiteout(path)) return root.ApplyWhiteout(path);
+  if (RootWriter::IsWhiteout(path)) {
+    if (archive_entry_size(entry) > 0) {
+      return absl::InvalidArgumentError(
+          base::A("it has a whiteout \"" + path + "\" with content, and one has none"));
+    }
+    return root.ApplyWhiteout(path);
+  }
   const RootWriter::Attributes attributes = {
       .mode = static_cast<mode_t>(archive_entry_perm(entry)),
       .uid = static_cast<uint32_t>(archive_entry_uid(entry)),
@@ -139,7 +191,7 @@ absl::Status WriteEntry(archive* reader, archive_entry* entry, const LayerBlob& 
           path, Text(archive_entry_symlink_utf8(entry), archive_entry_symlink(entry)), attributes);
     case AE_IFREG: {
       BERTH_ASSIGN_OR_RETURN(const base::UniqueFd file, root.MakeFile(path, attributes));
-      BERTH_RETURN_IF_ERROR(WriteContent(reader, layer, file.get(), budget));
+      BERTH_RETURN_IF_ERROR(WriteContent(reader, source, file.get(), budget));
       const timespec time = {attributes.mtime_s, 0};
       const timespec times[] = {time, time};
       futimens(file.get(), times);
@@ -152,37 +204,22 @@ absl::Status WriteEntry(archive* reader, archive_entry* entry, const LayerBlob& 
   }
 }
 
-// To the end of the file, of which an archive may leave a part unread.
-absl::Status Verify(Source& source, const LayerBlob& layer) {
-  while (source.left > 0) {
-    const auto most = static_cast<size_t>(
-        std::min<int64_t>(source.left, static_cast<int64_t>(source.buffer.size())));
-    const ssize_t got = read(source.fd, source.buffer.data(), most);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    source.sum.Add({source.buffer.data(), static_cast<size_t>(got)});
-    source.left -= got;
-  }
-  if (source.left == 0 && "sha256:" + source.sum.Hex() == layer.digest) return absl::OkStatus();
-  return absl::DataLossError(base::A("its layer " + layer.digest +
-                                     " is not what its digest says: the layout is damaged; make it"
-                                     " again"));
-}
-
 }  // namespace
+
+absl::Status TakesUpTooMuch(int64_t most_bytes) {
+  return absl::ResourceExhaustedError(
+      base::A("it takes up more than " + std::to_string(most_bytes) +
+              " bytes, which is all that the node keeps for images: raise `imageStore` in its"
+              " agent.yaml"));
+}
 
 absl::Status UnpackBudget::Spend(int64_t bytes) {
   spent_bytes_ += bytes;
   since_look_ += bytes;
-  if (spent_bytes_ > most_bytes_) {
-    return absl::ResourceExhaustedError(
-        base::A("it takes up more than " + std::to_string(most_bytes_) +
-                " bytes, which is all that the node keeps for images: raise `imageStore` in its"
-                " agent.yaml"));
-  }
+  if (spent_bytes_ > most_bytes_) return TakesUpTooMuch(most_bytes_);
   if (since_look_ < kLookEveryBytes) return absl::OkStatus();
   since_look_ = 0;
-  if (stopped_()) return absl::CancelledError("the agent is stopping");
+  BERTH_RETURN_IF_ERROR(go_on_());
   struct statvfs info = {};
   if (fstatvfs(directory_, &info) != 0) return absl::OkStatus();
   const auto free_bytes = static_cast<int64_t>(info.f_bavail * info.f_frsize);
@@ -200,26 +237,26 @@ absl::Status UnpackLayer(const LayerBlob& layer, RootWriter& root, UnpackBudget&
   archive_read_support_format_tar(reader.get());
   archive_read_support_filter_gzip(reader.get());
   archive_read_support_filter_zstd(reader.get());
-  Source source;
-  source.fd = layer.file.get();
-  source.left = layer.size;
+  Source source(layer, budget.go_on());
   if (archive_read_open(reader.get(), &source, nullptr, ReadSource, nullptr) != ARCHIVE_OK) {
-    const absl::Status whole = Verify(source, layer);
-    return whole.ok() ? Damaged(reader.get(), layer) : whole;
+    return Failure(reader.get(), source);
   }
   root.BeginLayer();
   for (;;) {
     archive_entry* entry = nullptr;
     const int result = archive_read_next_header(reader.get(), &entry);
     if (result == ARCHIVE_EOF) break;
-    if (result != ARCHIVE_OK && result != ARCHIVE_WARN) {
-      const absl::Status whole = Verify(source, layer);
-      return whole.ok() ? Damaged(reader.get(), layer) : whole;
-    }
+    if (result != ARCHIVE_OK && result != ARCHIVE_WARN) return Failure(reader.get(), source);
     BERTH_RETURN_IF_ERROR(budget.Spend(kEntryBytes));
-    BERTH_RETURN_IF_ERROR(WriteEntry(reader.get(), entry, layer, root, budget));
+    BERTH_RETURN_IF_ERROR(WriteEntry(reader.get(), entry, source, root, budget));
+    BERTH_RETURN_IF_ERROR(PassOver(reader.get(), source, budget));
   }
-  return Verify(source, layer);
+  return Verify(source);
+}
+
+absl::Status VerifyLayer(const LayerBlob& layer, const GoOn& go_on) {
+  Source source(layer, go_on);
+  return Verify(source);
 }
 
 }  // namespace berth::images

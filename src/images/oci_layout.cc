@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
@@ -30,7 +31,7 @@ constexpr char kRefName[] = "org.opencontainers.image.ref.name";
 struct Descriptor {
   std::string media_type;
   std::string digest;
-  int64_t size = 0;
+  int64_t size = -1;  // less than none: not said
   std::string ref_name;
   std::string platform;  // "linux/amd64"; empty: not said
 };
@@ -70,6 +71,15 @@ std::vector<std::string> TextsOf(const Json& object, const char* key) {
     if (each.is_string()) texts.push_back(each.get<std::string>());
   }
   return texts;
+}
+
+// No program can be started with one.
+bool HasNul(const ImageConfig& config) {
+  const auto has = [](const std::string& text) { return text.find('\0') != std::string::npos; };
+  for (const auto* texts : {&config.entrypoint, &config.command, &config.environment}) {
+    if (std::any_of(texts->begin(), texts->end(), has)) return true;
+  }
+  return has(config.working_directory);
 }
 
 absl::Status Bad(const std::string& what) { return absl::InvalidArgumentError(base::A(what)); }
@@ -220,6 +230,7 @@ class LayoutReader {
     image.config.command = TextsOf(run, "Cmd");
     image.config.environment = TextsOf(run, "Env");
     image.config.working_directory = TextOf(run, "WorkingDir");
+    if (HasNul(image.config)) return Bad("its configuration has a NUL character in it");
     const Json& layers = MemberOf(manifest, "layers");
     if (layers.size() > kMostLayers) return Bad("it has more than 512 layers");
     for (const Json& each : layers) {
@@ -241,6 +252,14 @@ class LayoutReader {
     layer.digest = descriptor.digest;
     struct stat info = {};
     BERTH_ASSIGN_OR_RETURN(layer.file, OpenRegular(BlobPath(descriptor.digest), info));
+    // Before anybody reads it: a file without end would take as long to sum up.
+    if (info.st_size != descriptor.size) {
+      return absl::DataLossError(
+          base::A("its layer " + descriptor.digest + " has " + std::to_string(info.st_size) +
+                  " bytes, and its manifest says " +
+                  (descriptor.size < 0 ? "no size" : std::to_string(descriptor.size)) +
+                  ": the layout is damaged; make it again"));
+    }
     layer.size = info.st_size;
     return layer;
   }

@@ -29,7 +29,8 @@ bool IsLayout(const std::string& directory);
 
 // Finds the image called `tag` (empty: the only one) in the layout, for this machine where there
 // are several, and opens what it consists of: whoever may not read a blob of it cannot use it.
-// Everything is verified by digest, but the layers, which are when they are read.
+// Everything is verified by digest, but the layers, which are when they are read; of those the
+// sizes are.
 //
 // Errors say what is wrong with the layout. Cost: a few small files.
 absl::StatusOr<LayoutImage> ReadLayout(const std::string& directory, const std::string& tag);

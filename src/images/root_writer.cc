@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
+#include <memory>
 
+#include "base/sha256.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
@@ -21,7 +24,8 @@ constexpr std::string_view kOpaque = ".wh..wh..opq";
 constexpr std::string_view kReserved = ".wh..wh.";
 constexpr size_t kMostParts = 256;
 constexpr int kDeepest = 2 * static_cast<int>(kMostParts);
-constexpr mode_t kKeptModes = 01777;  // not set-uid, not set-gid
+constexpr mode_t kKeptModes = 01777;    // not set-uid, not set-gid
+constexpr int64_t kFolderBytes = 4096;  // what an empty one takes up
 
 absl::Status Failed(int error, const std::string& doing, std::string_view path) {
   return absl::ErrnoToStatus(
@@ -53,33 +57,47 @@ std::string Join(const std::vector<std::string>& parts, size_t count) {
   return path;
 }
 
-// Names in an open directory.
-std::vector<std::string> Names(int directory) {
-  std::vector<std::string> names;
-  const int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR* stream = copy < 0 ? nullptr : fdopendir(copy);
-  if (stream == nullptr) {
-    if (copy >= 0) close(copy);
-    return names;
+// The names in a directory, which may be removed while they are read: they are never all in memory,
+// for there may be millions.
+class NameReader {
+ public:
+  explicit NameReader(base::UniqueFd directory) : stream_(fdopendir(directory.get())) {
+    if (stream_ != nullptr) static_cast<void>(directory.release());
   }
-  while (const dirent* entry = readdir(stream)) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
+  NameReader(const NameReader&) = delete;
+  NameReader& operator=(const NameReader&) = delete;
+
+  [[nodiscard]] bool valid() const { return stream_ != nullptr; }
+  // The directory, open.
+  [[nodiscard]] int fd() const { return dirfd(stream_.get()); }
+  // Empty: no more.
+  std::string Next() {
+    while (const dirent* entry = readdir(stream_.get())) {
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") return std::string(name);
+    }
+    return "";
   }
-  closedir(stream);
-  return names;
-}
+
+ private:
+  struct Close {
+    void operator()(DIR* stream) const { closedir(stream); }
+  };
+  const std::unique_ptr<DIR, Close> stream_;
+};
 
 // Removes what has the name, follows no link. Nothing there is no error. Returns 0 or errno.
 int Remove(int directory, const std::string& name, int depth = 0) {
   if (unlinkat(directory, name.c_str(), 0) == 0 || errno == ENOENT) return 0;
   if (errno != EISDIR && errno != EPERM) return errno;
   if (depth > kDeepest) return ELOOP;
-  const base::UniqueFd inner(
+  base::UniqueFd inner(
       openat(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!inner.valid()) return errno;
-  for (const std::string& each : Names(inner.get())) {
-    if (const int error = Remove(inner.get(), each, depth + 1); error != 0) return error;
+  NameReader names(std::move(inner));
+  if (!names.valid()) return ENOMEM;
+  for (std::string each = names.Next(); !each.empty(); each = names.Next()) {
+    if (const int error = Remove(names.fd(), each, depth + 1); error != 0) return error;
   }
   return unlinkat(directory, name.c_str(), AT_REMOVEDIR) == 0 ? 0 : errno;
 }
@@ -102,6 +120,7 @@ absl::StatusOr<base::UniqueFd> RootWriter::MakeParents(const std::vector<std::st
     const std::string path = Join(parts, i + 1);
     absl::StatusOr<base::UniqueFd> next = OpenDirectory(path);
     if (absl::IsNotFound(next.status())) {
+      if (limits_.spend != nullptr) BERTH_RETURN_IF_ERROR(limits_.spend(kFolderBytes));
       if (mkdirat(at->get(), parts[i].c_str(), 0755) != 0) {
         return Failed(errno, "make folder", path);
       }
@@ -125,11 +144,24 @@ absl::StatusOr<RootWriter::Place> RootWriter::Find(std::string_view path, bool m
   return place;
 }
 
-void RootWriter::NoteFresh(const std::string& path) {
-  for (size_t end = path.size(); end != std::string::npos && end > 0;) {
-    if (!fresh_.insert(path.substr(0, end)).second) return;
+RootWriter::PathKey RootWriter::KeyOf(std::string_view path) {
+  constexpr int kDigits = 16;
+  const std::string hex = base::Sha256Hex(path);
+  PathKey key;
+  std::from_chars(hex.data(), hex.data() + kDigits, key.first, 16);
+  std::from_chars(hex.data() + kDigits, hex.data() + 2 * kDigits, key.second, 16);
+  return key;
+}
+
+absl::Status RootWriter::NoteFresh(std::string_view path) {
+  for (size_t end = path.size(); end != std::string_view::npos && end > 0;) {
+    if (!fresh_.insert(KeyOf(path.substr(0, end))).second) return absl::OkStatus();
     end = path.rfind('/', end - 1);
   }
+  if (fresh_.size() <= limits_.most_of_layer) return absl::OkStatus();
+  return absl::ResourceExhaustedError(base::A("it has a layer with more than " +
+                                              std::to_string(limits_.most_of_layer) +
+                                              " files and folders: make it of several layers"));
 }
 
 absl::StatusOr<RootWriter::Place> RootWriter::Clear(std::string_view path) {
@@ -137,7 +169,7 @@ absl::StatusOr<RootWriter::Place> RootWriter::Clear(std::string_view path) {
   if (const int error = Remove(place.directory.get(), place.name); error != 0) {
     return Failed(error, "replace", place.path);
   }
-  NoteFresh(place.path);
+  BERTH_RETURN_IF_ERROR(NoteFresh(place.path));
   return place;
 }
 
@@ -160,7 +192,7 @@ absl::Status RootWriter::MakeDirectory(std::string_view path, const Attributes& 
       directory.reset(openat(place.directory.get(), place.name.c_str(), kFlags));
     }
     if (!directory.valid()) return Failed(errno, "open folder", place.path);
-    NoteFresh(place.path);
+    BERTH_RETURN_IF_ERROR(NoteFresh(place.path));
   }
   if (fchown(directory.get(), attributes.uid, attributes.gid) != 0 ||
       fchmod(directory.get(), attributes.mode & kKeptModes) != 0) {
@@ -236,7 +268,7 @@ absl::Status RootWriter::ApplyWhiteout(std::string_view path) {
   if (gone.empty() || gone == "." || gone == "..") {
     return absl::InvalidArgumentError(base::A("it has a whiteout \"" + place->path + "\""));
   }
-  if (fresh_.contains(directory + gone)) return absl::OkStatus();
+  if (IsFresh(directory + gone)) return absl::OkStatus();
   if (const int error = Remove(place->directory.get(), gone); error != 0) {
     return Failed(error, "remove", directory + gone);
   }
@@ -244,8 +276,13 @@ absl::Status RootWriter::ApplyWhiteout(std::string_view path) {
 }
 
 absl::Status RootWriter::RemoveOthers(const Place& place, const std::string& directory) {
-  for (const std::string& name : Names(place.directory.get())) {
-    if (fresh_.contains(directory + name)) continue;
+  base::UniqueFd again(
+      openat(place.directory.get(), ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!again.valid()) return Failed(errno, "open folder", directory);
+  NameReader names(std::move(again));
+  if (!names.valid()) return Failed(ENOMEM, "open folder", directory);
+  for (std::string name = names.Next(); !name.empty(); name = names.Next()) {
+    if (IsFresh(directory + name)) continue;
     if (const int error = Remove(place.directory.get(), name); error != 0) {
       return Failed(error, "remove", directory + name);
     }

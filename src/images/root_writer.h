@@ -16,6 +16,15 @@
 
 namespace berth::images {
 
+// What a root file system may cost while it is written.
+struct RootLimits {
+  // Told what a folder takes up that is made though no entry asks for it; what it says other than
+  // OK ends the work. Null: nobody counts.
+  std::function<absl::Status(int64_t bytes)> spend = nullptr;
+  // Files and folders of one layer: each is remembered, in 64 bytes, until the next begins.
+  size_t most_of_layer = 1'000'000;
+};
+
 // Writes a root file system, layer over layer, from archives that nobody has vouched for.
 //
 // Whatever the names and links in an archive say, nothing outside the directory is touched: the
@@ -23,7 +32,8 @@ namespace berth::images {
 // that links mean what they will mean to the task. No device files are made, and no program is set
 // to run as somebody else.
 //
-// Threading: one thread. Errors name the entry; `..` in a name is InvalidArgument.
+// Threading: one thread. Errors name the entry; `..` in a name is InvalidArgument, and more than
+// the limits ResourceExhausted.
 class RootWriter {
  public:
   struct Attributes {
@@ -33,7 +43,9 @@ class RootWriter {
     int64_t mtime_s = 0;
   };
 
-  explicit RootWriter(base::UniqueFd directory) : root_(std::move(directory)) {}
+  explicit RootWriter(base::UniqueFd directory) : RootWriter(std::move(directory), RootLimits()) {}
+  RootWriter(base::UniqueFd directory, RootLimits limits)
+      : root_(std::move(directory)), limits_(std::move(limits)) {}
 
   // What is removed from now on is what the layers before have left.
   void BeginLayer() { fresh_.clear(); }
@@ -51,6 +63,10 @@ class RootWriter {
   absl::Status ApplyWhiteout(std::string_view path);
 
  private:
+  // 128 bits of a path's SHA-256 stand for it: nobody can make two that have the same, and long
+  // names take up no more than short ones.
+  using PathKey = std::pair<uint64_t, uint64_t>;
+
   // Where an entry goes: an open directory, and a name in it.
   struct Place {
     base::UniqueFd directory;
@@ -65,10 +81,13 @@ class RootWriter {
   // A place where nothing is any more.
   absl::StatusOr<Place> Clear(std::string_view path);
   absl::Status RemoveOthers(const Place& place, const std::string& directory);
-  void NoteFresh(const std::string& path);
+  static PathKey KeyOf(std::string_view path);
+  absl::Status NoteFresh(std::string_view path);
+  [[nodiscard]] bool IsFresh(std::string_view path) const { return fresh_.contains(KeyOf(path)); }
 
   const base::UniqueFd root_;
-  std::set<std::string> fresh_;  // what this layer has, and what is above that
+  const RootLimits limits_;
+  std::set<PathKey> fresh_;  // what this layer has, and what is above that
 };
 
 }  // namespace berth::images

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 
+#include "scheduler/start_failures.h"
 #include "scheduler/turn.h"
 
 namespace berth::scheduler {
@@ -16,21 +17,6 @@ constexpr size_t kJobsToCordon = 3;
 constexpr int64_t kAtOnceMs = 1000;
 // Of all nodes, berthd takes out no more by itself; one it always may.
 constexpr size_t kMostSharePercent = 10;
-
-// What another task on the same node would meet too.
-bool IsNodesFault(Reason reason) {
-  switch (reason) {
-    case Reason::kIsolationFailed:
-    case Reason::kDriverError:
-    case Reason::kAgentJournalFull:
-    case Reason::kPrologFailed:
-    case Reason::kDeviceMissing:
-    case Reason::kNetworkFailed:
-      return true;
-    default:
-      return false;
-  }
-}
 
 bool FailedAtOnce(const AttemptFinish& finish) {
   if (finish.end == AttemptEnd::kCouldNotStart) return true;

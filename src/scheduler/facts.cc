@@ -140,6 +140,7 @@ void Turn::AttemptFinished(const TaskKey& key, const state::AttemptFinish& finis
   attempt.usage.io_read_bytes = std::max(attempt.usage.io_read_bytes, finish.usage.io_read_bytes);
   attempt.usage.io_written_bytes =
       std::max(attempt.usage.io_written_bytes, finish.usage.io_written_bytes);
+  attempt.readiness = state::Readiness::kUnknown;
   attempt.usage.memory_bytes = 0;
   attempt.usage.scratch_bytes = 0;
   attempt.usage.device_memory_bytes = 0;
@@ -160,7 +161,8 @@ void Turn::AttemptFinished(const TaskKey& key, const state::AttemptFinish& finis
                    .task = state::TaskIdText(job.id.value, *job.spec, key.group, key.position),
                    .reason = finish.reason,
                    .message = finish.message,
-                   .unix_ms = attempt.ended_unix_ms});
+                   .unix_ms = attempt.ended_unix_ms,
+                   .of_node = IsNodesFault(finish.reason)});
   }
   const bool unwanted = row.wish == AttemptEnd::kCancelled && !BERTH_PLANTED(kForgetCancel);
   const Slot slot = row.slot;

@@ -98,6 +98,7 @@ struct NodeHealthReply {
     Reason reason = Reason::kNone;
     std::string message;
     int64_t unix_ms = 0;
+    bool of_node = false;  // another task would have met the same there
   };
   state::NodeView node;
   uint64_t stream = 0;               // of its agent; 0: not connected

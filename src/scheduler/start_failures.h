@@ -11,6 +11,21 @@
 
 namespace berth::scheduler {
 
+// What another task on the same node would meet too.
+inline bool IsNodesFault(Reason reason) {
+  switch (reason) {
+    case Reason::kIsolationFailed:
+    case Reason::kDriverError:
+    case Reason::kAgentJournalFull:
+    case Reason::kPrologFailed:
+    case Reason::kDeviceMissing:
+    case Reason::kNetworkFailed:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // For people who ask what is wrong with a node; not kept over a restart.
 //
 // Threading: none. Cost: a few records for each node that has had any.

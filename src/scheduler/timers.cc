@@ -14,7 +14,7 @@ constexpr size_t kForgetPerTurn = 256;
 void Turn::RunTimers() {
   CheckSilence();
   CheckSettling();
-  if (plan_peers_at_ms_ && *plan_peers_at_ms_ <= now_ms_) PlanPeers();
+  PlanPeers();
   while (!backing_off_.empty() && backing_off_.begin()->first <= now_ms_) {
     const TaskKey key = backing_off_.begin()->second;
     backing_off_.erase(backing_off_.begin());
@@ -42,7 +42,11 @@ std::optional<int64_t> Turn::NextDeadline() const {
   if (const auto silence = leases_.next_ms()) at(*silence);
   if (!letting_go_.empty()) at(std::get<int64_t>(*letting_go_.begin()));
   if (const auto settled = SettledAt()) at(*settled);
-  if (plan_peers_at_ms_) at(*plan_peers_at_ms_);
+  if (peer_plan_) {
+    at(now_ms_);
+  } else if (plan_peers_at_ms_) {
+    at(*plan_peers_at_ms_);
+  }
   if (!backing_off_.empty()) at(backing_off_.begin()->first);
   if (!finished_.empty()) {
     at(finished_.size() > options_.finished_jobs_count

@@ -244,10 +244,29 @@ class Turn {
   void CordonBlackHole(Slot slot, const std::string& last);
 
   // ---- times of travel (peers.cc) ----
-  // After one has come, gone or changed its address.
+  // A plan that is being made, some nodes a turn.
+  struct PeerPlan {
+    // Of one topology key.
+    struct Domains {
+      std::string key;
+      std::map<std::string, uint32_t> numbers;  // by value, from 1
+      std::vector<uint32_t> of;                 // by place in the ring; 0: in none
+    };
+    std::vector<Domains> keys;
+    std::vector<Slot> ring;  // in order of name
+    std::string next_name;   // first node that was not looked at
+    bool is_gathered = false;
+    size_t next = 0;  // first place in the ring whose node was not told
+  };
+  // After one has come, gone or changed its address or labels.
   void NodesChanged();
+  // Begins a plan when it is time for one, and goes on with the one that is being made.
   void PlanPeers();
-  std::vector<state::Peer> PeersOf(const std::vector<Slot>& ring, size_t at) const;
+  // Each looks at no more than `steps` nodes, and takes off what it looked at.
+  void GatherRing(PeerPlan& plan, size_t& steps) const;
+  void TellPeers(PeerPlan& plan, size_t& steps);
+  // Places in the ring, in order.
+  static std::vector<size_t> PeersOf(const PeerPlan& plan, size_t at);
   void TakeLatencies(Slot slot, const std::vector<std::pair<std::string, int64_t>>& latencies);
 
   // ---- silence of nodes (silence.cc) ----
@@ -323,6 +342,7 @@ class Turn {
   };
   std::map<Slot, Streak> streaks_;
   std::optional<int64_t> plan_peers_at_ms_;
+  std::optional<PeerPlan> peer_plan_;  // what is left of it is due at once
   // The last end that speaks for its node: (loop time, node).
   std::pair<int64_t, Slot> last_good_end_ = {-1, kNoSlot};
   TurnCounters counters_;

@@ -26,6 +26,7 @@ namespace {
 
 constexpr size_t kChildStackBytes = 64 * 1024;
 constexpr int64_t kMostStartMs = 120'000;  // then a start counts as failed
+constexpr int64_t kComesToUsMs = 2'000;    // init, when the runtime has ended
 constexpr int64_t kKillAgainMs = 20;
 constexpr int64_t kStuckAfterMs = 10'000;
 
@@ -76,8 +77,18 @@ class Start {
         return {-1, StartStep::kRuntime, runtime_status_, kRuntimeFailed};
       }
       if (runtime_ < 0 && init_ > 0 && !gone_) {
-        if (const int error = RemountRoot(init_); error != 0) {
-          return {-1, StartStep::kRootFs, error, 0};
+        if (!IsChild(init_)) {
+          // One that the runtime had in between may not have ended yet.
+          if (NowMs(CLOCK_BOOTTIME) >= runtime_ended_at_ + kComesToUsMs) {
+            return {-1, StartStep::kRuntime, 0, kRuntimeFailed};
+          }
+          const timespec pause = {0, 1'000'000};
+          nanosleep(&pause, nullptr);
+          continue;
+        }
+        if (const LaunchResult mounted = MountInside(spec_, init_);
+            mounted.step != StartStep::kStarted) {
+          return mounted;
         }
         uint32_t failed = 0;
         if (const int error = JoinCgroups(failed); error != 0) {
@@ -108,6 +119,7 @@ class Start {
     if (waitpid(runtime_, &status, WNOHANG) != runtime_) return;
     runtime_ = -1;
     runtime_status_ = status;
+    runtime_ended_at_ = NowMs(CLOCK_BOOTTIME);
   }
 
   // What init says, and, from the kernel, which process it is.
@@ -129,13 +141,22 @@ class Start {
       if (sender != nullptr && sender->cmsg_type == SCM_CREDENTIALS) {
         ucred credentials;
         memcpy(&credentials, CMSG_DATA(sender), sizeof(credentials));
-        init_ = credentials.pid;
+        // Init's user may have got at its end of the channel. Whom it tells of is looked at.
+        if (init_ < 0) init_ = credentials.pid;
+        if (credentials.pid != init_) continue;
       }
       message_ = message;
       if (message.word == ContainerWord::kStarted) started_ = true;
       if (message.word == ContainerWord::kFailed) failed_ = true;
       if (started_ || failed_) return;  // what follows is the supervisor's
     }
+  }
+
+  // The runtime has left init to this process. Nobody else can make such a child, and while it is
+  // not waited for its number is nobody else's.
+  static bool IsChild(pid_t pid) {
+    siginfo_t info;
+    return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
   }
 
   // Init alone, from which all of the task will descend: what the runtime uses is not the task's.
@@ -198,6 +219,7 @@ class Start {
   int signals_ = -1;
   pid_t runtime_;
   int runtime_status_ = 0;
+  int64_t runtime_ended_at_ = 0;
   pid_t init_ = -1;
   ContainerMessage message_;
   bool started_ = false;

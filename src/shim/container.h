@@ -4,15 +4,17 @@
 //                 └─ init (this binary, process 1 of the container) ─ the task
 //
 // The shim unshares a mount namespace for the runtime, in which it lays an overlay, of the image
-// and a layer of the task's own, at BUNDLE/rootfs, and binds the mounts at BUNDLE/mounts/N. Both
-// are gone with the last process in there, however that ends: nothing is mounted on the node
-// itself. The image (when `image_as_user`) and the mounts are opened with the rights of the task's
-// user, so that nobody sees through them what he may not see.
+// and a layer of the task's own, at BUNDLE/rootfs. It is gone with the last process in there,
+// however that ends: nothing is mounted on the node itself. The image (when `image_as_user`) and
+// the mounts are opened with the rights of the task's user, so that nobody sees through them what
+// he may not see.
 //
-// The runtime ends when the container stands, and leaves init to the shim as its child. The shim
-// puts init into the task's cgroups: what the runtime used is not the task's. Then init starts the
-// task, waits for it, and says on a channel how that went. Everything in the container ends with
-// init, and init with its shim.
+// The runtime ends when the container stands, and leaves init to the shim as its child. The mounts
+// are made only then, and by the shim: the runtime makes what is missing where it mounts something,
+// as root, and with a mount already there, or a symbolic link of the image, that could be in a
+// folder of the node. The shim puts init into the task's cgroups: what the runtime used is not the
+// task's. Then init starts the task, waits for it, and says on a channel how that went. Everything
+// in the container ends with init, and init with its shim.
 //
 // The bundle, made by the agent: config.json, whose process is this binary with --init; and the
 // directories named below.
@@ -31,7 +33,6 @@ namespace berth::shim {
 inline constexpr char kRootFsName[] = "rootfs";  // empty: where the root is mounted
 inline constexpr char kUpperName[] = "upper";    // what the task writes to it
 inline constexpr char kWorkName[] = "work";      // overlayfs's own
-inline constexpr char kMountsName[] = "mounts";  // empty: where the folders of the node are mounted
 inline constexpr char kRuntimeStateName[] = "state";
 inline constexpr char kRuntimeLogName[] = "log";
 inline constexpr char kContainerId[] = "task";  // below the state, which is this container's alone

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -79,45 +80,6 @@ void MountRoot(Child& child) {
   }
 }
 
-void BindMounts(Child& child) {
-  const SpecView& spec = *child.spec;
-  for (uint32_t i = 0; i < spec.header->mount_count; ++i) {
-    const char* from = spec.mounts[i] + 1;
-    const int seen = OpenAsUser(spec, from, O_PATH);
-    if (seen < 0) Fail(child, StartStep::kMount, errno, i);
-    struct stat info = {};
-    if (fstat(seen, &info) != 0) Fail(child, StartStep::kMount, errno, i);
-    const bool is_folder = S_ISDIR(info.st_mode);
-    if (is_folder || S_ISREG(info.st_mode)) {
-      const int readable = OpenAsUser(spec, from, is_folder ? O_RDONLY | O_DIRECTORY : O_RDONLY);
-      if (readable < 0) Fail(child, StartStep::kMount, errno, i);
-      close(readable);
-    }
-    char name[32];
-    snprintf(name, sizeof(name), "%s/%u", kMountsName, i);
-    char path[4096];
-    Join(child, path, sizeof(path), name);
-    const int made =
-        is_folder ? mkdir(path, 0700) : open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (made < 0 && errno != EEXIST) Fail(child, StartStep::kMount, errno, i);
-    if (!is_folder && made >= 0) close(made);
-    char source[40];
-    snprintf(source, sizeof(source), "/proc/self/fd/%d", seen);
-    if (mount(source, path, nullptr, MS_BIND | MS_REC, nullptr) != 0) {
-      Fail(child, StartStep::kMount, errno, i);
-    }
-    // With what is mounted below it.
-    mount_attr read_only = {};
-    read_only.attr_set = MOUNT_ATTR_RDONLY;
-    if (spec.mounts[i][0] == kReadOnlyMount &&
-        syscall(SYS_mount_setattr, AT_FDCWD, path, AT_RECURSIVE, &read_only, sizeof(read_only)) !=
-            0) {
-      Fail(child, StartStep::kMount, errno, i);
-    }
-    close(seen);
-  }
-}
-
 [[noreturn]] void ExecuteRuntime(Child& child) {
   const SpecView& spec = *child.spec;
   char state[4096];
@@ -168,42 +130,143 @@ int RunContainerChild(void* argument) {
   }
   umount2(kUnifiedCgroup, MNT_DETACH);  // where it is mounted
   MountRoot(child);
-  BindMounts(child);
   DieWithShim(child);  // after the changes of rights, which clear it
   ExecuteRuntime(child);
 }
 
 namespace {
 
-struct Remount {
+struct Inside {
+  const SpecView* spec = nullptr;
   pid_t init = -1;
-  int error = 0;
+  LaunchResult result;
 };
 
-int RunRemount(void* argument) {
-  auto& remount = *static_cast<Remount*>(argument);
+[[noreturn]] void Fail(Inside& inside, StartStep step, int error, uint32_t item = 0) {
+  inside.result = {-1, step, error, item};
+  _exit(0);
+}
+
+// What is to be mounted, taken from where it is and mounted nowhere yet. `is_folder` is set.
+int OpenSource(Inside& inside, uint32_t number, bool& is_folder) {
+  const SpecView& spec = *inside.spec;
+  const int seen = OpenAsUser(spec, spec.mounts[number] + 1, O_PATH);
+  struct stat info = {};
+  if (seen < 0 || fstat(seen, &info) != 0) Fail(inside, StartStep::kMount, errno, number);
+  is_folder = S_ISDIR(info.st_mode);
+  if (is_folder || S_ISREG(info.st_mode)) {
+    // The same file: by its name it may be another by now, and one that does not open.
+    char same[40];
+    snprintf(same, sizeof(same), "/proc/self/fd/%d", seen);
+    const int readable = OpenAsUser(spec, same, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    if (readable < 0) Fail(inside, StartStep::kMount, errno, number);
+    close(readable);
+  }
+  const int tree = open_tree(
+      seen, "",
+      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (is_folder ? AT_RECURSIVE : 0));
+  if (tree < 0) Fail(inside, StartStep::kMount, errno, number);
+  mount_attr attributes = {};
+  attributes.attr_set = MOUNT_ATTR_NOSUID;
+  if (spec.mounts[number][0] == kReadOnlyMount) attributes.attr_set |= MOUNT_ATTR_RDONLY;
+  attributes.propagation = MS_PRIVATE;
+  // With what is mounted below it.
+  if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof(attributes)) != 0) {
+    Fail(inside, StartStep::kMount, errno, number);
+  }
+  close(seen);
+  return tree;
+}
+
+// Opens a path of the container as the task will see it.
+int OpenIn(int root, const char* path, uint64_t more) {
+  open_how how = {};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_IN_ROOT | more;
+  return static_cast<int>(syscall(SYS_openat2, root, path, &how, sizeof(how)));
+}
+
+// Where it is to be, made when it is missing, but never within another mount: that is the node's.
+// Returns -1 with errno.
+int OpenTarget(int root, const char* target, bool is_folder) {
+  char path[4096];
+  const size_t length = strlen(target);
+  if (length >= sizeof(path)) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  memcpy(path, target, length + 1);
+  const int there = OpenIn(root, path, 0);
+  if (there >= 0 || errno != ENOENT) return there;
+  int parent = OpenIn(root, "/", RESOLVE_NO_XDEV);
+  for (char* name = path; parent >= 0;) {
+    while (*name == '/') ++name;
+    char* end = strchrnul(name, '/');
+    const bool is_last = *end == '\0' || end[strspn(end, "/")] == '\0';
+    const char after = *end;
+    *end = '\0';
+    int next = OpenIn(root, path, RESOLVE_NO_XDEV);
+    if (next < 0 && errno == ENOENT) {
+      int made;
+      if (is_last && !is_folder) {
+        made = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (made >= 0) close(made);
+      } else {
+        made = mkdirat(parent, name, 0755);
+      }
+      next = made < 0 ? -1 : OpenIn(root, path, RESOLVE_NO_XDEV);
+    }
+    const int error = errno;
+    close(parent);
+    errno = error;
+    if (next < 0 || is_last) return next;
+    *end = after;
+    name = end;
+    parent = next;
+  }
+  return -1;
+}
+
+int RunInside(void* argument) {
+  auto& inside = *static_cast<Inside*>(argument);
+  const SpecView& spec = *inside.spec;
+  int trees[kMaxMounts];
+  bool are_folders[kMaxMounts];
+  for (uint32_t i = 0; i < spec.header->mount_count; ++i) {
+    trees[i] = OpenSource(inside, i, are_folders[i]);
+  }
   char path[64];
-  snprintf(path, sizeof(path), "/proc/%d/ns/mnt", remount.init);
+  snprintf(path, sizeof(path), "/proc/%d/ns/mnt", inside.init);
   const int space = open(path, O_RDONLY | O_CLOEXEC);
   if (space < 0 || setns(space, CLONE_NEWNS) != 0 ||
       mount(nullptr, "/", nullptr, MS_REMOUNT | MS_BIND | MS_NODEV | MS_NOSUID, nullptr) != 0) {
-    remount.error = errno;
+    Fail(inside, StartStep::kRootFs, errno);
+  }
+  const int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  for (uint32_t i = 0; i < spec.header->mount_count; ++i) {
+    const int target = OpenTarget(root, spec.mount_targets[i], are_folders[i]);
+    if (target < 0 || move_mount(trees[i], "", target, "",
+                                 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0) {
+      Fail(inside, StartStep::kMountTarget, errno, i);
+    }
+    close(target);
   }
   _exit(0);
 }
 
 }  // namespace
 
-int RemountRoot(pid_t init) {
+LaunchResult MountInside(const SpecView& spec, pid_t init) {
   alignas(16) static char stack[kChildStackBytes];
-  Remount remount;
-  remount.init = init;
+  Inside inside;
+  inside.spec = &spec;
+  inside.init = init;
   const pid_t pid =
-      clone(RunRemount, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &remount);
-  if (pid < 0) return errno;
+      clone(RunInside, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &inside);
+  if (pid < 0) return {-1, StartStep::kRootFs, errno, 0};
   while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
-  return remount.error;
+  return inside.result;
 }
 
 }  // namespace berth::shim

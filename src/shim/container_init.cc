@@ -107,6 +107,8 @@ int RunInit(int argc, char** argv) {
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
+  // Other processes of its user have no business with its descriptors.
+  prctl(PR_SET_DUMPABLE, 0);
   prctl(PR_SET_NAME, "berth-init");
   if (argc < 4 || fcntl(kChannelFd, F_SETFD, FD_CLOEXEC) != 0) return kShimUsage;
   sigset_t awaited;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -59,6 +60,12 @@ void SetLimits(Child& child) {
 
 void BecomeUser(Child& child) {
   const SpecHeader& header = *child.spec->header;
+  // Keys of the session that the agent runs in would be shared by all tasks. As root: a user may
+  // have few keyrings, and many tasks. Where the agent may have none, its tasks may not either.
+  if (geteuid() == 0 && syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 &&
+      errno != ENOSYS && errno != EPERM && errno != EACCES) {
+    Fail(child, StartStep::kChangeUser, errno);
+  }
   if (header.switch_user == 0) return;
   // The system calls themselves: libc's wrappers would change every thread that shares this memory.
   if (syscall(SYS_setgroups, static_cast<size_t>(header.group_count), child.spec->groups) != 0 ||

@@ -27,7 +27,7 @@
 //
 // Versions: while an upgrade goes on, an agent starts shims of the release after it, and finds what
 // those of the release before have left. So a shim of each release also reads the specs of the one
-// before it, and an agent the records. Versions 1 and 2 of the spec and 1 of the records were never
+// before it, and an agent the records. Versions 1 to 3 of the spec and 1 of the records were never
 // released. What must be read is in tests/data/shim.
 //
 // Threading: plain data. Errors: none here; see spec_view.h.
@@ -59,7 +59,7 @@ inline constexpr int kShimBadSpec = 3;     // the spec is missing or damaged
 inline constexpr int kShimCannotNote = 4;  // the status file could not be written
 
 inline constexpr uint32_t kSpecMagic = 0x50534842;  // "BHSP"
-inline constexpr uint16_t kSpecVersion = 3;
+inline constexpr uint16_t kSpecVersion = 4;
 inline constexpr uint32_t kStatusMagic = 0x54534842;  // "BHST"
 inline constexpr uint16_t kStatusVersion = 2;
 
@@ -97,8 +97,8 @@ inline constexpr size_t kMostConsoleInput = 4096;
 // error (empty: what the shim has), kill directory, memory directory, lease file (empty: the task
 // is not fenced), network namespace (empty: the shim's own), OCI runtime (empty: the task is a
 // plain process), bundle, image, cgroup_count paths of cgroup.procs files, mount_count sources of
-// mounts, argument_count arguments (the first is the program), environment_count entries
-// NAME=value. See container.h for what the four of a container are.
+// mounts and as many targets, argument_count arguments (the first is the program),
+// environment_count entries NAME=value. See container.h for what the four of a container are.
 struct SpecHeader {
   uint32_t magic = kSpecMagic;
   uint16_t version = kSpecVersion;
@@ -151,11 +151,12 @@ enum class StartStep : uint32_t {
   kClone = 8,
   kLeaseEnded = 9,  // the node's lease has ended: a fenced task must not run
   // Of a container:
-  kNamespace = 10,  // a mount namespace of its own
-  kImage = 11,      // the image's directory could not be opened
-  kRootFs = 12,     // the overlay of the image and the task's own layer
-  kMount = 13,      // a folder of the node; its number
-  kRuntime = 14,    // the OCI runtime; error is its wait status, its log says more
+  kNamespace = 10,    // a mount namespace of its own
+  kImage = 11,        // the image's directory could not be opened
+  kRootFs = 12,       // the overlay of the image and the task's own layer
+  kMount = 13,        // a folder of the node; its number
+  kMountTarget = 19,  // where that is to be in the container; its number
+  kRuntime = 14,      // the OCI runtime; error is its wait status, its log says more
   // Of any:
   kOpenInput = 15,
   kOpenConsole = 16,

@@ -82,6 +82,7 @@ const char* ParseSpec(const char* data, size_t size, char** pointers, SpecView& 
   view.image = strings.Next();
   for (uint32_t i = 0; i < header->cgroup_count; ++i) view.cgroup_procs[i] = strings.Next();
   for (uint32_t i = 0; i < header->mount_count; ++i) view.mounts[i] = strings.Next();
+  for (uint32_t i = 0; i < header->mount_count; ++i) view.mount_targets[i] = strings.Next();
   char** next = pointers;
   view.arguments = next;
   for (uint32_t i = 0; i < header->argument_count && !strings.failed(); ++i) {

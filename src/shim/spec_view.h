@@ -30,6 +30,7 @@ struct SpecView {
   const char* image = nullptr;
   const char* cgroup_procs[kMaxCgroups] = {};
   const char* mounts[kMaxMounts] = {};
+  const char* mount_targets[kMaxMounts] = {};
   // NULL-terminated, as execve(2) wants them; they lie in the caller's `pointers`.
   char** arguments = nullptr;
   char** environment = nullptr;

@@ -227,9 +227,15 @@ class Supervisor {
     return found > children ? found : children;
   }
 
-  // A subreaper without children has no descendants: only then is nothing of the task left.
+  // A subreaper without children has no descendants, but for those that went to the first process
+  // of a namespace from outside of the task: they are in its cgroup.
+  [[nodiscard]] bool IsAnyoneLeft() const {
+    return state_.children_left || (spec_.header->kill_method != KillMethod::kDescendants &&
+                                    SignalCgroup(spec_.kill_directory, 0) > 0);
+  }
+
   void KillLeftovers() {
-    if (!state_.children_left) return;
+    if (!IsAnyoneLeft()) return;
     const int64_t give_up_at = NowMs(CLOCK_BOOTTIME) + kStuckAfterMs;
     if (channel_ >= 0) {  // init is about to end by itself, and all with it
       const int64_t until = NowMs(CLOCK_BOOTTIME) + kInitEndsMs;
@@ -238,12 +244,12 @@ class Supervisor {
         Reap();
       }
     }
-    while (state_.children_left) {
+    while (IsAnyoneLeft()) {
       const int found = KillOnce();
       if (static_cast<uint32_t>(found) > end_.killed) end_.killed = static_cast<uint32_t>(found);
       Wait(NowMs(CLOCK_BOOTTIME) + kKillAgainMs);
       Reap();
-      if (NowMs(CLOCK_BOOTTIME) >= give_up_at && state_.children_left) {
+      if (NowMs(CLOCK_BOOTTIME) >= give_up_at && IsAnyoneLeft()) {
         end_.stuck = 1;
         return;
       }

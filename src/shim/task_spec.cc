@@ -24,7 +24,8 @@ std::string EncodeSpec(const TaskSpec& spec) {
   static const ContainerSpec kNoContainer;
   const ContainerSpec& container = spec.container ? *spec.container : kNoContainer;
   if (spec.cgroup_procs.size() > kMaxCgroups || user.groups.size() > kMaxGroups ||
-      container.mounts.size() > kMaxMounts) {
+      container.mounts.size() > kMaxMounts ||
+      container.mounts.size() != container.mount_targets.size()) {
     return {};
   }
 
@@ -67,8 +68,8 @@ std::string EncodeSpec(const TaskSpec& spec) {
         &container.runtime, &container.bundle, &container.image}) {
     whole = AppendString(*text, out) && whole;
   }
-  for (const auto* list :
-       {&spec.cgroup_procs, &container.mounts, &spec.arguments, &spec.environment}) {
+  for (const auto* list : {&spec.cgroup_procs, &container.mounts, &container.mount_targets,
+                           &spec.arguments, &spec.environment}) {
     for (const std::string& text : *list) whole = AppendString(text, out) && whole;
   }
   if (!whole) return {};

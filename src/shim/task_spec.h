@@ -26,6 +26,7 @@ struct ContainerSpec {
   bool image_as_user = false;  // the task's user must be allowed to read it
   // Folders and files of the node, each after its mode (kReadOnlyMount, ...); at most kMaxMounts.
   std::vector<std::string> mounts;
+  std::vector<std::string> mount_targets;  // of each its place in the container, absolute
 };
 
 // The container of a task that runs, for what runs beside it.

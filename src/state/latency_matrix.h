@@ -14,8 +14,9 @@
 
 namespace berth::state {
 
-// A few pairs of nodes are measured, enough that each pair of domains has some; not kept over a
-// restart.
+// A few pairs of nodes are measured (scheduler/peers.cc), so that domains that lie near each other
+// in the order of their nodes' names have some; not kept over a restart. What Between() tells is
+// there to be scored with; nothing in this version asks for it.
 //
 // Threading: owned by the loop's thread.
 class LatencyMatrix {
@@ -29,7 +30,8 @@ class LatencyMatrix {
   [[nodiscard]] const std::map<Slot, int64_t>& From(Slot from) const;
 
   // Between two domains of a topology key: the median over the pairs of nodes that were measured,
-  // whichever end did it; nothing: none was. Cost: O(pairs measured by nodes of `one`).
+  // whichever end did it; nothing: none was. Cost: O(all measured pairs), whatever the domains, and
+  // the sorting of those that are found: not for every node or task.
   [[nodiscard]] std::optional<int64_t> Between(const NodeTable& nodes, LabelId one,
                                                LabelId other) const;
 

@@ -121,6 +121,25 @@ class CorruptRecordTest(cluster.IntegrationTest):
 
     # ---- an agent ----
 
+    def test_the_torn_end_of_an_agents_journal_is_cut_off_and_its_task_goes_on(self):
+        self.berth = self.start_cluster()
+        agent = self.berth.agents["node-a"]
+        gate = self.berth.directory / "gate"
+        job = self.berth.submit(*TASK, "--", "sh", "-c",
+                                f"while ! [ -e {gate} ]; do sleep 0.02; done; exit 5")
+        self.berth.wait_for(lambda: self.berth.states(job) == {"running"}, "it to run")
+        agent.kill()
+        journal = self.berth.directory / "node-a" / "journal"
+        content = journal.read_bytes()
+        journal.write_bytes(content + content[:30])  # of a group that was being written
+        agent.start()
+        self.berth.wait_for_nodes()
+        self.assertIn("the journal's last 30 bytes were not whole and were cut off", agent.log())
+        gate.touch()
+        self.assertEqual(1, self.berth.run("wait", job).code)
+        self.assertEqual(1, self.berth.tasks(job)[0]["attempts"])
+        self.assertEqual(5, self.berth.tasks(job)[0]["attempt"]["exitCode"])
+
     def test_of_an_agents_journal_is_refused_by_name_and_the_way_on_leads_on(self):
         self.berth = self.start_cluster()
         agent = self.berth.agents["node-a"]

@@ -29,15 +29,25 @@ class DiagnoseTest(cluster.IntegrationTest):
         self.assertRegex(berth.ok("describe", "node", "node-a"), r"Clock: +agrees with berthd's")
 
     def test_what_keeps_tasks_away_is_found(self):
-        berth = self.start_cluster()
+        berth = self.new_cluster()
+        flag = berth.directory / "sick"
+        berth.add_agent("node-a", prolog={"command": ["/bin/sh", "-c", f"! [ -e {flag} ]"]})
+        berth.start()
         berth.ok("cordon", "node-a")
         self.assertEqual("odd", self.findings(berth, "cordon")[0][0])
         berth.ok("uncordon", "node-a")
+        # A job's own mistake says nothing against the node.
         job = berth.submit("--workdir", "/no/such/folder", "--", "true")
         berth.run("wait", job)
         result = berth.run("node", "diagnose", "node-a")
+        self.assertRegex(result.out, f"good +starts +task {job}.0 could not be started .* ago: .*/no/such/folder")
+        self.assertEqual(0, result.code, result.out)
+        flag.touch()
+        job = berth.submit("--", "true")
+        berth.run("wait", job)
+        result = berth.run("node", "diagnose", "node-a")
         self.assertEqual(1, result.code, result.out)
-        self.assertRegex(result.out, f"bad +starts +task {job}.0 could not be started .* ago: .*/no/such/folder")
+        self.assertRegex(result.out, f"bad +starts +task {job}.0 could not be started .* ago: .*prolog")
 
     def test_a_node_that_is_away(self):
         berth = self.start_cluster()

@@ -17,15 +17,17 @@ from root_file_system import ARCHITECTURE, Layout, entry, make_root, tar_of, tar
 SMALL = ["--cpu", "0.1", "--memory", "64Mi"]
 NOBODY = 65534
 
-# What podman does, as far as the agent asks: "pull" and "save", of what is in $STORE. Counts pulls.
+# What podman does, as far as the agent asks: "pull", "save" and "rmi", of what is in $STORE. Counts.
 PODMAN = """#!/bin/sh
 store={store}
 case "$1" in
   pull)
     shift; [ "$1" = --quiet ] && shift
     echo pull >> "$store/calls"
-    [ "$1" = registry.example/tools:1 ] && exit 0
-    echo "Error: initializing source docker://$1: no such image" >&2; exit 125 ;;
+    [ "$1" = docker://registry.example/tools:1 ] && echo {image} && exit 0
+    echo "Error: initializing source $1: no such image" >&2; exit 125 ;;
+  rmi)
+    [ "$2" = {image} ] && echo rmi >> "$store/calls" ;;
   save)
     while [ $# -gt 1 ]; do [ "$1" = --output ] && out=$2; shift; done
     cp -r "$store/layout" "$out" ;;
@@ -47,7 +49,7 @@ class ImagesTest(cluster.IntegrationTest):
         cls.root = make_root(cls.folder / "root")
         cls.tar = tar_of(cls.root)
         podman = cls.folder / "podman"
-        podman.write_text(PODMAN.format(store=cls.folder / "registry"))
+        podman.write_text(PODMAN.format(store=cls.folder / "registry", image="1" * 64))
         podman.chmod(0o755)
         cls.berth.add_agent("node-a", podman=str(podman), cdiSpecDirs=[str(cls.folder / "cdi")],
                             inventory={"cpu": 4, "memory": "8Gi", "devices": [
@@ -170,6 +172,23 @@ class ImagesTest(cluster.IntegrationTest):
                 str(path), "may not be read by this user")
         self.assertEqual("65534\n", self.as_nobody("--image", self.root, "--", "id", "-u").out)
 
+    def test_nobody_gets_what_another_has_unpacked_without_having_it(self):
+        hidden = self.folder / "another's"
+        hidden.mkdir(mode=0o700)
+        theirs = Layout(hidden / "layout")
+        layers = [theirs.layer(self.tar), theirs.layer(tar_with(("secret", b"theirs")))]
+        theirs.image(*layers)
+        self.assertEqual("theirs", self.out(theirs.path, "cat", "/secret"))
+        mine = self.folder / "mine"
+        shutil.copytree(theirs.path, mine)
+        blob = mine / "blobs" / "sha256" / layers[1]["digest"].split(":")[1]
+        whole = blob.read_bytes()
+        blob.write_bytes(bytes(len(whole)))
+        self.assert_refused_by_node(self.as_nobody("--image", mine, "--", "cat", "/secret"),
+                                    "not what its digest says")
+        blob.write_bytes(whole)
+        self.assertEqual("theirs", self.as_nobody("--image", mine, "--", "cat", "/secret").out)
+
     # ---- mounts ----
 
     def test_mounts(self):
@@ -184,6 +203,31 @@ class ImagesTest(cluster.IntegrationTest):
         self.assertEqual("here", (shared / "file").read_text())
         self.assert_refused_by_node(self.run_in(self.root, "true", flags=["--mount", "/no/such"]),
                                     "/no/such", "does not exist there")
+
+    def test_nothing_is_made_in_a_folder_of_the_node(self):
+        there = self.folder / "shown-to-tasks"
+        (there / "place").mkdir(parents=True)
+        mine = self.folder / "my-own"
+        mine.mkdir()
+        (mine / "file").write_text("mine")
+        # Where there is a place, a mount may lie within another.
+        self.assertEqual("mine", self.out(self.root, "cat", "/x/place/file",
+                                          flags=["--mount", f"{there}:/x", "--mount", f"{mine}:/x/place"]))
+        self.assert_refused_by_node(
+            self.run_in(self.root, "true", flags=["--mount", f"{there}:/x", "--mount", f"{mine}/file:/x/new"]),
+            "nothing is made in what is mounted there already")
+        # Nor by way of a link of the image, in what the runtime itself makes.
+        image = self.folder / "with-links"
+        shutil.copytree(self.root, image, symlinks=True)
+        (image / "foo").mkdir()
+        if (image / "dev").is_dir():
+            shutil.rmtree(image / "dev")
+        (image / "dev").symlink_to("/foo")
+        (image / "to-foo").symlink_to("/foo")
+        self.run_in(image, "true", flags=["--mount", f"{there}:/foo"])
+        self.run_in(image, "true", flags=["--mount", f"{there}:/foo", "--mount", f"{mine}:/to-foo/made"])
+        self.assertEqual(["place"], os.listdir(there))
+        self.assertEqual([], os.listdir(there / "place"))
 
     def test_mounts_that_make_no_sense_are_refused_at_once(self):
         for flags, word in ((["--mount", "relative:/x"], "absolute"),
@@ -319,9 +363,10 @@ class ImagesTest(cluster.IntegrationTest):
         layout.image(layer)
         blob = layout.path / "blobs" / "sha256" / layer["digest"].split(":")[1]
         whole = blob.read_bytes()
-        for bytes_, words in ((whole[:1000], ["not what its digest says"]),
-                              (whole + b"more", ["not what its digest says"]),
-                              (b"", ["not what its digest says"])):
+        for bytes_, words in ((whole[:1000], ["has 1000 bytes", f"says {len(whole)}"]),
+                              (whole + b"more", [f"says {len(whole)}", "damaged"]),
+                              (b"", ["has 0 bytes"]),
+                              (bytes(len(whole)), ["not what its digest says"])):
             blob.write_bytes(bytes_)
             self.assert_refused_by_node(self.run_in(layout.path, "true"), *words)
         blob.unlink()
@@ -345,11 +390,15 @@ class ImagesTest(cluster.IntegrationTest):
         layout.image(layout.layer(self.tar), config={"Cmd": ["echo", "from the registry"]})
         self.assertEqual("from the registry\n", self.out("registry.example/tools:1"))
         self.assertEqual("from the registry\n", self.out("registry.example/tools:1"))
-        self.assertEqual("pull\n", (registry / "calls").read_text())
+        self.assertEqual("pull\nrmi\n", (registry / "calls").read_text())
         self.assert_refused_by_node(self.run_in("registry.example/none", "true"), "no such image")
         for odd in ("--privileged", "a b", "x;y"):
             result = self.berth.run("run", "-q", *SMALL, f"--image={odd}", "--", "true")
             self.assert_refused_by_node(result, "neither an absolute path")
+        for transport in ("docker-archive:/x", "dir:/root", "containers-storage:x", "oci:/x:y"):
+            result = self.berth.run("run", "-q", *SMALL, f"--image={transport}", "--", "true")
+            self.assert_refused_by_node(result, transport.split(":")[0], "always a registry's")
+        self.assertEqual("pull\nrmi\npull\n", (registry / "calls").read_text())
 
     def test_what_is_slow_to_come_can_be_cancelled(self):
         seconds = f"1000.{os.getpid()}"  # nobody else sleeps so long

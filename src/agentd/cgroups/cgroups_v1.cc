@@ -12,6 +12,7 @@
 
 #include "agentd/cgroups/cgroup_numbers.h"
 #include "agentd/probe/sysfs.h"
+#include "base/check.h"
 #include "base/logging.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -89,6 +90,8 @@ class CgroupsV1 final : public Cgroups {
     while (!free_.empty()) {
       auto [name, slot] = std::move(free_.back());
       free_.pop_back();
+      // The next Tidy() would kill whoever gets it.
+      BERTH_CHECK(unremoved_.count(name) == 0) << "cgroup " << name << " is being removed";
       const absl::Status reused = WriteLimits(name, limits, slot);
       if (reused.ok()) return WithCpus(Lease(name, limits, std::move(slot)), limits);
       // The kernel will not lower the limit below what is still charged, for one.
@@ -115,6 +118,9 @@ class CgroupsV1 final : public Cgroups {
     if (IsFree(own) || taken_.count(own) > 0) {
       return absl::AlreadyExistsError(base::A("cgroup " + freezer_ + own + " has another use"));
     }
+    if (unremoved_.count(own) > 0) {
+      return absl::NotFoundError(base::A("cgroup " + freezer_ + own + " is being removed"));
+    }
     if (own.rfind(kPrefix, 0) != 0 || !tree_.Exists(freezer_ + own) ||
         !tree_.Exists(memory_ + own)) {
       return absl::NotFoundError(base::A("there is no cgroup " + freezer_ + own));
@@ -130,9 +136,9 @@ class CgroupsV1 final : public Cgroups {
     if (taken == taken_.end()) return;
     Slot slot = std::move(taken->second);
     taken_.erase(taken);
-    GiveCpusBack(cgroup.name);
+    const bool left_its_cpus = GiveCpusBack(cgroup.name);
     slot.oom_kills += oom_kills;
-    if (clean && Reset(cgroup.name)) {
+    if (clean && left_its_cpus && Reset(cgroup.name)) {
       free_.emplace_back(cgroup.name, std::move(slot));
     } else {
       Remove(cgroup.name);
@@ -165,7 +171,7 @@ class CgroupsV1 final : public Cgroups {
     for (const std::string& name : Names()) {
       if (IsFree(name) || taken_.count(name) > 0) continue;
       if (KillNamed(name) > 0) had_processes.push_back(name);
-      GiveCpusBack(name);
+      GiveCpusBack(name);  // what it cannot remove, Remove() tries again
       Remove(name);
     }
     return had_processes;
@@ -266,17 +272,18 @@ class CgroupsV1 final : public Cgroups {
     return tree_.Write(directory + "/cpuset.cpus", ToList(taken->cpus));
   }
 
-  void GiveCpusBack(const std::string& name) {
+  // False: its directory in cpuset is still there, for there is a process in it. Then the cgroup is
+  // one to Remove().
+  bool GiveCpusBack(const std::string& name) {
     const auto had = dedicated_.find(name);
-    if (had == dedicated_.end()) return;
-    if (const absl::Status removed = tree_.RemoveDirectory(cpuset_ + name); !removed.ok()) {
-      unremoved_.insert(name);
-    }
+    if (had == dedicated_.end()) return true;
+    const bool removed = tree_.RemoveDirectory(cpuset_ + name).ok();
     cpus_.GiveBack(had->second);
     dedicated_.erase(had);
     if (const absl::Status shared = Share(); !shared.ok()) {
       BERTH_LOG_WARN("CPUs {} stay idle: {}", ToList(cpus_.shared()), shared.ToString());
     }
+    return removed;
   }
 
   TaskCgroup Lease(const std::string& name, const TaskLimits& limits, Slot slot) {
@@ -355,32 +362,44 @@ class CgroupsV1 final : public Cgroups {
     const std::string memory = memory_ + name;
     const auto used = tree_.ReadNumber(memory + "/memory.usage_in_bytes");
     if (!used.has_value() || *used > kCleanBytes) return false;
-    for (const std::string& parent : joined_) {
-      if (tree_.HasDirectories(parent + name)) return false;
+    for (const std::string& parent : parents_) {
+      if (tree_.HasDirectories(parent + name) || HasProcesses(parent + name)) return false;
     }
     return tree_.Write(memory + "/memory.max_usage_in_bytes", "0").ok() &&
            tree_.Write(cpuacct_ + name + "/cpuacct.usage", "0").ok();
   }
 
-  // In both hierarchies: a task of root may have left one of them. And in the cgroups that it may
+  // Also when that cannot be told.
+  bool HasProcesses(const std::string& directory) {
+    const absl::StatusOr<std::string> processes = tree_.Read(directory + "/cgroup.procs");
+    return !processes.ok() || !processes->empty();
+  }
+
+  // Its directory in each hierarchy, whether it is there or not.
+  std::vector<std::string> DirectoriesOf(const std::string& name) const {
+    std::vector<std::string> directories;
+    for (const std::string& parent : parents_) directories.push_back(parent + name);
+    if (!cpuset_.empty()) directories.push_back(cpuset_ + name);
+    return directories;
+  }
+
+  // In every hierarchy: a task of root may have left some of them. And in the cgroups that it may
   // have made below its own.
   int KillNamed(const std::string& name) {
-    const int frozen = shim::KillCgroup(shim::KillMethod::kFreezerV1, (freezer_ + name).c_str());
-    int killed = std::max(frozen, shim::SignalCgroup((memory_ + name).c_str(), SIGKILL));
-    for (const std::string& child : tree_.Directories(freezer_ + name)) {
-      killed += KillNamed(name + "/" + child);
+    int killed = shim::KillCgroup(shim::KillMethod::kFreezerV1, (freezer_ + name).c_str());
+    std::set<std::string> children;
+    for (const std::string& directory : DirectoriesOf(name)) {
+      killed = std::max(killed, shim::SignalCgroup(directory.c_str(), SIGKILL));
+      for (std::string& child : tree_.Directories(directory)) children.insert(std::move(child));
     }
+    for (const std::string& child : children) killed += KillNamed(name + "/" + child);
     return killed;
   }
 
   void Remove(const std::string& name) {
     absl::Status removed;
-    for (const std::string& parent : parents_) {
-      absl::Status status = tree_.RemoveDirectory(parent + name);
-      if (!status.ok()) removed = std::move(status);
-    }
-    if (!cpuset_.empty()) {
-      absl::Status status = tree_.RemoveDirectory(cpuset_ + name);
+    for (const std::string& directory : DirectoriesOf(name)) {
+      absl::Status status = tree_.RemoveDirectory(directory);
       if (!status.ok()) removed = std::move(status);
     }
     if (removed.ok()) return;
@@ -411,7 +430,7 @@ class CgroupsV1 final : public Cgroups {
   uint64_t next_ = 1;
   std::vector<std::pair<std::string, Slot>> free_;
   std::map<std::string, Slot> taken_;
-  std::set<std::string> unremoved_;
+  std::set<std::string> unremoved_;  // none of them is free or taken
 };
 
 }  // namespace

@@ -26,7 +26,8 @@ struct CgroupV1Mounts {
 // Making and removing these directories costs more than starting a small process, so they are kept:
 // a task gets the cgroup of one that has ended, with only what differs written anew. One that still
 // holds more than a mebibyte of memory (the page cache of its last task) is removed instead, so
-// that no task starts with another's charge.
+// that no task starts with another's charge; so is one that still has a process, whoever says that
+// nothing is left: what its shim could not see must not become part of another task.
 //
 // A task with CPUs of its own has a directory in cpuset too; all others share one there, which is
 // narrowed and widened as the first come and go.

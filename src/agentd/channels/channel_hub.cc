@@ -3,12 +3,33 @@
 #include <grpcpp/channel.h>
 #include <pthread.h>
 
+#include <string>
 #include <utility>
 
 namespace berth::agentd {
+namespace {
 
-ChannelHub::ChannelHub(const base::Clock& clock, std::shared_ptr<grpc::Channel> channel)
-    : clock_(clock), channel_(std::move(channel)), loop_(clock) {}
+// Says why a channel is not served.
+class RefusingServer final : public ChannelServer {
+ public:
+  RefusingServer(DataCall& call, std::string why) : call_(call), why_(std::move(why)) {}
+
+  void Begin() override {}
+  void OnRoom() override { call_.Fail(why_, v1::REASON_CODE_INBOX_FULL); }
+  void OnFrame(v1::DataFromDaemon) override {}
+  void OnGone() override {}
+  [[nodiscard]] bool done() const override { return true; }
+
+ private:
+  DataCall& call_;
+  const std::string why_;
+};
+
+}  // namespace
+
+ChannelHub::ChannelHub(const base::Clock& clock, std::shared_ptr<grpc::Channel> channel,
+                       size_t most_served)
+    : clock_(clock), channel_(std::move(channel)), most_served_(most_served), loop_(clock) {}
 
 ChannelHub::~ChannelHub() { Stop(); }
 
@@ -31,7 +52,16 @@ void ChannelHub::Open(std::string token, Maker make) {
     DataCall& call =
         *calls_.emplace(id, std::make_unique<DataCall>(around, id, channel_, std::move(token)))
              .first->second;
-    call.Begin(make(call));
+    // What is only told why does not count: it is over in a moment, and would else keep others out.
+    if (calls_.size() - refused_.size() <= most_served_) {
+      call.Begin(make(call));
+      return;
+    }
+    refused_.insert(id);
+    call.Begin(std::make_unique<RefusingServer>(
+        call, "the node serves " + std::to_string(most_served_) +
+                  " commands, consoles, copies, connections and outputs of its tasks, the most at"
+                  " once; try again when some have ended"));
   });
 }
 
@@ -52,6 +82,9 @@ void ChannelHub::Post(std::function<void()> work) {
   if (thread_.joinable()) loop_.Post(std::move(work));
 }
 
-void ChannelHub::Remove(uint64_t id) { calls_.erase(id); }
+void ChannelHub::Remove(uint64_t id) {
+  calls_.erase(id);
+  refused_.erase(id);
+}
 
 }  // namespace berth::agentd

@@ -101,14 +101,15 @@ std::variant<shim::TaskSpec, CannotStart> CommandServer::PrepareFiles(
     return FileWorkBeside(file.view(), *start, arguments);
   }
   const std::string scratch = parts_.store.Paths(key).scratch;
-  struct stat info = {};
-  if (lstat(scratch.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+  const auto ended = parts_.store.FindEndedScratch(key);
+  // Whose it is, is not to be told from the folder, which anybody may have got at.
+  if (!ended || !ended->owner || access(scratch.c_str(), F_OK) != 0) {
     return CannotStart{v1::REASON_CODE_NOT_FOUND,
                        "node \"" + parts_.node_name + "\": attempt " + ToString(key) +
                            " has ended, and of it there is no scratch directory: that is kept for"
                            " 24 h, and only when something is in it"};
   }
-  return FileWorkAfter(scratch, info.st_uid, info.st_gid, arguments);
+  return FileWorkAfter(scratch, ended->owner->first, ended->owner->second, arguments);
 }
 
 void CommandServer::Ended(const AttemptKey& key) {

@@ -94,7 +94,7 @@ bool ConsoleInput::Push() {
 bool ConsoleInput::Say(shim::ConsoleMessage kind, std::string_view rest) {
   char message[1 + shim::kMostConsoleInput];
   message[0] = static_cast<char>(kind);
-  std::memcpy(message + 1, rest.data(), rest.size());
+  if (!rest.empty()) std::memcpy(message + 1, rest.data(), rest.size());
   for (;;) {
     if (send(socket_.get(), message, 1 + rest.size(), MSG_NOSIGNAL) >= 0) return true;
     if (errno == EINTR) continue;

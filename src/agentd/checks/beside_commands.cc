@@ -14,6 +14,7 @@ struct BesideCommands::Running {
   std::shared_ptr<void> guest;
   std::string spec;  // its bytes, to explain a start that failed with
   CommandResult result;
+  int64_t written = 0;
   CommandRunner::Done done;  // null: nobody waits any more
   bool exited = false;
 };
@@ -54,6 +55,7 @@ uint64_t BesideCommands::Run(const AttemptKey& key, const std::vector<std::strin
   parts_.loop.At(parts_.clock.MonotonicMs() + timeout_ms, [this, id] {
     const auto late = running_.find(id);
     if (late == running_.end() || late->second->exited) return;
+    if (late->second->result.wrote_more_than > 0) return;  // it is being killed for that
     late->second->result.timed_out = true;
     late->second->process->Kill();
   });
@@ -90,7 +92,14 @@ void BesideCommands::TakeOutput(Running& running, bool is_error, const std::stri
   if (output.size() > CommandRunner::kMostOutput) {
     output.erase(0, output.size() - CommandRunner::kMostOutput);
   }
-  running.process->NextOutput(is_error);
+  running.written += static_cast<int64_t>(data.size());
+  if (running.written <= kMostWritten) {
+    running.process->NextOutput(is_error);
+    return;
+  }
+  // The rest is left unread, also while that takes its time.
+  running.result.wrote_more_than = kMostWritten;
+  running.process->Kill();
 }
 
 void BesideCommands::OnExit(uint64_t id, const shim::StatusRecord* end) {
@@ -99,7 +108,8 @@ void BesideCommands::OnExit(uint64_t id, const shim::StatusRecord* end) {
   if (end != nullptr) {
     running.result.signal = end->signal;
     if (end->signal == 0) running.result.exit_code = end->exit_code;
-  } else if (running.result.why_not.empty() && !running.result.timed_out) {
+  } else if (running.result.why_not.empty() && !running.result.timed_out &&
+             running.result.wrote_more_than == 0) {
     running.result.why_not = "its shim did not say how it ended";
   }
   // Not from within its own call.
@@ -109,8 +119,9 @@ void BesideCommands::OnExit(uint64_t id, const shim::StatusRecord* end) {
 void BesideCommands::EndIfOver(uint64_t id) {
   const auto found = running_.find(id);
   if (found == running_.end() || !found->second->exited) return;
-  const bool ran = found->second->result.why_not.empty();
-  if (ran && !found->second->process->output_ended()) return;
+  const CommandResult& result = found->second->result;
+  const bool is_read = result.why_not.empty() && result.wrote_more_than == 0;
+  if (is_read && !found->second->process->output_ended()) return;
   const auto node = running_.extract(found);
   if (node.mapped()->done) node.mapped()->done(std::move(node.mapped()->result));
 }

@@ -19,9 +19,14 @@ namespace berth::agentd {
 
 // Commands of the node's own beside tasks, as `berth exec` runs them: under a shim each.
 //
+// One that writes more than kMostWritten is killed: it would keep the loop busy with reading for as
+// long as it may take.
+//
 // Threading: the loop's thread. Cost: a file read and a posix_spawn(3) each.
 class BesideCommands final : public TaskCommands {
  public:
+  static constexpr int64_t kMostWritten = 1 << 20;
+
   struct Parts {
     EventLoop& loop;
     const base::Clock& clock;

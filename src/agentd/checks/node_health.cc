@@ -48,9 +48,11 @@ NodeHealth::NodeHealth(EventLoop& loop, const base::Clock& clock, CommandRunner&
       clock_(clock),
       commands_(commands),
       check_(std::move(check)),
-      changed_(std::move(changed)) {}
+      changed_(std::move(changed)),
+      is_known_(check_.command.empty()) {}
 
-void NodeHealth::Start() {
+void NodeHealth::Start(std::function<void()> first) {
+  first_ = std::move(first);
   if (!check_.command.empty()) Ask();
 }
 
@@ -64,15 +66,17 @@ void NodeHealth::Ask() {
   commands_.Run(command, [this](CommandResult result) {
     loop_.At(clock_.MonotonicMs() + check_.period_ms, [this] { Ask(); });
     const std::string fault = result.good() ? "" : Describe(result);
-    if (fault == fault_) return;
-    if (fault.empty()) {
-      BERTH_LOG_INFO("the node's health check is good again");
-    } else {
-      BERTH_LOG_WARN("the node's health check, {}, {}: new tasks are kept away", check_.command[0],
-                     fault);
+    if (fault != fault_) {
+      if (fault.empty()) {
+        BERTH_LOG_INFO("the node's health check is good again");
+      } else {
+        BERTH_LOG_WARN("the node's health check, {}, {}: new tasks are kept away",
+                       check_.command[0], fault);
+      }
+      fault_ = fault;
+      changed_();
     }
-    fault_ = fault;
-    changed_();
+    if (!std::exchange(is_known_, true)) first_();
   });
 }
 

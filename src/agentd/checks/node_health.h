@@ -28,8 +28,10 @@ class NodeHealth {
   NodeHealth(EventLoop& loop, const base::Clock& clock, CommandRunner& commands,
              config::NodeCheckConfig check, std::function<void()> changed);
 
-  // The first check is made at once. Nothing happens without one.
-  void Start();
+  // The first check is made at once, and `first` called when it has ended. Without a check nothing
+  // happens, and all is known.
+  void Start(std::function<void()> first);
+  [[nodiscard]] bool is_known() const { return is_known_; }
   // What the last check said in words; empty: all is well, or nothing is known yet.
   [[nodiscard]] const std::string& fault() const { return fault_; }
 
@@ -41,6 +43,8 @@ class NodeHealth {
   CommandRunner& commands_;
   const config::NodeCheckConfig check_;
   const std::function<void()> changed_;
+  std::function<void()> first_;
+  bool is_known_ = false;
   std::string fault_;
 };
 

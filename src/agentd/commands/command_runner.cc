@@ -10,11 +10,15 @@
 #include <cstring>
 #include <utility>
 
+#include "base/quantities.h"
 #include "base/utf8.h"
 #include "shim/shim_process.h"
 
 namespace berth::agentd {
 namespace {
+
+// As much as fits into a pipe: what a command wrote before it ended is read whole.
+constexpr size_t kMostAtOnce = 64 << 10;
 
 // The attributes and actions of posix_spawn(3), freed at the end.
 class SpawnPlan {
@@ -90,6 +94,9 @@ std::string Describe(const CommandResult& result) {
     text = std::string("could not be started: ") + strerror_r(result.error, buffer, sizeof(buffer));
   } else if (result.timed_out) {
     text = "took too long and was killed";
+  } else if (result.wrote_more_than > 0) {
+    text = "wrote more than " + base::FormatBytes(result.wrote_more_than) +
+           " of output and was killed";
   } else if (result.signal != 0) {
     text = "was killed by signal " + std::to_string(result.signal);
   } else {
@@ -108,7 +115,8 @@ uint64_t CommandRunner::Run(const Command& command, Done done) {
   Running running;
   running.done = std::move(done);
   int ends[2] = {-1, -1};
-  int error = pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : errno;
+  // At this end alone: few programs expect that of what they write to.
+  int error = pipe2(ends, O_CLOEXEC) == 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 ? 0 : errno;
   const base::UniqueFd write_end(ends[1]);
   running.output.reset(ends[0]);
   if (error == 0) error = Spawn(command, write_end.get(), running.pid);
@@ -148,12 +156,15 @@ void CommandRunner::Cancel(uint64_t id) {
   Forget(id);
 }
 
+// What is there, up to a bound: who writes faster than this reads must not hold up all else, its
+// own timeout first. The loop comes back for the rest.
 void CommandRunner::ReadOutput(Running& running) {
   char buffer[kMostOutput];
   std::string& output = running.result.output;
-  for (;;) {
+  for (size_t total = 0; total < kMostAtOnce;) {
     const ssize_t got = read(running.output.get(), buffer, sizeof(buffer));
     if (got > 0) {
+      total += static_cast<size_t>(got);
       output.append(buffer, static_cast<size_t>(got));
       if (output.size() > kMostOutput) output.erase(0, output.size() - kMostOutput);
       continue;

@@ -24,12 +24,14 @@ struct CommandResult {
   int error = 0;           // errno of what kept it from starting; 0: it ran
   std::string why_not;     // the same in words, where those are known
   bool timed_out = false;  // and was killed with its process group
-  int exit_code = -1;      // -1: a signal killed it
+  // Bytes, and was killed for it; 0: it did not. A CommandRunner takes in any number.
+  int64_t wrote_more_than = 0;
+  int exit_code = -1;  // -1: a signal killed it
   int signal = 0;
   std::string output;  // the end of what it wrote to standard output and error, as one
 
   [[nodiscard]] bool good() const {
-    return error == 0 && why_not.empty() && !timed_out && exit_code == 0;
+    return error == 0 && why_not.empty() && !timed_out && wrote_more_than == 0 && exit_code == 0;
   }
 };
 
@@ -40,7 +42,8 @@ std::string Describe(const CommandResult& result);
 // Runs short commands of the node itself, each in a process group of its own, without waiting for
 // them.
 //
-// Threading: the loop's thread. Cost: one posix_spawn(3) each. Errors: in the result.
+// Threading: the loop's thread. Cost: one posix_spawn(3) each; a turn of the loop reads a bounded
+// part of what each writes. Errors: in the result.
 class CommandRunner {
  public:
   static constexpr size_t kMostOutput = 4096;

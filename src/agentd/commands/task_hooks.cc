@@ -34,8 +34,10 @@ Command TaskHooks::CommandOf(const config::HookConfig& hook, const v1::StartTask
   return command;
 }
 
-void TaskHooks::Before(const v1::StartTask& start, std::function<void(std::string fault)> done) {
-  commands_.Run(CommandOf(prolog_, start), [this, done = std::move(done)](CommandResult result) {
+uint64_t TaskHooks::Before(const v1::StartTask& start,
+                           std::function<void(std::string fault)> done) {
+  return commands_.Run(CommandOf(prolog_, start), [this,
+                                                   done = std::move(done)](CommandResult result) {
     done(result.good() ? "" : "the node's prolog, " + prolog_.command[0] + ", " + Describe(result));
   });
 }

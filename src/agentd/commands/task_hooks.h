@@ -12,7 +12,7 @@ namespace berth::agentd {
 
 // What the node runs before each attempt and after it, as agent.yaml says: as the agent's own user,
 // with BERTH_ variables that say for whom. A hook may run twice for one attempt, when the agent was
-// restarted meanwhile.
+// restarted meanwhile; an epilog then comes before the second prolog.
 //
 // Threading: the loop's thread.
 class TaskHooks {
@@ -23,8 +23,10 @@ class TaskHooks {
   [[nodiscard]] bool has_prolog() const { return !prolog_.command.empty(); }
   [[nodiscard]] bool has_epilog() const { return !epilog_.command.empty(); }
 
-  // Empty `fault`: the task may start. REQUIRES: has_prolog().
-  void Before(const v1::StartTask& start, std::function<void(std::string fault)> done);
+  // Empty `fault`: the task may start. Returns what CancelBefore() takes. REQUIRES: has_prolog().
+  uint64_t Before(const v1::StartTask& start, std::function<void(std::string fault)> done);
+  // Kills it if it still runs; its `done` is not called.
+  void CancelBefore(uint64_t id) { commands_.Cancel(id); }
   // A fault is logged. REQUIRES: has_epilog().
   void After(const v1::StartTask& start, std::function<void()> done);
 

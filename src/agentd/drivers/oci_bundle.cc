@@ -33,8 +33,7 @@ absl::Status WriteBundle(const std::string& bundle, const std::string& image,
   BERTH_RETURN_IF_ERROR(MakeDirectory(bundle, 0700));
   // The task's root directory is the upper one.
   BERTH_RETURN_IF_ERROR(MakeDirectory(bundle + "/" + shim::kUpperName, 0755));
-  for (const char* name :
-       {shim::kWorkName, shim::kRootFsName, shim::kMountsName, shim::kRuntimeStateName}) {
+  for (const char* name : {shim::kWorkName, shim::kRootFsName, shim::kRuntimeStateName}) {
     BERTH_RETURN_IF_ERROR(MakeDirectory(bundle + "/" + name, 0700));
   }
   if (symlink(image.c_str(), (bundle + "/" + kImageLink).c_str()) != 0) {

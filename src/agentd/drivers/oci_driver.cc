@@ -267,11 +267,9 @@ std::variant<PreparedTask, CannotStart> OciDriver::Finish(Work& work,
     settings.mounts.push_back({work.paths.script, work.paths.script, true});
   }
   for (const v1::Mount& mount : payload.mounts()) {
-    settings.mounts.push_back(
-        {container.bundle + "/" + shim::kMountsName + "/" + std::to_string(container.mounts.size()),
-         MountTarget(mount), mount.read_only()});
     const char mode = mount.read_only() ? shim::kReadOnlyMount : shim::kWritableMount;
     container.mounts.push_back(mode + mount.source());
+    container.mount_targets.push_back(MountTarget(mount));
   }
   settings.mounts.push_back({options_.shim_program, kInitPath, true});
   settings.edits = std::move(edits);
@@ -325,11 +323,26 @@ CannotStart OciDriver::Explain(const shim::StatusRecord& start, std::string_view
                          : start.error == EACCES ? " may not be read by this user"
                                                  : " could not be mounted: " + error));
     }
+    case StartStep::kMountTarget: {
+      const bool known = start.item < spec.header->mount_count;
+      return Refuse(
+          v1::REASON_CODE_INVALID_FIELD,
+          "mount " + Quoted(known ? spec.mounts[start.item] + 1 : "") + " cannot be made at " +
+              Quoted(known ? spec.mount_targets[start.item] : "") + " of " + image + ": " +
+              (start.error == EXDEV
+                   ? "nothing is made in what is mounted there already; let the place be there"
+                   : error));
+    }
     case StartStep::kRuntime: {
       std::string why = LogOf(spec.bundle);
+      // What the runtime refuses, or dies of, is the image, the mounts or the limits as a rule, and
+      // only where it is not there, or does not come to an end, the node.
+      v1::ReasonCode reason = v1::REASON_CODE_IMAGE_UNUSABLE;
       if (start.item == shim::kNotExecutable) {
+        reason = v1::REASON_CODE_DRIVER_ERROR;
         why = std::string(spec.runtime) + " could not be executed: " + error;
       } else if (start.item == shim::kRuntimeTooLate) {
+        reason = v1::REASON_CODE_DRIVER_ERROR;
         why = "it did not come about in time";
       } else if (WIFSIGNALED(start.error)) {
         why = "the runtime was killed by signal " + std::to_string(WTERMSIG(start.error));
@@ -338,8 +351,7 @@ CannotStart OciDriver::Explain(const shim::StatusRecord& start, std::string_view
       } else if (why.empty()) {
         why = "the runtime exited with " + std::to_string(WEXITSTATUS(start.error));
       }
-      return Refuse(v1::REASON_CODE_DRIVER_ERROR,
-                    "the container of " + image + " could not be made: " + Shortened(why));
+      return Refuse(reason, "the container of " + image + " could not be made: " + Shortened(why));
     }
     case StartStep::kWorkingDirectory:
       return Refuse(v1::REASON_CODE_WORKING_DIRECTORY_MISSING,

@@ -291,6 +291,7 @@ CannotStart ProcessDriver::Explain(const shim::StatusRecord& start,
     case StartStep::kImage:
     case StartStep::kRootFs:
     case StartStep::kMount:
+    case StartStep::kMountTarget:
     case StartStep::kRuntime:
     case StartStep::kEnterContainer:
       break;
@@ -322,15 +323,16 @@ CannotStart ProcessDriver::ExplainProgram(const shim::StatusRecord& start, std::
       return Refuse(v1::REASON_CODE_PROGRAM_NOT_FOUND, name + ": " + ErrorText(start.error));
     case EACCES:
     case EPERM:
-      return Refuse(v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE,
-                    name +
-                        " may not be executed by this user: is it executable (chmod +x), and on"
-                        " a file system that allows it?");
+      return Refuse(
+          v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE,
+          name +
+              " may not be executed by this user: is it a file, executable (chmod +x), and"
+              " on a file system that allows it?");
     case ENOEXEC:
       return Refuse(v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE,
                     name + " is neither a program for this machine nor a script with a #! line");
     case E2BIG:
-      return Refuse(v1::REASON_CODE_DRIVER_ERROR,
+      return Refuse(v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE,
                     name + ": its arguments and environment are too long");
     default:
       return Refuse(v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE,

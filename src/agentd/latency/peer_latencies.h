@@ -16,8 +16,9 @@ namespace berth::agentd {
 // Times of travel to a few other nodes and back, by ICMP echo: nothing listens for it there but the
 // kernel.
 //
-// Each peer is asked every 10 s, one after the other. A time is the median of the last answers, so
-// one that was held up says nothing; a peer that has not answered three times in a row has none.
+// Every 10 s all peers are asked, without waiting in between. A time is the median of the last
+// answers, so one that was held up says nothing; a peer that has not answered three times in a row
+// has none.
 //
 // Threading: the loop's thread. Cost: a packet each way for each peer every 10 s. Errors: where the
 // kernel gives no socket for it, or an address is none, nothing is known; said once in the log.

@@ -1,6 +1,10 @@
 #include "agentd/network/task_networks.h"
 
+#include <net/if.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -98,25 +102,53 @@ void TaskNetworks::Make(const AttemptKey& key, int64_t bits_per_s, Done done) {
   used_.insert(index);
   const Network network{index, FileOf(key, index)};
   networks_[key] = network;
-  thread_.Post([this, network, bits_per_s, done = std::move(done)] {
-    absl::Status built = Build(network, bits_per_s);
-    if (!built.ok()) TearDown(network);
-    post_([network, built = std::move(built), done] {
-      if (!built.ok()) return done(built);
-      done(std::string(kFolder) + network.file);
+  thread_.Post([this, key, network, bits_per_s, done = std::move(done)] {
+    const absl::Status built = Build(network, bits_per_s);
+    const absl::Status gone = built.ok() ? absl::OkStatus() : TearDown(network);
+    post_([this, key, network, built, gone, done] {
+      if (built.ok()) return done(std::string(kFolder) + network.file);
+      // Else a Remove() meanwhile has its own try at it under way.
+      const auto found = networks_.find(key);
+      if (found != networks_.end() && found->second.index == network.index) {
+        networks_.erase(found);
+        Settle(network, gone);
+      }
+      done(built);
     });
   });
 }
 
 void TaskNetworks::Remove(const AttemptKey& key) {
+  TryAgain();
   const auto found = networks_.find(key);
   if (found == networks_.end()) return;
-  thread_.Post([this, network = found->second] {
-    TearDown(network);
-    // Only now: who gets the number next needs its interface's name.
-    post_([this, index = network.index] { used_.erase(index); });
-  });
+  TakeApart(found->second);
   networks_.erase(found);
+}
+
+void TaskNetworks::TakeApart(const Network& network) {
+  thread_.Post([this, network] {
+    post_([this, network, gone = TearDown(network)] { Settle(network, gone); });
+  });
+}
+
+// One of those that are left: the next network waits for what each try costs.
+void TaskNetworks::TryAgain() {
+  if (left_.empty()) return;
+  TakeApart(left_.front());
+  left_.pop_front();
+}
+
+void TaskNetworks::Settle(Network network, const absl::Status& gone) {
+  if (gone.ok()) {
+    // Only now: who gets the number next needs its names.
+    used_.erase(network.index);
+    return;
+  }
+  if (!std::exchange(network.said, true)) {
+    BERTH_LOG_WARN("{}; tried again later, and its addresses not used until then", gone.ToString());
+  }
+  left_.push_back(std::move(network));
 }
 
 void TaskNetworks::RemoveLeftovers(const std::function<bool(const AttemptKey&)>& known) {
@@ -153,18 +185,21 @@ absl::Status TaskNetworks::Build(const Network& network, int64_t bits_per_s) con
   return RunIpTool({"tc", "-n", file, "-batch", "-"}, TokenBucket("eth0", bits_per_s));
 }
 
-void TaskNetworks::TearDown(const Network& network) const {
+absl::Status TaskNetworks::TearDown(const Network& network) const {
   // The namespace goes with its last process and takes the pair along; the end here goes at once.
   const std::string device = InterfaceOf(network.index);
   const absl::Status link = RunIpTool({"ip", "link", "delete", device}, "");
   const absl::Status space = RunIpTool({"ip", "netns", "delete", network.file}, "");
-  std::error_code error;
-  if (std::filesystem::exists(kFolder + network.file, error)) {
-    BERTH_LOG_WARN("network namespace {} is left: {}", network.file, space.ToString());
+  // The tool also fails at what never was there: only what there is now counts.
+  if (access((kFolder + network.file).c_str(), F_OK) == 0 || errno != ENOENT) {
+    return absl::UnavailableError(
+        base::A("network namespace " + network.file + " is left: " + space.ToString()));
   }
-  if (std::filesystem::exists("/sys/class/net/" + device, error)) {
-    BERTH_LOG_WARN("network interface {} is left: {}", device, link.ToString());
+  if (if_nametoindex(device.c_str()) != 0 || errno != ENODEV) {
+    return absl::UnavailableError(
+        base::A("network interface " + device + " is left: " + link.ToString()));
   }
+  return absl::OkStatus();
 }
 
 }  // namespace berth::agentd

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -21,7 +22,8 @@ namespace berth::agentd {
 //   node:  NAME  subnet + 4 i + 1 ──veth── subnet + 4 i + 2  eth0  :namespace /run/netns/FILE
 //
 // What leaves the node from there is the operator's to forward and to translate. The names hold
-// whose they are, so that an agent after this one finds them again.
+// whose they are, so that an agent after this one finds them again. One that cannot be removed
+// keeps its number i from others, who would fail at its names, until a later try has removed it.
 //
 // Threading: the loop's thread. What takes time is done on a thread of its own.
 class TaskNetworks {
@@ -54,19 +56,26 @@ class TaskNetworks {
   struct Network {
     uint32_t index = 0;
     std::string file;
+    bool said = false;  // that it is left
   };
 
   [[nodiscard]] std::string FileOf(const AttemptKey& key, uint32_t index) const;
   [[nodiscard]] std::string InterfaceOf(uint32_t index) const;
+  void TakeApart(const Network& network);
+  void TryAgain();
+  // What came of a TearDown(). Whose the network was has let go of it.
+  void Settle(Network network, const absl::Status& gone);
   // On the thread.
   [[nodiscard]] absl::Status Build(const Network& network, int64_t bits_per_s) const;
-  void TearDown(const Network& network) const;
+  // OK: nothing of it is there any more; else what is left, and why.
+  [[nodiscard]] absl::Status TearDown(const Network& network) const;
 
   const base::Ipv4Subnet subnet_;
   const std::string owner_;  // five hexadecimal digits
   const Post post_;
   std::map<AttemptKey, Network> networks_;
-  std::set<uint32_t> used_;
+  std::set<uint32_t> used_;   // numbers: of networks_, of what is being removed, and of left_
+  std::deque<Network> left_;  // could not be removed so far
   base::WorkThread thread_{"networks"};
 };
 

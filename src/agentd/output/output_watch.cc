@@ -16,6 +16,16 @@
 namespace berth::agentd {
 namespace {
 
+// Without a sync, which would hold up the loop: marks are a help, and no more.
+bool Replace(const std::string& path, const std::string& bytes) {
+  const std::string made = path + ".new";
+  const base::UniqueFd fd(
+      open(made.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  return fd.valid() &&
+         write(fd.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) &&
+         rename(made.c_str(), path.c_str()) == 0;
+}
+
 int64_t ModifiedMs(const struct stat& info) {
   return int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000;
 }
@@ -171,7 +181,7 @@ void OutputWatch::Write(const AttemptKey& key, Attempt& attempt,
   const absl::StatusOr<std::string> all = base::ReadSmallFile(path);
   if (!all.ok()) return;
   const std::vector<OutputMark> kept = ThinOut(DecodeMarks(*all));
-  if (!base::WriteFileAtomically(path, EncodeMarks(kept), 0600).ok()) return;
+  if (!Replace(path, EncodeMarks(kept))) return;
   attempt.marks = kept.size();
   attempt.slowness = std::min(attempt.slowness * 2, 1 << 10);
 }

@@ -18,6 +18,7 @@
 #include "base/quantities.h"
 #include "base/strings.h"
 #include "base/unique_fd.h"
+#include "images/command.h"
 #include "shim/shim_process.h"
 #include "shim/shim_protocol.h"
 
@@ -176,27 +177,23 @@ void ExaminePressure(const NodeExamination& node, Findings& findings) {
   look(parts.has_io_pressure(), parts.io_pressure(), "io", "disks");
 }
 
-bool IsInPath(std::string_view path, std::string_view program) {
-  while (!path.empty()) {
-    const size_t colon = path.find(':');
-    const std::string file = std::string(path.substr(0, colon)).append("/").append(program);
-    if (access(file.c_str(), X_OK) == 0) return true;
-    path.remove_prefix(colon == std::string_view::npos ? path.size() : colon + 1);
-  }
-  return false;
-}
-
 void ExamineImages(const NodeExamination& node, Findings& findings) {
-  std::string found;
-  for (const std::string_view program : {"crun", "podman"}) {
-    if (IsInPath(node.path, program)) {
-      found += (found.empty() ? "" : " and ");
-      found += program;
-    }
+  const std::string runtime = images::FindProgram(node.oci_runtime);
+  if (runtime.empty()) {
+    findings.Add(v1::FINDING_LEVEL_ODD, "images",
+                 "no task with an image can run: there is no program \"" + node.oci_runtime +
+                     "\"; install crun, or set `ociRuntime` in agent.yaml to where it is");
+    return;
   }
-  findings.Add(v1::FINDING_LEVEL_GOOD, "images",
-               found.empty() ? "there is neither crun nor podman: tasks with an image cannot run"
-                             : found + " " + (found.size() > 6 ? "are" : "is") + " there");
+  const std::string podman = images::FindProgram(node.podman);
+  if (podman.empty()) {
+    // Enough for a node whose images all lie in its folders.
+    findings.Add(v1::FINDING_LEVEL_GOOD, "images",
+                 runtime + " is there; nothing is fetched from a registry: there is no program \"" +
+                     node.podman + "\" (`podman` in agent.yaml)");
+    return;
+  }
+  findings.Add(v1::FINDING_LEVEL_GOOD, "images", runtime + " and " + podman + " are there");
 }
 
 void ExamineGpus(const NodeExamination& node, Findings& findings) {

@@ -21,8 +21,11 @@ struct NodeExamination {
   int64_t heartbeat_interval_ms = 0;
   int gpus = 0;       // that its driver tells of
   int sick_gpus = 0;  // of these
-  std::string path;   // where programs are looked for, as PATH
-  std::string root;   // of the tree with /proc; "": this machine's
+  // What runs tasks with an image and what fetches images, as agent.yaml says: paths, or looked up
+  // in the agent's PATH.
+  std::string oci_runtime = "crun";
+  std::string podman = "podman";
+  std::string root;  // of the tree with /proc; "": this machine's
 };
 
 // What is wrong with this node, as it sees itself, in words: cgroups, the state directory's disk,

@@ -25,6 +25,9 @@ constexpr int kShareOfTime = 20;
 // Folders within folders: more deeply than this nobody works, but somebody who means harm.
 constexpr size_t kMostDepth = 512;
 
+// What is told to go has gone by then, or does not go.
+constexpr std::chrono::seconds kGoesWithin{10};
+
 class TreeMeasure {
  public:
   explicit TreeMeasure(dev_t device) : device_(device) {}
@@ -44,8 +47,12 @@ class TreeMeasure {
       // A file of several names is there once.
       if (info.st_nlink > 1 && !S_ISDIR(info.st_mode) && !seen_.insert(info.st_ino).second)
         continue;
-      bytes_ += int64_t{info.st_blocks} * 512;
-      if (!S_ISDIR(info.st_mode) || depth >= kMostDepth) continue;
+      size_.bytes += int64_t{info.st_blocks} * 512;
+      if (!S_ISDIR(info.st_mode)) continue;
+      if (depth >= kMostDepth) {
+        size_.too_deep = true;
+        continue;
+      }
       const int inner =
           openat(dirfd(folder), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
       if (inner >= 0) Add(inner, depth + 1);
@@ -53,27 +60,27 @@ class TreeMeasure {
     closedir(folder);
   }
 
-  [[nodiscard]] int64_t bytes() const { return bytes_; }
+  [[nodiscard]] TreeSize size() const { return size_; }
 
  private:
   const dev_t device_;
   std::set<ino_t> seen_;
-  int64_t bytes_ = 0;
+  TreeSize size_;
 };
 
 }  // namespace
 
-int64_t TreeBytes(const std::string& folder) {
+TreeSize MeasureTree(const std::string& folder) {
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   struct stat info = {};
-  if (fd < 0) return 0;
+  if (fd < 0) return {};
   if (fstat(fd, &info) != 0) {
     close(fd);
-    return 0;
+    return {};
   }
   TreeMeasure measure(info.st_dev);
   measure.Add(fd, 0);
-  return measure.bytes();
+  return measure.size();
 }
 
 std::optional<AttemptKey> MostOverfull(const std::map<AttemptKey, ScratchUse>& uses) {
@@ -95,7 +102,7 @@ void ScratchWatch::Watch(const AttemptKey& key, std::string scratch, std::string
                          int64_t asked_bytes) {
   thread_.Post([this, key, scratch = std::move(scratch), layer = std::move(layer), asked_bytes] {
     const uint64_t number = next_number_++;
-    folders_[key] = {scratch, layer, asked_bytes, number, false};
+    folders_[key] = {scratch, layer, asked_bytes, number, std::nullopt};
     thread_.PostAfter(options_.period, [this, key, number] { Measure(key, number); });
     if (std::exchange(checks_room_, true)) return;
     thread_.PostAfter(options_.period, [this] { CheckRoom(); });
@@ -116,8 +123,11 @@ int64_t ScratchWatch::Bytes(const AttemptKey& key) const {
   return found == bytes_.end() ? 0 : found->second;
 }
 
-int64_t ScratchWatch::Bytes(const Folder& folder) {
-  return TreeBytes(folder.scratch) + (folder.layer.empty() ? 0 : TreeBytes(folder.layer));
+TreeSize ScratchWatch::SizeOf(const Folder& folder) {
+  TreeSize size = MeasureTree(folder.scratch);
+  if (folder.layer.empty()) return size;
+  const TreeSize layer = MeasureTree(folder.layer);
+  return {size.bytes + layer.bytes, size.too_deep || layer.too_deep};
 }
 
 std::string ScratchWatch::TakesUp(const Folder& folder) {
@@ -130,16 +140,19 @@ void ScratchWatch::Measure(const AttemptKey& key, uint64_t number) {
   if (found == folders_.end() || found->second.number != number) return;
   const Folder& folder = found->second;
   const auto began = std::chrono::steady_clock::now();
-  const int64_t bytes = Bytes(folder);
+  const TreeSize size = SizeOf(folder);
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now() - began);
   {
     base::MutexLock lock(mutex_);
-    bytes_[key] = bytes;
+    bytes_[key] = size.bytes;
   }
-  if (folder.asked_bytes > 0 && bytes > folder.asked_bytes) {
-    Tell(key, TakesUp(folder) + " " + base::FormatBytes(bytes) + ", and it asked for " +
+  if (folder.asked_bytes > 0 && size.bytes > folder.asked_bytes) {
+    Tell(key, TakesUp(folder) + " " + base::FormatBytes(size.bytes) + ", and it asked for " +
                   base::FormatBytes(folder.asked_bytes) + " of storage");
+  } else if (folder.asked_bytes > 0 && size.too_deep) {
+    Tell(key, "its scratch directory is more than " + std::to_string(kMostDepth) +
+                  " folders deep, so that what it takes up of its storage cannot be told");
   }
   thread_.PostAfter(std::max(options_.period, took * kShareOfTime),
                     [this, key, number] { Measure(key, number); });
@@ -157,9 +170,9 @@ void ScratchWatch::CheckRoom() {
   if (room->free_bytes >= options_.least_free_bytes) return;
   std::map<AttemptKey, ScratchUse> uses;
   for (const auto& [key, folder] : folders_) {
-    // One at a time: what was told is on its way out.
-    if (folder.told) return;
-    uses[key] = {folder.asked_bytes, Bytes(folder)};
+    // One at a time: what was told is on its way out. If it does not go, others have to.
+    if (folder.told && std::chrono::steady_clock::now() - *folder.told < kGoesWithin) return;
+    if (!folder.told) uses[key] = {folder.asked_bytes, SizeOf(folder).bytes};
   }
   const auto worst = MostOverfull(uses);
   if (!worst) return;
@@ -172,7 +185,9 @@ void ScratchWatch::CheckRoom() {
 
 void ScratchWatch::Tell(const AttemptKey& key, const std::string& why) {
   Folder& folder = folders_.at(key);
-  if (std::exchange(folder.told, true)) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (folder.told && now - *folder.told < kGoesWithin) return;
+  folder.told = now;
   report_(key, why);
 }
 

@@ -13,9 +13,14 @@
 
 namespace berth::agentd {
 
-// Bytes that a folder and what is in it take up on its file system; what is mounted within it is
-// left out. Entries that vanish meanwhile count nothing. Cost: a stat(2) for each entry.
-int64_t TreeBytes(const std::string& folder);
+// What a folder and what is in it take up on its file system; what is mounted within it is left
+// out, and so is what lies more than 512 folders deep, and files that are open and have no name any
+// more. Entries that vanish meanwhile count nothing. Cost: a stat(2) for each entry.
+struct TreeSize {
+  int64_t bytes = 0;
+  bool too_deep = false;  // something was left out for that
+};
+TreeSize MeasureTree(const std::string& folder);
 
 // Which of some attempts has to go when the file system of their scratch folders is nearly full:
 // the one that is furthest above what it asked for. Pure.
@@ -63,14 +68,15 @@ class ScratchWatch {
     std::string layer;  // empty: none
     int64_t asked_bytes = 0;
     uint64_t number = 0;  // of this Watch()
-    bool told = false;
+    std::optional<std::chrono::steady_clock::time_point> told;
   };
 
-  [[nodiscard]] static int64_t Bytes(const Folder& folder);
+  [[nodiscard]] static TreeSize SizeOf(const Folder& folder);
   // "its scratch directory takes up"
   [[nodiscard]] static std::string TakesUp(const Folder& folder);
   void Measure(const AttemptKey& key, uint64_t number);
   void CheckRoom();
+  // Again only when that has not helped for some seconds.
   void Tell(const AttemptKey& key, const std::string& why);
 
   const Options options_;

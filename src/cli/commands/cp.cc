@@ -39,14 +39,15 @@ struct Place {
   bool is_here() const { return task.empty(); }
 };
 
-// What stands before a colon is a task when it looks like one: "12:", "12.3:", "last:". A file of
-// such a name is "./12:x".
+// What stands before a colon is a task when it looks like one: "12:", "12.3:", "last:", "last.3:".
+// A file of such a name is "./12:x".
 Place ParsePlace(const std::string& text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string::npos || colon == 0) return {"", text};
   const std::string before = text.substr(0, colon);
-  const bool looks_like_one = before == "last" || (before[0] >= '0' && before[0] <= '9' &&
-                                                   before.find('/') == std::string::npos);
+  const bool looks_like_one =
+      before == "last" || before.starts_with("last.") ||
+      (before[0] >= '0' && before[0] <= '9' && before.find('/') == std::string::npos);
   if (!looks_like_one) return {"", text};
   return {before, text.substr(colon + 1)};
 }

@@ -89,10 +89,10 @@ absl::StatusOr<ConsoleResult> ShowConsole(Invocation& invocation, Client& client
   return RunConsole(invocation, client, options);
 }
 
-int SayLeft(Invocation& invocation, const std::string& job_id, bool detached) {
-  invocation.PrintError("\nberth: detached from job " + job_id + ", which goes on: 'berth attach " +
-                        job_id + "', 'berth wait " + job_id + "'\n");
-  return detached ? 0 : kExitInterrupted;
+// `again`: how to see it again.
+void SayDetached(Invocation& invocation, const std::string& job_id, const std::string& again) {
+  invocation.PrintError("\nberth: detached from job " + job_id + ", which goes on: 'berth " +
+                        again + " " + job_id + "', 'berth wait " + job_id + "'\n");
 }
 
 absl::StatusOr<int> Run(const TaskFlags& flags, Invocation& invocation) {
@@ -146,8 +146,8 @@ absl::StatusOr<int> Run(const TaskFlags& flags, Invocation& invocation) {
       follow.attached_through = result->running_attempt;
       cancelled_by_us = cancelled_by_us || shown->cancelled_by_us;
       if (shown->end != ConsoleResult::End::kEnded) {
-        return SayLeft(invocation, submitted->job_id(),
-                       shown->end == ConsoleResult::End::kDetached);
+        SayDetached(invocation, submitted->job_id(), "attach");
+        return shown->end == ConsoleResult::End::kDetached ? 0 : kExitInterrupted;
       }
     } else if (ReasonOf(shown.status()) != "TASK_NOT_RUNNING") {
       return Fail(invocation, shown.status());
@@ -157,7 +157,10 @@ absl::StatusOr<int> Run(const TaskFlags& flags, Invocation& invocation) {
   }
   if (!result.ok()) return Fail(invocation, result.status());
   cancelled_by_us = cancelled_by_us || result->cancelled_by_us;
-  if (result->detached) return SayLeft(invocation, submitted->job_id(), true);
+  if (result->detached) {
+    SayDetached(invocation, submitted->job_id(), "logs -f");
+    return 0;
+  }
   if (result->left) {
     invocation.PrintError("\nberth: left job " + submitted->job_id() + " to itself: 'berth wait " +
                           submitted->job_id() + "'\n");

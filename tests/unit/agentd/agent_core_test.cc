@@ -373,12 +373,18 @@ TEST_F(CoreTest, WhatTheNodeCondemnsIsStoppedAndToldWithItsReasonAlsoAfterAResta
   EXPECT_EQ(facts[0].ended().message(), "too much");
 }
 
-TEST_F(CoreTest, WhatIsOnItsWayOutIsNotCondemned) {
+TEST_F(CoreTest, WhatIsOnItsWayOutKeepsItsReasonAndMayHaveToGoSooner) {
   Connect();
   EXPECT_THAT(Only<StopAttempt>(Handle(Condemned(key_))), IsEmpty());  // not known
   Run(key_);
   Receive(StopDirective(key_, v1::ATTEMPT_END_PREEMPTED));
-  EXPECT_THAT(Only<StopAttempt>(Handle(Condemned(key_))), IsEmpty());
+  TaskCondemned with_grace = Condemned(key_);
+  with_grace.at_once = false;
+  EXPECT_THAT(Only<StopAttempt>(Handle(with_grace)), IsEmpty());
+  const auto stops = Only<StopAttempt>(Handle(Condemned(key_)));
+  ASSERT_EQ(stops.size(), 1u);
+  EXPECT_EQ(stops[0].grace_ms, 0);
+  EXPECT_THAT(Only<StopAttempt>(Handle(Condemned(key_))), IsEmpty());  // again
   TaskOutcome outcome;
   outcome.cause = TaskOutcome::Cause::kStopped;
   outcome.signal = 15;
@@ -397,6 +403,16 @@ TEST_F(CoreTest, TellsOfReadinessWhileItRuns) {
     ASSERT_TRUE(facts[0].has_readiness());
     EXPECT_EQ(facts[0].readiness().ready(), ready);
   }
+  // While berthd is away, what it says last is what will be told.
+  Handle(LinkDown{link_});
+  for (int i = 0; i < 100; ++i) Handle(TaskReadiness{key_, i % 2 == 1});
+  int told = 0;
+  for (const v1::Fact& fact : FactsSent(Connect(4))) {
+    if (!fact.has_readiness()) continue;
+    ++told;
+    EXPECT_TRUE(fact.readiness().ready());
+  }
+  EXPECT_EQ(told, 1);
   Handle(Ended(key_, 0));
   EXPECT_THAT(FactsSent(Handle(TaskReadiness{key_, true})), IsEmpty());
 }
@@ -428,7 +444,7 @@ TEST_F(CoreTest, KeepsFactsUntilBerthdHasThem) {
   ack.mutable_fact_ack()->set_sequence(2);
   Receive(ack);
   EXPECT_THAT(Sequences(FactsSent(Connect())), ElementsAre(3u));
-  EXPECT_THAT(Sequences(FactsSent(Connect(3))), IsEmpty());
+  EXPECT_THAT(Sequences(FactsSent(Connect(4))), IsEmpty());
 }
 
 TEST_F(CoreTest, GathersFactsWithoutALinkAndSendsThemInTheNextSession) {

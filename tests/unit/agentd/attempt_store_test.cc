@@ -311,19 +311,40 @@ TEST_F(AttemptStoreTest, KeepsAScratchDirectoryWithSomethingInItForADay) {
   store_.Tidy(next_, true);
   EXPECT_FALSE(fs::exists(store_.Paths(next_).scratch));
 
-  // Its own times are of the machine's clock; the store's clock is set to run from there.
-  struct stat info = {};
-  ASSERT_EQ(stat(scratch.c_str(), &info), 0);
-  clock_.JumpWallTo(int64_t{info.st_mtim.tv_sec} * 1000 + 25 * kHourMs);
+  clock_.Advance(25 * kHourMs);
   store_.Sweep();
   EXPECT_TRUE(fs::exists(scratch)) << "it is in use";
   store_.Tidy(key_, true);
-  clock_.JumpWallTo(int64_t{info.st_mtim.tv_sec} * 1000 + 23 * kHourMs);
+  clock_.Advance(23 * kHourMs);
   store_.Sweep();
   EXPECT_TRUE(fs::exists(scratch + "/result"));
-  clock_.JumpWallTo(int64_t{info.st_mtim.tv_sec} * 1000 + 26 * kHourMs);
+  // Its user cannot put that off.
+  std::ofstream(scratch + "/more") << "43";
+  clock_.Advance(2 * kHourMs);
   store_.Sweep();
   EXPECT_FALSE(fs::exists(scratch));
+  EXPECT_FALSE(store_.FindEndedScratch(key_).has_value());
+}
+
+TEST_F(AttemptStoreTest, KnowsWhoseAnEndedScratchDirectoryIsWhoeverOwnsIt) {
+  ProcessDriver::Prepared prepared = Plain();
+  prepared.needs_scratch = true;
+  prepared.spec.user = shim::TaskUser{1234, 5678, {}};
+  Write(key_, prepared);
+  std::ofstream(store_.Paths(key_).scratch + "/result") << "42";
+  EXPECT_FALSE(store_.FindEndedScratch(key_).has_value()) << "it has not ended";
+  store_.Tidy(key_, true);
+  const auto ended = store_.FindEndedScratch(key_);
+  ASSERT_TRUE(ended.has_value());
+  EXPECT_EQ(ended->owner, std::pair(1234u, 5678u));
+  EXPECT_EQ(ended->ended_unix_ms, clock_.WallMs());
+
+  // What no agent has seen end is nobody's.
+  fs::create_directories(store_.Paths(next_).scratch);
+  std::ofstream(store_.Paths(next_).scratch + "/x") << "x";
+  store_.Sweep();
+  ASSERT_TRUE(store_.FindEndedScratch(next_).has_value());
+  EXPECT_EQ(store_.FindEndedScratch(next_)->owner, std::nullopt);
 }
 
 TEST_F(AttemptStoreTest, SweepsOutputAfterAWeekAndKnowsThatItMayHaveExpired) {
@@ -378,6 +399,28 @@ TEST_F(AttemptStoreTest, CapsWhatIsReservedPastTheEndOfOutput) {
   ASSERT_EQ(fstat(fd.get(), &info), 0);
   EXPECT_LT(int64_t{info.st_blocks} * 512, 1 << 20);
   EXPECT_EQ(ReadOutput(key_), "some");
+}
+
+TEST_F(AttemptStoreTest, CapsWhatEndedBeforeItWasLookedAt) {
+  Write(key_);
+  std::ofstream out(store_.Paths(key_).output, std::ios::app);
+  const std::string mebibyte(1 << 20, 'x');
+  for (int i = 0; i < 130; ++i) out << mebibyte;
+  out << "the end";
+  out.close();
+  store_.Tidy(key_, true);
+  const auto blocks = [&] {
+    struct stat info = {};
+    const base::UniqueFd fd = store_.OpenOutput(key_, false);
+    return fstat(fd.get(), &info) == 0 ? int64_t{info.st_blocks} * 512 : -1;
+  };
+  store_.CapEnded();
+  EXPECT_GE(blocks(), 130 << 20) << "who follows it reads on";
+  clock_.Advance(AttemptStore::kCapAfterMs);
+  store_.CapEnded();
+  EXPECT_LT(blocks(), 66 << 20);
+  OutputReader tail([&] { return store_.OpenOutput(key_, false); }, 7);
+  EXPECT_EQ(tail.Next(1 << 16, INT64_MAX)->data, "the end");
 }
 
 TEST_F(AttemptStoreTest, LeavesSmallerOutputAlone) {

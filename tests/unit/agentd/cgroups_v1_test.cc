@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,12 +15,14 @@
 #include "agentd/drivers/process_driver.h"
 #include "agentd/probe/cpu_probe.h"
 #include "base/small_file.h"
+#include "tests/support/await.h"
 #include "tests/unit/agentd/own_cgroup_root.h"
 #include "tests/unit/shim/shim_runner.h"
 
 namespace berth::agentd {
 namespace {
 
+using berth::testing::Await;
 using berth::testing::OwnCgroupRoot;
 using berth::testing::ShimRunner;
 using ::testing::ElementsAre;
@@ -63,6 +66,28 @@ class CgroupsV1Test : public ::testing::Test {
     shim::TaskSpec spec = runner_.ShellSpec(command);
     AddCgroup(cgroup, spec);
     return spec;
+  }
+
+  std::string Directory(const std::string& mount, const TaskCgroup& cgroup) const {
+    return mount + "/" + root_.name() + "/" + cgroup.name;
+  }
+
+  // A process of nobody's in that one hierarchy of the cgroup, where no shim sees it.
+  pid_t StartIn(const std::string& mount, const TaskCgroup& cgroup) {
+    pid_t pid = -1;
+    char* const arguments[] = {const_cast<char*>("sleep"), const_cast<char*>("60"), nullptr};
+    EXPECT_EQ(posix_spawnp(&pid, "sleep", nullptr, nullptr, arguments, environ), 0);
+    const absl::Status joined =
+        tree_.Write(Directory(mount, cgroup) + "/cgroup.procs", std::to_string(pid));
+    EXPECT_TRUE(joined.ok()) << joined;
+    return pid;
+  }
+
+  // The signal that ends a child of this process.
+  static int SignalOf(pid_t child) {
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   }
 
   static constexpr int64_t kMebibyte = 1 << 20;
@@ -158,6 +183,53 @@ TEST_F(CgroupsV1Test, DoesNotGiveOnWhatStillHoldsMemory) {
   EXPECT_NE(second.name, first.name);
   EXPECT_FALSE(tree_.Exists(first.kill_directory));
   EXPECT_FALSE(tree_.Exists(first.memory_directory));
+}
+
+TEST_F(CgroupsV1Test, DoesNotGiveOnWhatStillHasAProcessInAnyHierarchy) {
+  const CgroupV1Mounts& mounts = root_.mounts();
+  for (const std::string& mount : {mounts.freezer, mounts.cpu, mounts.memory, mounts.pids}) {
+    const TaskCgroup cgroup = Take({1000, 64 * kMebibyte, 17});
+    const pid_t left = StartIn(mount, cgroup);
+    cgroups_->GiveBack(cgroup, true, 0);
+    EXPECT_NE(Take({}).name, cgroup.name) << mount;
+    EXPECT_EQ(SignalOf(left), SIGKILL) << mount;
+    EXPECT_TRUE(Await([&] {
+      cgroups_->Tidy();
+      return !tree_.Exists(Directory(mount, cgroup));
+    })) << mount;
+  }
+}
+
+TEST_F(CgroupsV1Test, DoesNotGiveOnWhatStillHasAProcessOnItsOwnCpus) {
+  if (!cgroups_->powers().dedicated_cpus || OwnCpus().size() < 2) {
+    GTEST_SKIP() << "needs a writable cpuset hierarchy and two CPUs";
+  }
+  const TaskCgroup own = Take({.cpu_milli = 1000, .dedicated_cpus = 1});
+  const pid_t left = StartIn(root_.mounts().cpuset, own);
+  cgroups_->GiveBack(own, true, 0);
+  const TaskCgroup next = Take({.cpu_milli = 1000});
+  EXPECT_NE(next.name, own.name);
+  EXPECT_EQ(SignalOf(left), SIGKILL);
+  // Who came after it is not killed in its place.
+  const pid_t of_next = StartIn(root_.mounts().freezer, next);
+  EXPECT_TRUE(Await([&] {
+    cgroups_->Tidy();
+    return !tree_.Exists(Directory(root_.mounts().cpuset, own));
+  }));
+  EXPECT_TRUE(berth::testing::IsRunning(of_next));
+  cgroups_->GiveBack(next, false, 0);
+  EXPECT_EQ(SignalOf(of_next), SIGKILL);
+}
+
+TEST_F(CgroupsV1Test, DoesNotAdoptWhatIsBeingRemoved) {
+  const TaskCgroup cgroup = Take({});
+  const pid_t left = StartIn(root_.mounts().freezer, cgroup);
+  const pid_t too = StartIn(root_.mounts().memory, cgroup);
+  cgroups_->GiveBack(cgroup, true, 0);
+  ASSERT_TRUE(tree_.Exists(cgroup.kill_directory) && tree_.Exists(cgroup.memory_directory));
+  EXPECT_EQ(cgroups_->Adopt(cgroup.name).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(SignalOf(left), SIGKILL);
+  EXPECT_EQ(SignalOf(too), SIGKILL);
 }
 
 TEST_F(CgroupsV1Test, KillsATaskAtItsMemoryLimitAndTellsSo) {

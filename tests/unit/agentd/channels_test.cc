@@ -7,13 +7,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "agentd/channels/channel_hub.h"
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "base/unique_fd.h"
+#include "tests/support/temp_dir.h"
 #include "tests/unit/agentd/agent_process.h"
 
 namespace berth::agentd {
@@ -286,6 +294,7 @@ TEST_F(ChannelsTest, WhoIsAttachedTypesAndSeesWhatTheTaskWrites) {
   *attach.mutable_attach()->mutable_key() = ToProto(kKey);
   attach.mutable_attach()->set_tail_bytes(1 << 20);
   const Heard heard = Ask(attach, "typed");
+  EXPECT_EQ(heard.error, "");
   EXPECT_EQ(heard.console, v1::CONSOLE_PIPE);
   EXPECT_EQ(heard.out, "ready\ntyped");
   EXPECT_EQ(daemon().WaitForEnd(kKey).exit_code(), 5);
@@ -357,6 +366,107 @@ TEST_F(ChannelsTest, AConnectionIsForwarded) {
   });
   EXPECT_TRUE(heard.open);
   EXPECT_EQ(heard.data, "pong");
+}
+
+// ---- the hub alone ----
+
+// The other end of its channels: hears each to its end.
+class DataListener final : public v1::AgentService::Service {
+ public:
+  grpc::Status Data(grpc::ServerContext*, FakeDaemon::DataStream* stream) override {
+    for (v1::DataFromAgent message; stream->Read(&message);) {
+      if (message.error().empty()) continue;
+      base::MutexLock lock(mutex_);
+      errors_.push_back(message);
+    }
+    return grpc::Status::OK;
+  }
+  std::vector<v1::DataFromAgent> errors() {
+    base::MutexLock lock(mutex_);
+    return errors_;
+  }
+
+ private:
+  base::Mutex mutex_;
+  std::vector<v1::DataFromAgent> errors_ BERTH_GUARDED_BY(mutex_);
+};
+
+// Goes on until its call is ended.
+class EndlessServer final : public ChannelServer {
+ public:
+  EndlessServer(DataCall& call, std::atomic<int>& alive) : call_(call), alive_(alive) { ++alive_; }
+  ~EndlessServer() override { --alive_; }
+
+  void Begin() override { call_.ReadOn(); }
+  void OnRoom() override {}
+  void OnFrame(v1::DataFromDaemon) override {}
+  void OnGone() override {}
+  [[nodiscard]] bool done() const override { return true; }
+
+ private:
+  DataCall& call_;
+  std::atomic<int>& alive_;
+};
+
+class ChannelHubTest : public ::testing::Test {
+ protected:
+  static constexpr int kMost = 3;
+
+  ChannelHubTest() {
+    const std::string address = "unix:" + dir_.path() + "/hub.sock";
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+    builder.RegisterService(&daemon_);
+    server_ = builder.BuildAndStart();
+    hub_ = std::make_unique<ChannelHub>(
+        clock_, grpc::CreateChannel(address, grpc::InsecureChannelCredentials()), kMost);
+  }
+  ~ChannelHubTest() override {
+    hub_->Stop();
+    server_->Shutdown(std::chrono::system_clock::now());
+    server_->Wait();
+  }
+
+  void Open() {
+    hub_->Open("token", [this](DataCall& call) {
+      calls_.push_back(&call);
+      return std::make_unique<EndlessServer>(call, served_);
+    });
+  }
+  void EndFirst() {
+    hub_->Post([this] { calls_.front()->End(); });
+  }
+  void AwaitServed(int count) {
+    AgentProcess::WaitUntil([&] { return served_ == count; });
+  }
+  void AwaitErrors(size_t count) {
+    AgentProcess::WaitUntil([&] { return daemon_.errors().size() == count; });
+  }
+
+  berth::testing::TempDir dir_;
+  base::SystemClock clock_;
+  DataListener daemon_;
+  std::unique_ptr<grpc::Server> server_;
+  std::atomic<int> served_ = 0;
+  std::vector<DataCall*> calls_;  // the hub's thread's
+  std::unique_ptr<ChannelHub> hub_;
+};
+
+TEST_F(ChannelHubTest, ServesSoManyAtOnceAndOneMoreWhenOneHasEnded) {
+  for (int i = 0; i < kMost; ++i) Open();
+  AwaitServed(kMost);
+  for (int i = 0; i < 2; ++i) Open();
+  AwaitErrors(2);
+  EXPECT_EQ(daemon_.errors()[0].reason(), v1::REASON_CODE_INBOX_FULL);
+  EXPECT_THAT(daemon_.errors()[0].error(), HasSubstr("serves 3 commands"));
+  EXPECT_EQ(served_, kMost);
+
+  EndFirst();
+  AwaitServed(kMost - 1);
+  Open();
+  AwaitServed(kMost);
+  Open();
+  AwaitErrors(3);
 }
 
 }  // namespace

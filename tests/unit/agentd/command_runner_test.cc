@@ -80,6 +80,16 @@ TEST_F(CommandRunnerTest, KeepsTheEndOfMuchOutput) {
   EXPECT_THAT(Describe(result), "exited with 0: end");
 }
 
+TEST_F(CommandRunnerTest, WhatWritesFasterThanItIsReadIsHeldToItsTime) {
+  const CommandResult result = Shell("yes & yes & yes & exec yes", 200);
+  EXPECT_TRUE(result.timed_out);
+  EXPECT_EQ(result.output.size(), CommandRunner::kMostOutput);
+}
+
+TEST_F(CommandRunnerTest, WhatIsLeftBehindWritingDoesNotHoldUpTheEnd) {
+  EXPECT_TRUE(Shell("yes & yes & yes & exit 0").good());
+}
+
 TEST_F(CommandRunnerTest, SaysWhatKeptItFromStarting) {
   const CommandResult result = Run({"/no/such/program"});
   EXPECT_EQ(result.error, ENOENT);

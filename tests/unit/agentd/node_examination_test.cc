@@ -81,12 +81,23 @@ TEST_F(NodeExaminationTest, WhatIsOddIsTold) {
   EXPECT_EQ(Of("gpu-driver").level(), v1::FINDING_LEVEL_BAD);
 }
 
-TEST_F(NodeExaminationTest, ProgramsForImagesAreLookedForInPath) {
-  node_.path = "/no/such:" + folder_.path();
-  EXPECT_THAT(Of("images").text(), HasSubstr("neither crun nor podman"));
-  std::ofstream(folder_.path() + "/crun") << "#!/bin/sh\n";
-  chmod((folder_.path() + "/crun").c_str(), 0755);
-  EXPECT_EQ(Of("images").text(), "crun is there");
+TEST_F(NodeExaminationTest, ProgramsForImagesAreThoseOfItsConfiguration) {
+  node_.oci_runtime = Script("exit 0\n");
+  node_.podman = "sh";  // looked up in PATH
+  EXPECT_EQ(Of("images").level(), v1::FINDING_LEVEL_GOOD);
+  EXPECT_THAT(Of("images").text(), HasSubstr(node_.oci_runtime + " and "));
+  EXPECT_THAT(Of("images").text(), HasSubstr("/sh are there"));
+}
+
+TEST_F(NodeExaminationTest, WithoutARuntimeForImagesItIsOddAndWithoutPodmanItIsSaid) {
+  node_.oci_runtime = "/no/such/crun";
+  EXPECT_EQ(Of("images").level(), v1::FINDING_LEVEL_ODD);
+  EXPECT_THAT(Of("images").text(), HasSubstr("no program \"/no/such/crun\""));
+  EXPECT_THAT(Of("images").text(), HasSubstr("`ociRuntime` in agent.yaml"));
+  node_.oci_runtime = "sh";
+  node_.podman = "no-such-podman";
+  EXPECT_EQ(Of("images").level(), v1::FINDING_LEVEL_GOOD);
+  EXPECT_THAT(Of("images").text(), HasSubstr("no program \"no-such-podman\""));
 }
 
 TEST_F(NodeExaminationTest, AStateDirectoryThatIsGoneIsBad) {

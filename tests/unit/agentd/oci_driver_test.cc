@@ -75,8 +75,8 @@ class OciDriverTest : public ::testing::Test {
     spec.arguments = {"train"};
     spec.environment = {"PATH=/bin"};
     spec.working_directory = "/w";
-    spec.container =
-        shim::ContainerSpec{"/usr/bin/crun", tree_.At("/bundles/1"), "/image", true, {"r/data"}};
+    spec.container = shim::ContainerSpec{
+        "/usr/bin/crun", tree_.At("/bundles/1"), "/image", true, {"r/data"}, {"/data"}};
     shim::StatusRecord record;
     record.step = step;
     record.error = error;
@@ -115,12 +115,13 @@ TEST_F(OciDriverTest, MakesABundleForTheShim) {
   EXPECT_EQ(container.image, tree_.At("/image"));
   EXPECT_TRUE(container.image_as_user);
   EXPECT_THAT(container.mounts, ElementsAre("r/data"));
+  EXPECT_THAT(container.mount_targets, ElementsAre("/data"));
   EXPECT_THAT(prepared.spec.arguments, ElementsAre("true"));
   EXPECT_EQ(prepared.spec.working_directory, "/s/1");
   EXPECT_TRUE(prepared.needs_scratch);
   EXPECT_EQ(prepared.limits.max_processes, 5) << "and process 1 of the container";
   EXPECT_THAT(prepared.spec.environment, Contains("HOME=/s/1"));
-  for (const char* name : {"config.json", "upper", "work", "rootfs", "mounts", "state"}) {
+  for (const char* name : {"config.json", "upper", "work", "rootfs", "state"}) {
     EXPECT_TRUE(std::filesystem::exists(container.bundle + "/" + name)) << name;
   }
   EXPECT_THAT(ImagesInUse(tree_.At("/bundles")), ElementsAre(tree_.At("/image")));
@@ -177,6 +178,8 @@ TEST_F(OciDriverTest, PutsAShimsErrorsIntoWords) {
   EXPECT_THAT(Explain(StartStep::kImage, EACCES).message, HasSubstr("may not be read"));
   EXPECT_THAT(Explain(StartStep::kRootFs, EINVAL).message, HasSubstr("overlayfs"));
   EXPECT_THAT(Explain(StartStep::kMount, ENOENT).message, HasSubstr("mount \"/data\" does not"));
+  EXPECT_THAT(Explain(StartStep::kMountTarget, EXDEV).message,
+              HasSubstr("nothing is made in what is mounted there"));
   EXPECT_EQ(Explain(StartStep::kWorkingDirectory, ENOENT).reason,
             v1::REASON_CODE_WORKING_DIRECTORY_MISSING);
   EXPECT_EQ(Explain(StartStep::kExecute, ENOENT).reason, v1::REASON_CODE_PROGRAM_NOT_FOUND);

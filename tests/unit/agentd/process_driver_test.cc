@@ -314,7 +314,7 @@ TEST_F(ExplainTest, GivesEachStepItsReason) {
       {Explain(StartStep::kExecute, EACCES), v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE},
       {Explain(StartStep::kExecute, ENOEXEC), v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE},
       {Explain(StartStep::kExecute, ENOTDIR), v1::REASON_CODE_PROGRAM_NOT_FOUND},
-      {Explain(StartStep::kExecute, E2BIG), v1::REASON_CODE_DRIVER_ERROR},
+      {Explain(StartStep::kExecute, E2BIG), v1::REASON_CODE_PROGRAM_NOT_EXECUTABLE},
       {Explain(StartStep::kWorkingDirectory, ENOENT), v1::REASON_CODE_WORKING_DIRECTORY_MISSING},
       {Explain(StartStep::kWorkingDirectory, EACCES), v1::REASON_CODE_WORKING_DIRECTORY_MISSING},
       {Explain(StartStep::kJoinCgroup, ENOENT, "x", 1), v1::REASON_CODE_ISOLATION_FAILED},

@@ -45,10 +45,10 @@ class ScratchWatchTest : public ::testing::Test {
 
 TEST_F(ScratchWatchTest, MeasuresWhatATreeTakesUp) {
   Fill("a", 3 * kMebibyte);
-  const int64_t bytes = TreeBytes(dir_.path() + "/a");
+  const int64_t bytes = MeasureTree(dir_.path() + "/a").bytes;
   EXPECT_GE(bytes, 3 * kMebibyte);
   EXPECT_LT(bytes, 4 * kMebibyte);
-  EXPECT_EQ(TreeBytes(dir_.path() + "/none"), 0);
+  EXPECT_EQ(MeasureTree(dir_.path() + "/none").bytes, 0);
 }
 
 TEST_F(ScratchWatchTest, CountsAFileOfTwoNamesOnceAndFollowsNoLinks) {
@@ -57,7 +57,7 @@ TEST_F(ScratchWatchTest, CountsAFileOfTwoNamesOnceAndFollowsNoLinks) {
   const std::string a = dir_.path() + "/a";
   std::filesystem::create_hard_link(a + "/x/file", a + "/second");
   std::filesystem::create_symlink(dir_.path() + "/b", a + "/away");
-  EXPECT_LT(TreeBytes(a), 2 * kMebibyte);
+  EXPECT_LT(MeasureTree(a).bytes, 2 * kMebibyte);
 }
 
 TEST_F(ScratchWatchTest, TellsOnceOfWhatTakesUpMoreThanItAskedFor) {

@@ -4,12 +4,18 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <optional>
 #include <thread>
 
+#include "agentd/checks/beside_commands.h"
 #include "agentd/checks/node_health.h"
 #include "base/unique_fd.h"
+#include "shim/shim_protocol.h"
+#include "tests/support/temp_dir.h"
 #include "tests/unit/agentd/run_loop.h"
 
 namespace berth::agentd {
@@ -200,6 +206,63 @@ TEST_F(TaskChecksTest, AsksNothingAfterUnwatch) {
   loop_.At(clock_.MonotonicMs() + 50, [&] { later = true; });
   ASSERT_TRUE(RunUntil(loop_, clock_, [&] { return later; }));
   EXPECT_TRUE(ready_.empty());
+}
+
+// Beside an attempt whose files are there, under a script that stands in for the shim.
+class BesideCommandsTest : public ::testing::Test {
+ protected:
+  BesideCommandsTest() {
+    EXPECT_TRUE(store_.Open().ok());
+    ProcessDriver::Prepared prepared;
+    prepared.spec.arguments = {"true"};
+    prepared.spec.output_path = store_.Paths(kKey).output;
+    prepared.spec.error_path = store_.Paths(kKey).error;
+    const auto status = store_.Write(kKey, prepared, v1::Payload(), {geteuid(), getegid(), false});
+    EXPECT_TRUE(status.ok()) << status.status();
+    shim::StatusRecord start;
+    start.kind = shim::StatusKind::kStart;
+    shim::Seal(start);
+    EXPECT_EQ(pwrite(status->get(), &start, sizeof(start),
+                     static_cast<off_t>(shim::SlotOffset(start.kind))),
+              static_cast<ssize_t>(sizeof(start)));
+  }
+
+  // What became of `command`, which ends when the agent lets go of the shim's control socket.
+  CommandResult Run(const std::string& command, int64_t timeout_ms) {
+    const std::string script = dir_.path() + "/shim";
+    std::ofstream(script) << "#!/bin/sh\n" << command << " &\nread line <&3\nkill $!\n";
+    EXPECT_EQ(chmod(script.c_str(), 0755), 0);
+    BesideCommands commands(
+        {loop_, clock_, store_, script, [this](const AttemptKey&) { return guest_; },
+         [](const shim::StatusRecord&, const std::string&) { return CannotStart{}; }});
+    std::optional<CommandResult> result;
+    commands.Run(kKey, {"anything"}, timeout_ms,
+                 [&](CommandResult got) { result = std::move(got); });
+    EXPECT_TRUE(RunUntil(loop_, clock_, [&] { return result.has_value(); }));
+    return result.value_or(CommandResult{});
+  }
+
+  base::SystemClock clock_;
+  berth::testing::TempDir dir_;
+  AttemptStore store_{dir_.path(), clock_};
+  EventLoop loop_{clock_};
+  const std::shared_ptr<void> guest_ = std::make_shared<int>(0);
+};
+
+TEST_F(BesideCommandsTest, WhatWritesWithoutEndIsKilledLongBeforeItsTimeIsOver) {
+  const CommandResult result = Run("yes", 24 * 3600 * 1000);
+  EXPECT_EQ(result.wrote_more_than, BesideCommands::kMostWritten);
+  EXPECT_FALSE(result.timed_out);
+  EXPECT_FALSE(result.good());
+  EXPECT_EQ(result.output.size(), CommandRunner::kMostOutput);
+  EXPECT_EQ(Describe(result), "wrote more than 1Mi of output and was killed: y");
+}
+
+TEST_F(BesideCommandsTest, WhatTakesTooLongIsKilled) {
+  const CommandResult result = Run("sleep 1000", 50);
+  EXPECT_TRUE(result.timed_out);
+  EXPECT_EQ(result.wrote_more_than, 0);
+  EXPECT_EQ(Describe(result), "took too long and was killed");
 }
 
 TEST(HealthTaintsTest, SayWhatIsWrong) {

@@ -3,6 +3,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -153,8 +157,25 @@ TEST_F(TaskNetworksTest, WhatIsThereAlreadyUnderTheNameIsAnErrorThatLeavesNothin
   ASSERT_TRUE(made.ok()) << made;
   EXPECT_THAT(Make(networks_, Key(2)), HasSubstr("File exists"));
   EXPECT_EQ(Files().size(), 1u);
-  networks_.Remove(Key(2));
-  EXPECT_TRUE(Await([&] { return !std::filesystem::exists("/sys/class/net/" + taken); }));
+  EXPECT_EQ(networks_.PathOf(Key(2)), "");
+  EXPECT_FALSE(std::filesystem::exists("/sys/class/net/" + taken));
+  EXPECT_EQ(Make(networks_, Key(2)).find(own_ + "1-"), 0u) << "its number is free again";
+}
+
+TEST_F(TaskNetworksTest, ANumberOfWhichSomethingIsLeftIsNotUsedUntilThatIsGone) {
+  const std::string path = Make(networks_, Key(1));
+  ASSERT_THAT(path, HasSubstr("/run/netns/"));
+  // What `ip netns delete` cannot remove: a folder.
+  ASSERT_EQ(umount2(path.c_str(), MNT_DETACH), 0);
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  ASSERT_EQ(mkdir(path.c_str(), 0700), 0);
+  networks_.Remove(Key(1));
+  EXPECT_EQ(Make(networks_, Key(2)).find(own_ + "1-"), 0u);
+  EXPECT_THAT(Make(networks_, Key(3)),
+              HasSubstr("all 2 networks that taskSubnet in the node's agent.yaml has room for are "
+                        "in use"));
+  ASSERT_EQ(rmdir(path.c_str()), 0);
+  EXPECT_TRUE(Await([&] { return Make(networks_, Key(3)).find(own_ + "0-") == 0; }));
 }
 
 TEST(IpToolTest, SaysWhichProgramIsNotThereAndWhatOneSays) {
@@ -163,6 +184,27 @@ TEST(IpToolTest, SaysWhichProgramIsNotThereAndWhatOneSays) {
   EXPECT_THAT(std::string(RunIpTool({"sh", "-c", "echo sorry >&2; exit 3"}, "").message()),
               HasSubstr("sh: sorry"));
   EXPECT_TRUE(RunIpTool({"grep", "-q", "word"}, "a word\n").ok());
+}
+
+TEST(IpToolTest, WaitsNoLongerThanItIsTold) {
+  const absl::Status late = RunIpTool({"sh", "-c", "sleep 1000; true"}, "", absl::Milliseconds(50));
+  EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(std::string(late.message()), HasSubstr("sh did not end in 50ms and was killed"));
+}
+
+TEST(IpToolTest, TheProgramIgnoresAndBlocksNoSignal) {
+  sigset_t blocked;
+  sigset_t before;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGTERM);
+  ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &blocked, &before), 0);
+  const auto handler = signal(SIGINT, SIG_IGN);
+  const absl::Status interrupted = RunIpTool({"sh", "-c", "kill -INT $$; exit 0"}, "");
+  const absl::Status terminated = RunIpTool({"sh", "-c", "kill -TERM $$; exit 0"}, "");
+  signal(SIGINT, handler);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  EXPECT_FALSE(interrupted.ok());
+  EXPECT_FALSE(terminated.ok());
 }
 
 }  // namespace

@@ -129,9 +129,11 @@ class TaskRunnerTest : public ::testing::Test {
                          [this](EventLoop::Callback work) { loop_.Post(std::move(work)); }};
   std::vector<Event> events_;
   size_t seen_ = 0;
+  std::vector<AttemptKey> ended_;
   TaskRunner runner_{
       {loop_, clock_, cgroups_, users_, driver_, store_, hooks_, networks_, "/no/shim"},
-      [this](Event event) { events_.push_back(std::move(event)); }};
+      [this](Event event) { events_.push_back(std::move(event)); },
+      [this](const AttemptKey& key) { ended_.push_back(key); }};
 };
 
 TEST_F(TaskRunnerTest, FindsALiveAttemptAndItsCgroup) {

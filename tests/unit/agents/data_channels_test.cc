@@ -210,6 +210,17 @@ TEST_F(DataChannelsTest, AnAgentsErrorHasTheCodeOfItsReason) {
   EXPECT_EQ(reason, Reason::kTaskNotRunning);
 }
 
+TEST_F(DataChannelsTest, AnAgentThatServesAsManyAsItMaySaysThatItIsFull) {
+  auto [agent, stream] = Connected();
+  const auto transfer = OpenExec(stream);
+  transfer->Next();
+  TestChannel channel(channel_, agent->Hear().open_data().token());
+  channel.WriteError("the node serves as many as it may", v1::REASON_CODE_INBOX_FULL);
+  const auto [status, reason] = receiver_->AwaitEnd();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(reason, Reason::kInboxFull);
+}
+
 TEST_F(DataChannelsTest, AnAgentThatIsNotConnectedIsNamed) {
   const auto transfer = Open(4711);
   transfer->Next();

@@ -95,12 +95,15 @@ TEST_F(NodeFindingsTest, FailedStartsAreBadForAWhile) {
                                    .task = "12.3",
                                    .reason = Reason::kDriverError,
                                    .message = "no such user",
-                                   .unix_ms = health_.now_unix_ms - 60'000});
+                                   .unix_ms = health_.now_unix_ms - 60'000,
+                                   .of_node = true});
   EXPECT_EQ(Of("starts"), "BAD: task 12.3 could not be started 1m ago: no such user");
   health_.failed_starts[0].unix_ms = health_.now_unix_ms - 3'600'000;
   EXPECT_THAT(Of("starts"), HasSubstr("ODD"));
   health_.failed_starts[0].task.clear();
   EXPECT_THAT(Of("starts"), HasSubstr("a task of another namespace"));
+  health_.failed_starts[0].of_node = false;
+  EXPECT_THAT(Of("starts"), HasSubstr("GOOD")) << "what it asked for was not there";
 }
 
 TEST_F(NodeFindingsTest, TheWorstComesFirst) {

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include "tests/unit/api/server_harness.h"
 
@@ -246,6 +249,111 @@ TEST_F(RelayCallTest, AnAgentsErrorEndsAnUpload) {
   const wire::Refusal error = Error(stream->Finish());
   EXPECT_EQ(error.code, absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(error.reason, Reason::kNotAllowed);
+}
+
+// Calls that stay open, as many as a test wants.
+class OpenRelaysTest : public RelayCallTest {
+ protected:
+  struct Call {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReaderWriter<v1::ExecRequest, v1::ExecResponse>> stream;
+  };
+
+  // Each is to an attempt of its own.
+  void SpreadOverAttempts() {
+    On<state::LocateOutput>([this](const state::Command&, const state::LocateOutput&) {
+      scheduler::Reply reply = where_;
+      std::get<scheduler::OutputReply>(reply.body).attempt.index = next_index_++;
+      return reply;
+    });
+  }
+  std::unique_ptr<Call> Begin(v1::JobService::Stub& stub) {
+    auto call = std::make_unique<Call>();
+    call->stream = stub.Exec(&call->context);
+    call->stream->Write(FirstExec());
+    return call;
+  }
+  // Returns when its channel to the agent is open.
+  void Open(v1::JobService::Stub& stub) {
+    calls_.push_back(Begin(stub));
+    v1::ExecRequest request;
+    request.set_stdin_data("x");
+    calls_.back()->stream->Write(request);
+    outputs_.AwaitSent(++opened_);
+  }
+  wire::Refusal Refused(v1::JobService::Stub& stub) {
+    const auto call = Begin(stub);
+    v1::ExecResponse response;
+    EXPECT_FALSE(call->stream->Read(&response));
+    return Error(call->stream->Finish());
+  }
+  // As a client does that is killed. Returns when the server has noticed.
+  void Cancel(size_t call) {
+    calls_[call]->context.TryCancel();
+    outputs_.AwaitClosed(++closed_);
+  }
+  void TearDown() override {
+    for (const auto& call : calls_) call->context.TryCancel();
+    for (const auto& call : calls_) call->stream->Finish().ok();
+    RelayCallTest::TearDown();
+  }
+
+  std::vector<std::unique_ptr<Call>> calls_;
+  size_t opened_ = 0;
+  int closed_ = 0;
+  std::atomic<uint32_t> next_index_ = 100;
+};
+
+TEST_F(OpenRelaysTest, AnAttemptHasSoManyAndOneMoreWhenOneHasEnded) {
+  Start();
+  for (size_t i = 0; i < RelayCall::kMostOfAttempt; ++i) Open(*jobs_);
+  const wire::Refusal refused = Refused(*jobs_);
+  EXPECT_EQ(refused.code, absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(refused.reason, Reason::kInboxFull);
+  EXPECT_GT(refused.retry_after_ms, 0);
+  EXPECT_THAT(refused.message, HasSubstr("task 12.3: it has 32 calls"));
+  EXPECT_THAT(refused.message, HasSubstr("end one of them"));
+  Cancel(0);
+  Open(*jobs_);
+  EXPECT_EQ(Refused(*jobs_).code, absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(OpenRelaysTest, APersonHasSoManyOverAllAttemptsAndOneMoreWhenOneHasEnded) {
+  SpreadOverAttempts();
+  Start();
+  for (size_t i = 0; i < RelayCall::kMostOfPrincipal; ++i) Open(*anonymous_jobs_);
+  const size_t asked = loop_.taken().size();
+  const wire::Refusal refused = Refused(*anonymous_jobs_);
+  EXPECT_EQ(refused.code, absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(refused.message, HasSubstr("anonymous has 64 calls"));
+  EXPECT_EQ(loop_.taken().size(), asked);
+  Open(*jobs_);  // an operator
+  Cancel(0);
+  Open(*anonymous_jobs_);
+}
+
+TEST_F(OpenRelaysTest, OperatorsHaveAsManyAsThereAreTasks) {
+  SpreadOverAttempts();
+  Start();
+  for (size_t i = 0; i < RelayCall::kMostOfPrincipal + 1; ++i) Open(*jobs_);
+}
+
+TEST_F(OpenRelaysTest, WhatWasRefusedOrHasEndedTakesNoPlace) {
+  std::atomic<int> calls = 0;
+  On<state::LocateOutput>([&](const state::Command&, const state::LocateOutput&) {
+    scheduler::Reply reply = where_;
+    if (calls++ % 2 == 0) {
+      reply.status = absl::FailedPreconditionError("task 12.3: it is queued");
+      reply.reason = Reason::kTaskNotRunning;
+    }
+    return reply;
+  });
+  outputs_.EndWith(absl::UnavailableError("node \"n7\": it is gone"), Reason::kNodeNotReady);
+  Start();
+  for (size_t i = 0; i < 2 * RelayCall::kMostOfPrincipal + 2; ++i) {
+    EXPECT_EQ(Refused(*anonymous_jobs_).reason,
+              i % 2 == 0 ? Reason::kTaskNotRunning : Reason::kNodeNotReady);
+  }
 }
 
 TEST_F(RelayCallTest, AStoppingServerEndsItsCalls) {

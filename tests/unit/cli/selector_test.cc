@@ -31,6 +31,7 @@ TEST(SelectorTest, ReadsJobsTasksAttemptsAndLists) {
       {{"12.worker.3"}, {"12.worker.3"}},
       {{"12.3#2"}, {"12.3#2"}},
       {{"last"}, {"last"}},
+      {{"last.0-1", "last.worker.3#2"}, {"last.0", "last.1", "last.worker.3#2"}},
       {{"1,3,5-8"}, {"1", "3", "5", "6", "7", "8"}},
       {{"12.0-2"}, {"12.0", "12.1", "12.2"}},
       {{"12.eval-set.1-2"}, {"12.eval-set.1", "12.eval-set.2"}},
@@ -48,14 +49,17 @@ TEST(SelectorTest, KnowsWhatItNames) {
   EXPECT_EQ(task.job(), "12");
   EXPECT_EQ(Selector{"7"}.job(), "7");
   EXPECT_FALSE(Selector{"7"}.is_task());
+  EXPECT_TRUE(Selector{"last"}.is_last());
+  EXPECT_TRUE(Selector{"last.3"}.is_last());
+  EXPECT_FALSE(task.is_last());
 }
 
 TEST(SelectorTest, RefusesWhatIsNoId) {
-  for (const char* text : {"",        ",",   "1,",    "nonsense", "-1",
-                           "1.",      ".1",  "1..2",  "1.2.3",    "1.W.3",
-                           "1.a.b.3", "1#",  "1.2#x", "5-3",      "1-",
-                           "1.2#1-3", "0x1", "1 2",   "1;2",      "99999999999999999999",
-                           "last-2",  "1.-2"}) {
+  for (const char* text : {"",        ",",    "1,",     "nonsense", "-1",
+                           "1.",      ".1",   "1..2",   "1.2.3",    "1.W.3",
+                           "1.a.b.3", "1#",   "1.2#x",  "5-3",      "1-",
+                           "1.2#1-3", "0x1",  "1 2",    "1;2",      "99999999999999999999",
+                           "last-2",  "1.-2", "latest", "last."}) {
     const auto selectors = ParseSelectors({text});
     ASSERT_FALSE(selectors.ok()) << text;
     EXPECT_THAT(base::S(selectors.status().message()), HasSubstr("is no id")) << text;

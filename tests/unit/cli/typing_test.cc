@@ -62,6 +62,7 @@ TEST(InterruptDialogueTest, TheSecondCtrlCCancelsAndTheThirdLeaves) {
 TEST(InterruptDialogueTest, WhoIsEndedBySomebodyElseAsksNobody) {
   InterruptDialogue dialogue(true);
   EXPECT_EQ(dialogue.OnTermination(), Step::kCancel);
+  EXPECT_EQ(dialogue.OnTermination(), Step::kNothing) << "it is said several times as a rule";
 }
 
 // Notes what is typed.

@@ -88,6 +88,23 @@ TEST(OciLayoutTest, RefusesDocumentsThatSayNothingOfUse) {
   EXPECT_THAT(Refusal(layout), HasSubstr("no JSON object"));
 }
 
+TEST(OciLayoutTest, RefusesALayerThatIsNotAsLongAsItsManifestSays) {
+  const LayoutBuilder layout;
+  const std::string layer = Tar({{"a", "1"}});
+  layout.Image(layer);
+  const std::string digest = layout.Blob(layer);
+  layout.tree().Write(LayoutBuilder::BlobPath(digest), layer + "more");
+  EXPECT_THAT(Refusal(layout),
+              HasSubstr("bytes, and its manifest says " + std::to_string(layer.size())));
+  layout.Blob(layer);
+  EXPECT_EQ(Refusal(layout), "read");
+  layout.Index(
+      {{layout.Blob(R"({"config": {"digest": ")" + layout.Blob("{}") +
+                    R"("}, "layers": [{"mediaType": "tar", "digest": ")" + digest + R"("}]})"),
+        ""}});
+  EXPECT_THAT(Refusal(layout), HasSubstr("its manifest says no size"));
+}
+
 TEST(OciLayoutTest, WaitsForNoFifo) {
   const LayoutBuilder layout;
   ASSERT_EQ(mkfifo((layout.path() + "/index.json").c_str(), 0600), 0);

@@ -131,6 +131,34 @@ TEST_F(RootWriterTest, AWhiteoutRemovesNothingOutside) {
   EXPECT_FALSE(Exists("out"));
 }
 
+TEST_F(RootWriterTest, CountsTheFoldersThatNoEntryAsksFor) {
+  int64_t spent = 0;
+  RootWriter writer(Open(tree_.At("/counted")), {.spend = [&](int64_t bytes) {
+                      spent += bytes;
+                      return spent > 16384 ? absl::ResourceExhaustedError("") : absl::OkStatus();
+                    }});
+  ASSERT_TRUE(writer.MakeDirectory("own", own_).ok());
+  EXPECT_EQ(spent, 0);
+  ASSERT_TRUE(writer.MakeFile("own/a/b/c/file", own_).ok());
+  EXPECT_EQ(spent, 3 * 4096);
+  ASSERT_TRUE(writer.MakeFile("own/a/b/c/other", own_).ok());
+  EXPECT_EQ(spent, 3 * 4096) << "they are there";
+  EXPECT_EQ(writer.MakeFile("d/e/f/file", own_).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_FALSE(fs::exists(tree_.At("/counted/d/e")));
+}
+
+TEST_F(RootWriterTest, ALayerHasNoMoreThanItMay) {
+  RootWriter writer(Open(tree_.At("/bounded")), {.most_of_layer = 3});
+  ASSERT_TRUE(writer.MakeFile("a/b/c", own_).ok());
+  ASSERT_TRUE(writer.MakeFile("a/b/c", own_).ok()) << "it is one";
+  const auto more = writer.MakeFile("d", own_).status();
+  EXPECT_EQ(more.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_NE(std::string(more.message()).find("more than 3 files and folders"), std::string::npos);
+  writer.BeginLayer();
+  EXPECT_TRUE(writer.MakeFile("d", own_).ok());
+}
+
 TEST_F(RootWriterTest, RefusesFoldersWithoutEnd) {
   std::string deep;
   for (int i = 0; i < 300; ++i) deep += "d/";

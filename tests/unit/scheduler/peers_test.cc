@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,8 +13,10 @@
 namespace berth::scheduler {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr int64_t kPlanned = 5'000;
@@ -120,6 +125,99 @@ TEST_F(PeersTest, ManyZonesAreMeasuredByFewEach) {
   }
   Plan();
   for (const uint64_t stream : streams) EXPECT_THAT(*Told(stream), SizeIs(3));
+}
+
+TEST_F(PeersTest, NodesWithoutAZoneMeasureAsManyOfZonesAsOthersDo) {
+  const uint64_t first = Connect("n10", "", "10.0.0.10");
+  for (int i = 11; i < 20; ++i) {
+    const std::string number = std::to_string(i);
+    Connect("n" + number, "z" + number, "10.0.0." + number);
+  }
+  Plan();
+  EXPECT_THAT(*Told(first), ElementsAre("n11", "n12", "n13"));
+}
+
+// A cluster of more nodes than one turn plans for, in four zones one after the other.
+class ManyNodesTest : public PeersTest {
+ protected:
+  static constexpr int kNodes = 1'000;
+  static constexpr int kNodesPerTurn = 256;
+
+  void SetUp() override {
+    for (int i = 0; i < kNodes; ++i) {
+      const std::string zone(1, static_cast<char>('a' + i * 4 / kNodes));
+      streams_[NameOf(i)] = Connect(NameOf(i), zone, "10.0.0.1");
+    }
+    loop_.now_ms += kPlanned;
+  }
+  static std::string NameOf(int i) { return "n" + std::to_string(kNodes + i % kNodes); }
+
+  // Whom each node was told to measure, by its name.
+  std::map<std::string, std::vector<std::string>> TakeTold() {
+    std::map<std::string, std::vector<std::string>> told;
+    for (const auto& [node, stream] : streams_) {
+      if (auto peers = Told(stream)) told[node] = *std::move(peers);
+    }
+    loop_.effects.clear();
+    return told;
+  }
+  // Returns how many turns there is something to do at once.
+  int RunWhileDue() {
+    for (int turns = 1;; ++turns) {
+      const TurnOutput output = loop_.Run();
+      if (!output.next_deadline_ms || *output.next_deadline_ms > loop_.now_ms) return turns;
+      if (turns == kNodes) return turns;  // it does not end
+    }
+  }
+
+  std::map<std::string, uint64_t> streams_;
+};
+
+TEST_F(ManyNodesTest, ArePlannedForInSeveralShortTurnsAndAllHaveTheirPeers) {
+  loop_.effects.clear();
+  EXPECT_EQ(RunWhileDue(), (kNodes + kNodesPerTurn - 1) / kNodesPerTurn);
+  size_t most = 0;
+  const auto told = TakeTold();
+  ASSERT_THAT(told, SizeIs(kNodes));
+  for (int i = 0; i < kNodes; ++i) {
+    const std::vector<std::string>& peers = told.at(NameOf(i));
+    most = std::max(most, peers.size());
+    EXPECT_THAT(peers, Contains(NameOf(i + 1))) << NameOf(i);
+    EXPECT_THAT(peers, Contains(NameOf(i + 2))) << NameOf(i);
+  }
+  EXPECT_EQ(most, 3u);  // near the next zone
+  EXPECT_THAT(told.at(NameOf(200)), ElementsAre(NameOf(201), NameOf(202), NameOf(250)));
+  EXPECT_THAT(told.at(NameOf(999)), ElementsAre(NameOf(0), NameOf(1)));
+}
+
+TEST_F(ManyNodesTest, ATurnTellsOnlySomeOfThem) {
+  loop_.effects.clear();
+  size_t all = 0;
+  for (int turn = 0; turn < (kNodes + kNodesPerTurn - 1) / kNodesPerTurn; ++turn) {
+    loop_.Run();
+    const size_t told = TakeTold().size();
+    EXPECT_LE(told, 2u * kNodesPerTurn);
+    all += told;
+  }
+  EXPECT_EQ(all, static_cast<size_t>(kNodes));
+}
+
+TEST_F(ManyNodesTest, AChangeDuringAPlanIsSeenByTheNextOne) {
+  loop_.Run();
+  loop_.Ask(state::CloseSession{.stream = streams_.at(NameOf(600))});
+  streams_.erase(NameOf(600));
+  RunWhileDue();
+  auto told = TakeTold();
+  EXPECT_THAT(told, SizeIs(kNodes - 1));  // the plan was made to its end
+  EXPECT_THAT(told.at(NameOf(599)), Contains(NameOf(600)));
+  loop_.now_ms += kPlanned - 1;
+  loop_.Run();
+  EXPECT_THAT(TakeTold(), IsEmpty());
+  loop_.now_ms += 1;
+  RunWhileDue();
+  told = TakeTold();
+  EXPECT_THAT(told.at(NameOf(599)), Not(Contains(NameOf(600))));
+  EXPECT_THAT(told, SizeIs(2));  // that measured it
 }
 
 TEST_F(PeersTest, WhatANodeSaysIsKnownUntilItIsSilentOfIt) {

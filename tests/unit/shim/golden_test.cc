@@ -47,7 +47,8 @@ TaskSpec Container() {
   TaskSpec spec;
   spec.arguments = {"sh"};
   spec.working_directory = "/";
-  spec.container = ContainerSpec{"/usr/bin/crun", "/b/1", "/images/x", true, {"r/data", "w/tmp"}};
+  spec.container = ContainerSpec{"/usr/bin/crun",     "/b/1",         "/images/x", true,
+                                 {"r/data", "w/tmp"}, {"/data", "/x"}};
   spec.console = ConsoleKind::kTerminal;
   spec.rows = 24;
   spec.columns = 80;

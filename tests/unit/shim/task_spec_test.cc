@@ -19,7 +19,8 @@ TaskSpec FullSpec() {
   spec.output_path = "/a/stdout";
   spec.error_path = "/a/stderr";
   spec.user = TaskUser{1000, 1001, {4, 27}};
-  spec.container = ContainerSpec{"/usr/bin/crun", "/b/1", "/images/x", true, {"r/data", "w/tmp"}};
+  spec.container = ContainerSpec{"/usr/bin/crun",     "/b/1",         "/images/x", true,
+                                 {"r/data", "w/tmp"}, {"/data", "/x"}};
   spec.cgroup_procs = {"/c/memory/cgroup.procs", "/c/freezer/cgroup.procs"};
   spec.kill_method = KillMethod::kFreezerV1;
   spec.kill_directory = "/c/freezer";
@@ -80,6 +81,8 @@ TEST(TaskSpecTest, ComesBackFromItsBytesAsItWas) {
   ASSERT_EQ(view.header->mount_count, 2u);
   EXPECT_STREQ(view.mounts[0], "r/data");
   EXPECT_STREQ(view.mounts[1], "w/tmp");
+  EXPECT_STREQ(view.mount_targets[0], "/data");
+  EXPECT_STREQ(view.mount_targets[1], "/x");
   for (size_t i = 0; i < spec.arguments.size(); ++i) {
     EXPECT_EQ(spec.arguments[i], view.arguments[i]);
   }
@@ -114,7 +117,11 @@ TEST(TaskSpecTest, RefusesWhatCannotBeWritten) {
   EXPECT_EQ(EncodeSpec(many_cgroups), "");
   TaskSpec many_mounts = FullSpec();
   many_mounts.container->mounts.resize(kMaxMounts + 1);
+  many_mounts.container->mount_targets.resize(kMaxMounts + 1);
   EXPECT_EQ(EncodeSpec(many_mounts), "");
+  TaskSpec without_a_target = FullSpec();
+  without_a_target.container->mount_targets.pop_back();
+  EXPECT_EQ(EncodeSpec(without_a_target), "");
 }
 
 TEST(SpecViewTest, RefusesEveryTruncation) {
