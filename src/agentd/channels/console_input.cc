@@ -4,25 +4,16 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <limits>
 #include <string_view>
 #include <utility>
 
+#include "agentd/window_dimension.h"
 #include "base/strings.h"
 
 namespace berth::agentd {
-namespace {
-
-uint16_t Dimension(int32_t wanted) {
-  return static_cast<uint16_t>(
-      std::clamp<int32_t>(wanted, 0, std::numeric_limits<uint16_t>::max()));
-}
-
-}  // namespace
 
 ConsoleInput::ConsoleInput(EventLoop& loop, std::function<void()> on_room)
     : loop_(loop), on_room_(std::move(on_room)) {}
@@ -72,8 +63,8 @@ void ConsoleInput::Take(v1::DataFromDaemon frame) {
 
 bool ConsoleInput::Push() {
   if (frame_.has_window()) {
-    const uint16_t size[2] = {Dimension(frame_.window().rows()),
-                              Dimension(frame_.window().columns())};
+    const uint16_t size[2] = {WindowDimension(frame_.window().rows()),
+                              WindowDimension(frame_.window().columns())};
     const std::string_view bytes(reinterpret_cast<const char*>(size), sizeof(size));
     if (!Say(shim::ConsoleMessage::kWindow, bytes)) return false;
     frame_.clear_window();

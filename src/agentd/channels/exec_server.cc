@@ -1,20 +1,14 @@
 #include "agentd/channels/exec_server.h"
 
-#include <algorithm>
-#include <limits>
 #include <utility>
 
+#include "agentd/window_dimension.h"
 #include "base/strings.h"
 
 namespace berth::agentd {
 namespace {
 
 constexpr int kSignalled = 128;  // as a shell says it
-
-uint16_t Dimension(int32_t wanted) {
-  return static_cast<uint16_t>(
-      std::clamp<int32_t>(wanted, 0, std::numeric_limits<uint16_t>::max()));
-}
 
 }  // namespace
 
@@ -90,7 +84,8 @@ void ExecServer::OnExit(const shim::StatusRecord* end) {
 
 void ExecServer::OnFrame(v1::DataFromDaemon frame) {
   if (frame.has_window()) {
-    process_.Resize(Dimension(frame.window().rows()), Dimension(frame.window().columns()));
+    process_.Resize(WindowDimension(frame.window().rows()),
+                    WindowDimension(frame.window().columns()));
   }
   if (!frame.data().empty()) {
     end_after_room_ = frame.end_of_input();

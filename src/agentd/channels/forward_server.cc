@@ -3,25 +3,16 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <utility>
 
+#include "agentd/drivers/refusal_text.h"
 #include "agentd/network/socket_in.h"
 #include "base/strings.h"
 
 namespace berth::agentd {
-namespace {
-
-std::string ErrorText(int error) {
-  char buffer[256];
-  return strerror_r(error, buffer, sizeof(buffer));
-}
-
-}  // namespace
-
 absl::StatusOr<base::UniqueFd> ConnectToLoopback(const std::string& network_namespace,
                                                  uint16_t port) {
   base::UniqueFd fd(SocketIn(network_namespace, AF_INET, SOCK_STREAM));

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
+#include "agentd/drivers/refusal_text.h"
 #include "agentd/network/socket_in.h"
 
 namespace berth::agentd {
@@ -16,11 +16,6 @@ namespace {
 constexpr size_t kMostAnswer = 1024;
 constexpr int kLeastGoodStatus = 200;
 constexpr int kMostGoodStatus = 399;
-
-std::string ErrorText(int error) {
-  char buffer[256];
-  return strerror_r(error, buffer, sizeof(buffer));
-}
 
 // The status of "HTTP/1.1 200 OK\r\n..."; 0: it is none.
 int StatusOf(const std::string& answer) {

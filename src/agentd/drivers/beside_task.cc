@@ -2,10 +2,10 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <limits>
 #include <optional>
 #include <utility>
+
+#include "agentd/window_dimension.h"
 
 namespace berth::agentd {
 namespace {
@@ -22,9 +22,8 @@ std::optional<shim::InsideContainer> InsideOf(const shim::SpecView& task,
   return shim::InsideContainer{start.task_pid, start.shim_pid, for_files};
 }
 
-uint16_t Dimension(int32_t wanted, uint16_t usual) {
-  if (wanted <= 0) return usual;
-  return static_cast<uint16_t>(std::min<int32_t>(wanted, std::numeric_limits<uint16_t>::max()));
+uint16_t DimensionOr(int32_t wanted, uint16_t usual) {
+  return wanted <= 0 ? usual : WindowDimension(wanted);
 }
 
 shim::TaskSpec FileWork(std::vector<std::string> arguments) {
@@ -57,8 +56,8 @@ shim::TaskSpec CommandBeside(const shim::SpecView& task, const shim::StatusRecor
   if (command.terminal()) {
     if (!has_term) spec.environment.emplace_back("TERM=xterm");
     spec.console = shim::ConsoleKind::kTerminal;
-    spec.rows = Dimension(command.window().rows(), 24);
-    spec.columns = Dimension(command.window().columns(), 80);
+    spec.rows = DimensionOr(command.window().rows(), 24);
+    spec.columns = DimensionOr(command.window().columns(), 80);
   }
   return spec;
 }

@@ -3,15 +3,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <limits>
 #include <utility>
 #include <vector>
 
 #include "agentd/drivers/refusal_text.h"
 #include "agentd/drivers/spec_file.h"
+#include "agentd/window_dimension.h"
 
 namespace berth::agentd {
 namespace {
@@ -25,12 +24,6 @@ constexpr std::string_view kTpuPrefix = "tpu-";  // of the ids that the probe gi
 
 // Whole, or a slice of one: CUDA names both by UUID.
 bool IsGpu(std::string_view kind) { return kind == "gpu" || kind == "mig"; }
-
-// Of a terminal, as the kernel takes it; 0: not known.
-uint16_t Dimension(int32_t wanted) {
-  return static_cast<uint16_t>(
-      std::clamp<int32_t>(wanted, 0, std::numeric_limits<uint16_t>::max()));
-}
 
 // The first field that the schema has and this version does nothing with; empty: none is used.
 std::string NotHonoured(const v1::StartTask& start, const ProcessDriver::Node& node) {
@@ -138,8 +131,8 @@ std::variant<ProcessDriver::Prepared, CannotStart> ProcessDriver::Prepare(
   spec.error_path = paths.error;
   if (payload.console() == v1::CONSOLE_TERMINAL) {
     spec.console = shim::ConsoleKind::kTerminal;
-    spec.rows = Dimension(payload.console_rows());
-    spec.columns = Dimension(payload.console_columns());
+    spec.rows = WindowDimension(payload.console_rows());
+    spec.columns = WindowDimension(payload.console_columns());
   } else if (payload.console() == v1::CONSOLE_PIPE) {
     spec.console = shim::ConsoleKind::kPipe;
   } else if (!payload.stdin_data().empty()) {
