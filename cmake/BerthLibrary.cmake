@@ -20,6 +20,11 @@ if(BERTH_SANITIZE)
   list(APPEND BERTH_WARNINGS -Wno-maybe-uninitialized -Wno-stringop-overflow)
 endif()
 
+if(CMAKE_UNITY_BUILD)
+  # It takes a file that is compiled with others for a header.
+  list(APPEND BERTH_WARNINGS -Wno-subobject-linkage)
+endif()
+
 # Code generation that holds for all of our code.
 #   fp-contract=off: a kernel compiled for several targets must give the same bits on each; a fused
 #     multiply-add would not. The two no-*-math flags change no result, and let loops vectorise.
@@ -98,4 +103,6 @@ function(berth_static_executable)
       -ffunction-sections -fdata-sections)
   target_include_directories(${A_NAME} PRIVATE ${CMAKE_SOURCE_DIR}/src)
   target_link_options(${A_NAME} PRIVATE -static -Wl,--gc-sections)
+  # Small files, most of them C in all but name, that gain nothing from being compiled together.
+  set_target_properties(${A_NAME} PROPERTIES UNITY_BUILD OFF)
 endfunction()

@@ -2,7 +2,7 @@
 # build/<preset>/test-results/<name>.xml; tools/count_tests.py adds them up.
 #
 #   berth_test(NAME n SRCS ... [DEPS ...] [LABELS asan tsan long] [TIMEOUT seconds] [SERIAL]
-#              [TARGETS ...] [ARGS ...])
+#              [OPTIMISED] [TARGETS ...] [ARGS ...])
 #       One GoogleTest binary in build/<preset>/tests; by custom one per room. It has
 #       gmock's main(). Tests include what they share from the root: "tests/support/fake_clock.h".
 #   berth_test_library(NAME n SRCS ... [DEPS ...])
@@ -13,7 +13,8 @@
 # Tests run in the root of the repository (tests/data/... is a valid path) and see where this build
 # lies in BERTH_BUILD_DIR. Labels: asan and tsan choose what `.ci/run` builds and runs with a
 # sanitizer (targets berth_asan_tests and berth_tsan_tests build just those); long runs only with
-# --long. SERIAL: runs alone. TARGETS are programs that the test runs, so that they are built with
+# --long. SERIAL: runs alone. OPTIMISED: its own code runs for long, and is optimised in sanitizer
+# builds too. TARGETS are programs that the test runs, so that they are built with
 # it.
 
 set(BERTH_TEST_RESULTS ${CMAKE_BINARY_DIR}/test-results)
@@ -38,12 +39,17 @@ function(berth_register_test name targets)
 endfunction()
 
 function(berth_test)
-  cmake_parse_arguments(A "SERIAL" "NAME;TIMEOUT" "SRCS;DEPS;LABELS;TARGETS;ARGS" ${ARGN})
+  cmake_parse_arguments(A "SERIAL;OPTIMISED" "NAME;TIMEOUT" "SRCS;DEPS;LABELS;TARGETS;ARGS" ${ARGN})
   if(A_UNPARSED_ARGUMENTS OR NOT A_NAME OR NOT A_SRCS)
     message(FATAL_ERROR "berth_test(NAME n SRCS ... [DEPS ...] [LABELS ...]): got ${ARGN}")
   endif()
   add_executable(${A_NAME} ${A_SRCS})
   berth_own_code(${A_NAME})
+  if(BERTH_SANITIZE AND NOT A_OPTIMISED)
+    # What is under test is optimised and looked at by both sanitizers. The tests' own code is most of
+    # what there is to compile, and compiles so in two fifths of the time.
+    target_compile_options(${A_NAME} PRIVATE -O0 -fno-sanitize=undefined)
+  endif()
   target_include_directories(${A_NAME} PRIVATE ${CMAKE_SOURCE_DIR})
   set_target_properties(${A_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_link_libraries(${A_NAME} PRIVATE ${A_DEPS} GTest::gmock GTest::gmock_main Threads::Threads)

@@ -22,10 +22,15 @@ inline constexpr ResourceIndex kBandwidth = 3;      // quantum: 1 Mbit/s = 10^6 
 inline constexpr ResourceIndex kFirstExtended = 4;  // quantum: 1
 inline constexpr size_t kMaxResources = 16;
 
+// The extended resource that counts CPUs which tasks have to themselves (cpuPlacement). Agents tell
+// how many a node can give; a task's placement asks for them, and its request may not name them.
+inline constexpr const char* kDedicatedCpus = "dedicated-cpus";
+
 // Largest amount of any resource on one node or in one request, in quanta. Sums of two stay within
 // int32.
 inline constexpr int32_t kMaxQuanta = (1 << 30) - 1;
 
+inline constexpr int32_t kMilliPerCpu = 1000;
 inline constexpr int64_t kMemoryQuantumBytes = int64_t{1} << 20;
 inline constexpr int64_t kStorageQuantumBytes = int64_t{1} << 20;
 inline constexpr int64_t kBandwidthQuantumBitsPerSecond = 1'000'000;

@@ -24,6 +24,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "base/uuid.h"
+#include "berth/resources.h"
 #include "shim/container.h"
 #include "shim/lease_file.h"
 
@@ -35,17 +36,12 @@ constexpr int64_t kTendMs = 5000;
 // A node's first health check is waited for; berthd counts on hearing from it before long.
 constexpr int64_t kFirstCheckMs = 10'000;
 constexpr int64_t kCleanUpMs = 30'000;
-constexpr int64_t kFirstRetryMs = 100;
-constexpr int64_t kMostRetryMs = 10'000;
+constexpr int64_t kFirstDialPauseMs = 100;
+constexpr int64_t kMostDialPauseMs = 10'000;
 // With less room than that left on its disk, the node ends who takes up too much of it.
 constexpr int64_t kLeastFreeShare = 100;
 constexpr int64_t kLeastFreeBytes = int64_t{64} << 20;
 constexpr int64_t kMostLeastFreeBytes = int64_t{1} << 30;
-
-v1::NodeInventory WithHealth(v1::NodeInventory inventory) {
-  AddHealthTaints("", inventory);
-  return inventory;
-}
 
 absl::StatusOr<std::string> BootId() {
   BERTH_ASSIGN_OR_RETURN(std::string id, base::ReadSmallFile("/proc/sys/kernel/random/boot_id"));
@@ -110,9 +106,11 @@ absl::Status Agent::Prepare() {
   BERTH_ASSIGN_OR_RETURN(const std::string mountinfo, base::ReadSmallFile("/proc/self/mountinfo"));
   std::vector<CpuPool::Node> cpus;
   for (auto& [number, each] : CpusByNuma("", OwnCpus())) cpus.push_back({number, each});
+  CpuPool pool(std::move(cpus));
+  most_dedicated_cpus_ = pool.most(false);
   BERTH_ASSIGN_OR_RETURN(cgroups_,
                          OpenCgroups(cgroup_tree_, ParseCgroupMounts(mountinfo), config.isolation,
-                                     config.cgroup_root, CpuPool(std::move(cpus))));
+                                     config.cgroup_root, std::move(pool)));
 
   ProcessDriver::Node node;
   node.name = config.node_name;
@@ -135,7 +133,7 @@ absl::Status Agent::Prepare() {
       AgentCore::Options{.node = config.node_name,
                          .version = options_.version,
                          .isolation = std::string(cgroups_->isolation()),
-                         .inventory = WithHealth(watch_->inventory()),
+                         .inventory = Told(watch_->inventory(), ""),
                          .fresh_incarnation = base::NewUuid(),
                          .powers = {.cpu_limit = powers.cpu_limit,
                                     .dedicated_cpus = powers.dedicated_cpus,
@@ -185,7 +183,8 @@ absl::Status Agent::Prepare() {
       core_->incarnation().empty() ? config.node_name : core_->incarnation();
   link_ = std::make_unique<AgentLink>(
       loop_, clock_, channel, config.server,
-      Backoff(kFirstRetryMs, kMostRetryMs, base::FixedHash(identity)), std::move(callbacks));
+      Backoff(kFirstDialPauseMs, kMostDialPauseMs, base::FixedHash(identity)),
+      std::move(callbacks));
 
   loop_.set_end_of_turn([this] { EndOfTurn(); });
   loop_.set_next_deadline(
@@ -328,8 +327,17 @@ absl::Status Agent::Redeclare(const config::InventoryConfig& declared,
 void Agent::UpdateInventory(v1::NodeInventory inventory) {
   process_driver_->SetDevices(inventory);
   inventory_ = inventory;
-  AddHealthTaints(health_->fault(), inventory);
-  Report(InventoryChanged{std::move(inventory)});
+  Report(InventoryChanged{Told(std::move(inventory), health_->fault())});
+}
+
+v1::NodeInventory Agent::Told(v1::NodeInventory inventory, const std::string& fault) const {
+  AddHealthTaints(fault, inventory);
+  // Where the kernel cannot keep CPUs apart there is nothing to run out of: such a task runs there,
+  // and that it has no CPUs of its own is shown.
+  const int64_t whole = inventory.capacity().cpu_milli() / kMilliPerCpu;
+  (*inventory.mutable_capacity()->mutable_extended())[kDedicatedCpus] =
+      cgroups_->powers().dedicated_cpus ? std::min<int64_t>(whole, most_dedicated_cpus_) : whole;
+  return inventory;
 }
 
 // ---- what the pump acts with ----

@@ -96,6 +96,9 @@ class Agent final : private AgentHands {
   void StartLink();
   void Dial();
   void UpdateInventory(v1::NodeInventory inventory);
+  // What berthd is told of the node: what was found, its taints of health, the CPUs it can
+  // dedicate.
+  v1::NodeInventory Told(v1::NodeInventory inventory, const std::string& fault) const;
   CommandServer::Guest GuestOf(const AttemptKey& key);
   void Report(Event event) { pump_->Report(std::move(event)); }
 
@@ -144,6 +147,7 @@ class Agent final : private AgentHands {
   std::unique_ptr<OciDriver> oci_driver_;
   std::unique_ptr<DriverChoice> driver_;
   std::unique_ptr<UserDirectory> users_;
+  int most_dedicated_cpus_ = 0;
   v1::NodeInventory inventory_;  // as the watch has told it last
   CommandRunner commands_;
   std::unique_ptr<TaskHooks> hooks_;

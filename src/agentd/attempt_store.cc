@@ -15,6 +15,7 @@
 
 #include "agentd/drivers/spec_file.h"
 #include "base/logging.h"
+#include "base/path_error.h"
 #include "base/remove_tree.h"
 #include "base/small_file.h"
 #include "base/status_macros.h"
@@ -35,23 +36,19 @@ constexpr size_t kMostSpares = 256;  // of each user
 constexpr uint32_t kAnybody = UINT32_MAX;
 constexpr int64_t kDayMs = int64_t{24} * 3600 * 1000;
 
-absl::Status PathError(int error, std::string_view doing, const std::string& path) {
-  return absl::ErrnoToStatus(error, base::A(std::string("cannot ").append(doing) + " " + path));
-}
-
 absl::Status MakeDirectory(const std::string& path, mode_t mode) {
   // chmod: the agent's umask is not the tasks' concern.
   if (mkdir(path.c_str(), mode) == 0 && chmod(path.c_str(), mode) == 0) return absl::OkStatus();
-  return errno == EEXIST ? absl::OkStatus() : PathError(errno, "make", path);
+  return errno == EEXIST ? absl::OkStatus() : base::PathError(errno, "make", path);
 }
 
 // A file that lasts no longer than the attempt: not synced.
 absl::Status WriteFile(const std::string& path, std::string_view bytes, mode_t mode) {
   const base::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
-  if (!fd.valid()) return PathError(errno, "open", path);
+  if (!fd.valid()) return base::PathError(errno, "open", path);
   while (!bytes.empty()) {
     const ssize_t written = write(fd.get(), bytes.data(), bytes.size());
-    if (written < 0) return PathError(errno, "write", path);
+    if (written < 0) return base::PathError(errno, "write", path);
     bytes.remove_prefix(static_cast<size_t>(written));
   }
   return absl::OkStatus();
@@ -60,7 +57,7 @@ absl::Status WriteFile(const std::string& path, std::string_view bytes, mode_t m
 absl::Status GiveTo(const std::string& path, const ProcessDriver::Identity& identity) {
   if (!identity.becomes) return absl::OkStatus();
   if (chown(path.c_str(), identity.uid, identity.gid) == 0) return absl::OkStatus();
-  return PathError(errno, "give its user", path);
+  return base::PathError(errno, "give its user", path);
 }
 
 // Writes what the payload brings into a directory that is nobody else's yet.
@@ -73,15 +70,15 @@ absl::Status WriteFiles(const std::string& directory, const v1::Payload& payload
     }
     const base::UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
                                  file.executable() ? 0755 : 0644));
-    if (!fd.valid()) return PathError(errno, "make", path);
+    if (!fd.valid()) return base::PathError(errno, "make", path);
     std::string_view bytes = file.data();
     while (!bytes.empty()) {
       const ssize_t written = write(fd.get(), bytes.data(), bytes.size());
-      if (written < 0) return PathError(errno, "write", path);
+      if (written < 0) return base::PathError(errno, "write", path);
       bytes.remove_prefix(static_cast<size_t>(written));
     }
     if (identity.becomes && fchown(fd.get(), identity.uid, identity.gid) != 0) {
-      return PathError(errno, "give its user", path);
+      return base::PathError(errno, "give its user", path);
     }
   }
   return absl::OkStatus();
@@ -277,7 +274,7 @@ absl::StatusOr<base::UniqueFd> AttemptStore::Write(const AttemptKey& key,
   if (written.ok() && rename(spare->c_str(), directory.c_str()) != 0) {
     RemoveTree(directory);  // of an earlier try, which started nothing
     if (rename(spare->c_str(), directory.c_str()) != 0) {
-      written = PathError(errno, "rename " + *spare + " to", directory);
+      written = base::PathError(errno, "rename " + *spare + " to", directory);
     }
   }
   if (!written.ok()) RemoveTree(*spare);
@@ -291,13 +288,13 @@ absl::StatusOr<base::UniqueFd> AttemptStore::WriteInto(const std::string& direct
                                                        const ProcessDriver::Identity& identity) {
   const std::string status_path = directory + "/" + shim::kStatusFileName;
   base::UniqueFd status(shim::OpenLockedStatus(directory));
-  if (!status.valid()) return PathError(-status.get(), "lock", status_path);
+  if (!status.valid()) return base::PathError(-status.get(), "lock", status_path);
   // Records of an earlier attempt, which nothing has made sure were gone from the disk.
   // Overwritten, not cut off: the file has its block from now on, and an end can be noted on a full
   // disk.
   static constexpr char kNothing[3 * shim::kStatusSlotBytes] = {};
   if (pwrite(status.get(), kNothing, sizeof(kNothing), 0) != sizeof(kNothing)) {
-    return PathError(errno, "write", status_path);
+    return base::PathError(errno, "write", status_path);
   }
   if (prepared.needs_script) {
     const std::string path = directory + "/script";
@@ -382,7 +379,7 @@ bool AttemptStore::KeepOutput(const AttemptKey& key) {
     if (moved && IsOversized(info)) oversized_.push_back({to, clock_.MonotonicMs()});
     if (moved) continue;
     BERTH_LOG_WARN("output of attempt {} stays at {} until the agent starts again: {}",
-                   ToString(key), from, PathError(errno, "rename it to", to).ToString());
+                   ToString(key), from, base::PathError(errno, "rename it to", to).ToString());
     return false;
   }
   // Not there for most: then the files' own times say enough.

@@ -172,6 +172,7 @@ void TaskRunner::Prepare(const AttemptKey& key) {
 }
 
 void TaskRunner::NotLaunched(const AttemptKey& key, CannotStart why) {
+  BERTH_LOG_INFO("attempt {} could not start: {}", ToString(key), why.message);
   const auto node = waiting_.extract(key);
   Finish(key, ForEpilog(node.mapped().start),
          TaskNotStarted{key, why.reason, std::move(why.message)});

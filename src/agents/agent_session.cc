@@ -104,7 +104,10 @@ void AgentSession::Applied() {
 void AgentSession::Send(v1::DaemonMessage message) {
   base::MutexLock lock(mutex_);
   if (ended_) return;
-  if (message.has_welcome()) welcomed_ = true;
+  if (message.has_welcome()) {
+    welcomed_ = true;
+    BERTH_LOG_INFO("node \"{}\": its agent is connected", messages_.node());
+  }
   outgoing_.push_back(std::move(message));
   if (!writing_) WriteNext();
 }
@@ -134,6 +137,13 @@ void AgentSession::End(const grpc::Status& status) {
 void AgentSession::OnDone() {
   link_.Forget(stream_);
   if (messages_.greeted()) link_.PostClose(stream_);
+  bool was_here = false;
+  {
+    base::MutexLock lock(mutex_);
+    was_here = welcomed_;
+  }
+  if (was_here)
+    BERTH_LOG_INFO("node \"{}\": its agent is not connected any more", messages_.node());
   delete this;
 }
 

@@ -33,12 +33,6 @@ absl::StatusCode CodeOf(Reason reason) {
   }
 }
 
-Reason ReasonFrom(v1::ReasonCode code) {
-  return v1::ReasonCode_IsValid(code) && code != v1::REASON_CODE_UNSPECIFIED
-             ? static_cast<Reason>(code)
-             : Reason::kOutputUnavailable;
-}
-
 }  // namespace
 
 // The agent's end of a transfer: a call of AgentService.Data.
@@ -264,7 +258,8 @@ void DataSession::OnReadDone(bool ok) {
     }
   }
   if (!incoming_.error().empty()) {
-    const Reason reason = ReasonFrom(incoming_.reason());
+    const Reason said = wire::ReasonFrom(incoming_.reason());
+    const Reason reason = said == Reason::kNone ? Reason::kOutputUnavailable : said;
     transfer_->End(absl::Status(CodeOf(reason), incoming_.error()), reason);
     return;
   }

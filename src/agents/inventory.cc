@@ -11,6 +11,7 @@
 #include "wire/message_buffer.h"
 #include "wire/names.h"
 #include "wire/node_usage.h"
+#include "wire/refusal.h"
 #include "wire/values.h"
 
 namespace berth::agents {
@@ -124,10 +125,6 @@ State EnumFrom(Wire value, State last) {
   return number >= 0 && number <= static_cast<int>(last) ? static_cast<State>(number) : State{};
 }
 
-Reason ReasonFrom(v1::ReasonCode code) {
-  return v1::ReasonCode_IsValid(code) ? static_cast<Reason>(code) : Reason::kNone;
-}
-
 state::AttemptStart FromProto(const v1::AttemptStarted& started) {
   state::AttemptStart start{.unix_ms = started.unix_ms(),
                             .isolation = Cut(started.isolation(), wire::kMostValueBytes)};
@@ -143,7 +140,7 @@ state::AttemptFinish FromProto(const v1::AttemptEnded& ended) {
   finish.end = EnumFrom(ended.end(), state::AttemptEnd::kUnhealthy);
   // An end of a sort that only a newer agent knows is still an end.
   if (finish.end == state::AttemptEnd::kNone) finish.end = state::AttemptEnd::kExited;
-  finish.reason = ReasonFrom(ended.reason());
+  finish.reason = wire::ReasonFrom(ended.reason());
   finish.message = Cut(ended.message(), kMostMessageBytes);
   if (ended.has_exit_code()) finish.exit_code = ended.exit_code();
   if (ended.has_signal()) finish.signal = ended.signal();

@@ -11,7 +11,6 @@
 namespace berth::api {
 namespace {
 
-constexpr int64_t kMostIndex = (int64_t{1} << 31) - 2;
 constexpr size_t kLongestId = 128;
 
 // A number has one spelling: no sign, no leading zero.

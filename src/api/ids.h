@@ -1,6 +1,7 @@
 // Ids as people and programs write them: "12", "12.3", "12.worker.3", "12.3#2".
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -8,6 +9,9 @@
 #include "state/commands.h"
 
 namespace berth::api {
+
+// The largest array index.
+inline constexpr int64_t kMostIndex = (int64_t{1} << 31) - 2;
 
 // A job's id: decimal, from 1, without leading zeros. InvalidArgument says what was written and
 // what an id looks like.

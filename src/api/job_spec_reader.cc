@@ -1,9 +1,12 @@
 #include "api/job_spec_reader.h"
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 #include <string>
+#include <utility>
 
+#include "api/ids.h"
 #include "base/strings.h"
 #include "wire/amounts.h"
 #include "wire/names.h"
@@ -175,6 +178,12 @@ state::NeedsSpec ReadNeeds(const v1::TaskTemplate& in, const FieldPath& path,
   state::NeedsSpec out;
   // Amounts have been filled in and rounded; reading them again changes nothing.
   out.requests = wire::RequestAmounts(in.resources(), {}, FieldPath(path, "resources"), violations);
+  if (in.cpu_placement() > v1::CPU_PLACEMENT_SHARED) {
+    auto& extended = out.requests.extended;
+    const std::pair<std::string, int32_t> own(kDedicatedCpus,
+                                              out.requests.builtin[kCpu] / kMilliPerCpu);
+    extended.insert(std::lower_bound(extended.begin(), extended.end(), own), own);
+  }
   if (CheckCount(in.devices_size(), kMostDeviceRequests, FieldPath(path, "devices"), violations)) {
     std::set<std::string_view> kinds;
     for (int i = 0; i < in.devices_size(); ++i) {

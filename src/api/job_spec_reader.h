@@ -10,11 +10,10 @@
 
 namespace berth::api {
 
-// Most groups of a job, ranges of an array, tasks of a job; the largest array index.
+// Most groups of a job, ranges of an array, tasks of a job.
 inline constexpr int kMostGroups = 64;
 inline constexpr int kMostRanges = 64;
 inline constexpr int64_t kMostTasks = 1'000'000;
-inline constexpr int64_t kMostIndex = (int64_t{1} << 31) - 2;
 
 // Reads a specification whose defaults are filled in (Normalise in admission.h does that) and
 // checks all of it that placement and identity depend on. What is wrong goes to `violations`, and

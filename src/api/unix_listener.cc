@@ -24,7 +24,7 @@ namespace {
 
 // The socket is made under this name and then moved: it is never there half ready.
 constexpr char kNewSuffix[] = ".new";
-constexpr size_t kMostPathBytes = sizeof(sockaddr_un::sun_path) - sizeof(kNewSuffix);
+constexpr size_t kMostSocketPathBytes = sizeof(sockaddr_un::sun_path) - sizeof(kNewSuffix);
 constexpr int kBacklog = 512;
 // How long accepting rests when the process is out of descriptors or memory.
 constexpr int kRestMs = 100;
@@ -143,9 +143,9 @@ std::optional<PeerCredentials> CredentialsOf(int fd) {
 
 absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Open(
     const UnixListenerOptions& options) {
-  if (options.path.empty() || options.path.size() > kMostPathBytes) {
+  if (options.path.empty() || options.path.size() > kMostSocketPathBytes) {
     return absl::InvalidArgumentError(
-        "socket \"" + options.path + "\": a path of 1 to " + std::to_string(kMostPathBytes) +
+        "socket \"" + options.path + "\": a path of 1 to " + std::to_string(kMostSocketPathBytes) +
         " bytes is needed, this has " + std::to_string(options.path.size()));
   }
   BERTH_ASSIGN_OR_RETURN(base::UniqueFd lock, TakeLock(options.path));

@@ -17,6 +17,7 @@
 #include "base/strings.h"
 #include "base/utf8.h"
 #include "cli/commands/commands.h"
+#include "cli/exit_codes.h"
 #include "cli/invocation.h"
 #include "cli/output/terminal_text.h"
 #include "cli/rpc_status.h"
@@ -25,7 +26,6 @@ namespace berth::cli {
 namespace {
 
 constexpr char kDefaultServer[] = "unix:/run/berth/berthd.sock";
-constexpr int kExitUsage = 2;
 // A number of arguments that no person types, and no list in them needs.
 constexpr std::size_t kMostQuoted = 100;
 

@@ -27,7 +27,7 @@ constexpr auto kLogsDeadline = std::chrono::hours(24);
 
 constexpr std::string_view kUnix = "unix:";
 
-absl::Status Refuse(const std::string& address, const std::string& why) {
+absl::Status RefuseAddress(const std::string& address, const std::string& why) {
   return absl::InvalidArgumentError("server address \"" + address + "\" " + why +
                                     ": write unix:/path/to/berthd.sock or host:port, in --server "
                                     "or BERTH_SERVER");
@@ -36,20 +36,23 @@ absl::Status Refuse(const std::string& address, const std::string& why) {
 absl::Status CheckAddress(const std::string& address) {
   if (address.starts_with(kUnix)) {
     const std::string path = address.substr(kUnix.size());
-    if (!path.starts_with('/')) return Refuse(address, "has no absolute path");
+    if (!path.starts_with('/')) return RefuseAddress(address, "has no absolute path");
     if (path.size() >= sizeof(sockaddr_un::sun_path)) {
-      return Refuse(address, "has a path of more than " +
-                                 std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes");
+      return RefuseAddress(address, "has a path of more than " +
+                                        std::to_string(sizeof(sockaddr_un::sun_path) - 1) +
+                                        " bytes");
     }
     return absl::OkStatus();
   }
   const std::size_t colon = address.rfind(':');
-  if (address.find("://") != std::string::npos) return Refuse(address, "is a URL");
-  if (colon == std::string::npos || colon == 0) return Refuse(address, "names no host and port");
+  if (address.find("://") != std::string::npos) return RefuseAddress(address, "is a URL");
+  if (colon == std::string::npos || colon == 0)
+    return RefuseAddress(address, "names no host and port");
   if (!base::ParseCount(address.substr(colon + 1), 1, 65'535).ok()) {
-    return Refuse(address, "has no port from 1 to 65535");
+    return RefuseAddress(address, "has no port from 1 to 65535");
   }
-  if (address.find_first_of(" \t\n/") != std::string::npos) return Refuse(address, "is no address");
+  if (address.find_first_of(" \t\n/") != std::string::npos)
+    return RefuseAddress(address, "is no address");
   return absl::OkStatus();
 }
 

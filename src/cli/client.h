@@ -16,6 +16,9 @@
 
 namespace berth::cli {
 
+// What is asked for of a list at once.
+inline constexpr int kPageSize = 1000;
+
 // berthd, as the commands call it: one channel, dialled by the first call.
 //
 // Every call has a deadline. A full server (RESOURCE_EXHAUSTED) is asked again when it says, within

@@ -20,7 +20,7 @@
 namespace berth::cli {
 namespace {
 
-using Stream = grpc::ClientReaderWriter<v1::AttachRequest, v1::AttachResponse>;
+using ConsoleStream = grpc::ClientReaderWriter<v1::AttachRequest, v1::AttachResponse>;
 
 class Session {
  public:
@@ -186,7 +186,7 @@ class Session {
   Client& client_;
   const ConsoleOptions& options_;
   grpc::ClientContext* context_ = nullptr;
-  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<ConsoleStream> stream_;
   bool was_open_ = false;
   bool heard_ = false;
   bool greeted_ = false;

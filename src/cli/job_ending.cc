@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/quantities.h"
+#include "cli/exit_codes.h"
 #include "cli/names.h"
 
 namespace berth::cli {

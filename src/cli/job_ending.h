@@ -8,9 +8,6 @@
 
 namespace berth::cli {
 
-// The exit code of `run` when Berth itself failed before the task ran.
-inline constexpr int kExitBerthFailed = 125;
-
 // The exit code of `run`: the task's own, 128 + n for signal n, 125 when it never ran; of several
 // tasks the highest. `task` is the only task of the job as last seen, or null.
 int ExitCodeOf(const v1::Job& job, const v1::Task* task);

@@ -5,7 +5,7 @@
 namespace berth::cli {
 namespace {
 
-std::string TimeText(int64_t unix_ms) {
+std::string TimestampText(int64_t unix_ms) {
   if (unix_ms == 0) return "-";
   return absl::FormatTime("%Y-%m-%d%ET%H:%M:%E3SZ", absl::FromUnixMillis(unix_ms),
                           absl::UTCTimeZone());
@@ -26,7 +26,7 @@ void LogPrinter::Print(const std::string& task, const LogMerger::Text& text) {
   const std::string name = task + (text.is_stderr ? "/2" : "/1");
   if (!open_.empty() && open_ != name) open_sink_->Write("\n");
   std::string head = style_.prefix ? task + ": " : "";
-  if (style_.timestamps) head += TimeText(text.unix_ms) + " ";
+  if (style_.timestamps) head += TimestampText(text.unix_ms) + " ";
   bool begins = open_ != name;
   std::string out;
   for (size_t at = 0; at < text.data.size();) {

@@ -15,7 +15,7 @@ constexpr char kNodeKeeps[] = "a node keeps only the last 64 to 128 MiB of each 
 
 std::string Words(int64_t bytes) { return base::FormatBytes(bytes, base::Rounding::kDown); }
 
-std::string NameOf(bool is_stderr) { return is_stderr ? "standard error" : "standard output"; }
+std::string StreamName(bool is_stderr) { return is_stderr ? "standard error" : "standard output"; }
 
 }  // namespace
 
@@ -26,7 +26,10 @@ absl::Status LogReader::Read(v1::LogsRequest request) {
     heard_ = false;
     const absl::Status status = ReadLeg(request);
     if (over_) return absl::OkStatus();
-    if (status.ok()) TellOfShortTail(request);
+    if (status.ok()) {
+      TellOfShortTail(request);
+      TellWhyNothingCame(request);
+    }
     if (status.ok() || !request.follow() || !IsPassing(status)) return status;
     // Where it goes on is known by the offsets now.
     if (streams_[0].next + streams_[1].next > 0) request.clear_tail_bytes();
@@ -100,17 +103,17 @@ bool LogReader::TellOfGap(const v1::LogsResponse& response) {
                                   : "bytes " + std::to_string(response.offset()) + " to " +
                                         std::to_string(response.offset() + size);
     return Tell(is_stderr, "the node has it no more, or cannot be asked: this is the end of " +
-                               NameOf(is_stderr) + " that berthd has kept, " + which);
+                               StreamName(is_stderr) + " that berthd has kept, " + which);
   }
   if (gap <= 0) return true;
   if (stream.seen > 0) {
-    return Tell(is_stderr, Words(gap) + " of " + NameOf(is_stderr) +
+    return Tell(is_stderr, Words(gap) + " of " + StreamName(is_stderr) +
                                " are gone: the task wrote them faster than they were read, and " +
                                kNodeKeeps);
   }
   if (wants_tail_) return true;
-  return Tell(is_stderr,
-              "the first " + Words(gap) + " of " + NameOf(is_stderr) + " are gone: " + kNodeKeeps);
+  return Tell(is_stderr, "the first " + Words(gap) + " of " + StreamName(is_stderr) +
+                             " are gone: " + kNodeKeeps);
 }
 
 // A tail that is shorter than asked for, while there was more before it.
@@ -119,8 +122,28 @@ void LogReader::TellOfShortTail(const v1::LogsRequest& request) {
   for (const bool is_stderr : {false, true}) {
     const Stream& stream = streams_[is_stderr];
     if (stream.kept || stream.first == 0 || stream.seen >= request.tail_bytes()) continue;
-    Tell(is_stderr,
-         "only " + Words(stream.seen) + " of " + NameOf(is_stderr) + " are left: " + kNodeKeeps);
+    Tell(is_stderr, "only " + Words(stream.seen) + " of " + StreamName(is_stderr) +
+                        " are left: " + kNodeKeeps);
+  }
+}
+
+// Of the last attempt of a task, when it never ran.
+void LogReader::TellWhyNothingCame(const v1::LogsRequest& request) {
+  if (streams_[0].next + streams_[1].next > 0 || request.previous() ||
+      request.id().find('#') != std::string::npos) {
+    return;
+  }
+  v1::GetTaskRequest of;
+  of.set_task_id(request.id());
+  const auto answer = client_.Call(client_.jobs(), &v1::JobService::Stub::GetTask, of);
+  if (!answer.ok()) return;  // who asked has the answer already: there is nothing
+  const v1::Task& task = answer->task();
+  if (task.attempt().end() == v1::ATTEMPT_END_COULD_NOT_START) {
+    Tell(true, "nothing was written: attempt " + task.attempt().id() +
+                   " could not start: " + task.attempt().message());
+  } else if (task.attempts() == 0) {
+    Tell(true,
+         "nothing was written: it has not been started; see 'berth explain " + request.id() + "'");
   }
 }
 

@@ -44,6 +44,7 @@ class LogReader {
   bool Take(v1::LogsResponse& response);
   bool TellOfGap(const v1::LogsResponse& response);
   void TellOfShortTail(const v1::LogsRequest& request);
+  void TellWhyNothingCame(const v1::LogsRequest& request);
   bool Tell(bool is_stderr, std::string what);
 
   Client& client_;

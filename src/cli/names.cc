@@ -60,6 +60,19 @@ std::optional<v1::TaintEffect> TaintEffectOf(std::string_view name) {
   return Find<v1::TaintEffect>(kTaintEffects, name);
 }
 
+std::string_view NameOf(v1::DiskClass disk_class) {
+  switch (disk_class) {
+    case v1::DISK_CLASS_HDD:
+      return "HDD";
+    case v1::DISK_CLASS_SSD:
+      return "SSD";
+    case v1::DISK_CLASS_NVME:
+      return "NVMe";
+    default:
+      return "disk";
+  }
+}
+
 std::string NameOf(v1::ReasonCode reason) {
   if (reason == v1::REASON_CODE_UNSPECIFIED) return "";
   constexpr std::string_view kPrefix = "REASON_CODE_";

@@ -16,7 +16,8 @@ std::string_view NameOf(v1::JobState state);
 std::string_view NameOf(v1::NodeState state);
 std::string_view NameOf(v1::AttemptEnd end);
 std::string_view NameOf(v1::Placeability placeability);
-std::string_view NameOf(v1::TaintEffect effect);  // "NoSchedule", as in Kubernetes
+std::string_view NameOf(v1::DiskClass disk_class);  // "NVMe"; "disk" when it is not known
+std::string_view NameOf(v1::TaintEffect effect);    // "NoSchedule", as in Kubernetes
 
 // All names that --state takes, for tasks and for jobs.
 std::span<const std::string_view> TaskStateNames();

@@ -4,6 +4,7 @@
 
 #include "absl/strings/cord.h"
 #include "base/strings.h"
+#include "cli/exit_codes.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -121,12 +122,12 @@ int ExitCodeOf(const absl::Status& status) {
       return 0;
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kUnimplemented:
-      return 2;
+      return kExitUsage;
     case absl::StatusCode::kNotFound:
-      return 3;
+      return kExitNotFound;
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kUnauthenticated:
-      return 4;
+      return kExitNotAllowed;
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kResourceExhausted:
@@ -135,9 +136,9 @@ int ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kInternal:
     case absl::StatusCode::kUnknown:
     case absl::StatusCode::kDataLoss:
-      return 5;
+      return kExitUnavailable;
     default:
-      return 1;
+      return kExitNo;
   }
 }
 

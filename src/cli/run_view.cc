@@ -46,7 +46,7 @@ void ScreenView::ShowWay(const v1::Task& task) {
   }
   switch (task.state()) {
     case v1::TASK_STATE_QUEUED:
-      if (attempt_shown_ > 0) screen_.Station("queued again");
+      if (attempt_shown_ > 0) screen_.Station("queued again (" + WhyItFailed(task) + ")");
       break;
     case v1::TASK_STATE_PARKED:
       screen_.Station(task.message().empty() ? "parked" : "parked (" + task.message() + ")");

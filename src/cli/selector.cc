@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kMostSelectors = 1000;
 
-absl::Status Refuse(std::string_view text) {
+absl::Status RefuseSelector(std::string_view text) {
   constexpr std::size_t kMaxQuoted = 64;
   std::string quoted;
   for (const char c : text.substr(0, kMaxQuoted)) {
@@ -59,18 +59,18 @@ absl::Status AddOne(std::string_view text, std::vector<Selector>& selectors) {
   }
   // A range: what stands before the first number, then FIRST-LAST.
   const std::size_t dash = text.rfind('-');
-  if (dash == std::string_view::npos) return Refuse(text);
+  if (dash == std::string_view::npos) return RefuseSelector(text);
   const std::string_view first_id = text.substr(0, dash);
   const std::size_t dot = first_id.rfind('.');
   const std::size_t start = dot == std::string_view::npos ? 0 : dot + 1;
   if (!IsId(first_id) || first_id.find('#') != std::string_view::npos ||
       !IsNumber(text.substr(dash + 1))) {
-    return Refuse(text);
+    return RefuseSelector(text);
   }
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
   const absl::StatusOr<int64_t> first = base::ParseCount(first_id.substr(start), 0, kMost);
   const absl::StatusOr<int64_t> last = base::ParseCount(text.substr(dash + 1), 0, kMost);
-  if (!first.ok() || !last.ok() || *last < *first) return Refuse(text);
+  if (!first.ok() || !last.ok() || *last < *first) return RefuseSelector(text);
   if (*last - *first >= static_cast<int64_t>(kMostSelectors)) {
     return absl::InvalidArgumentError("\"" + std::string(text) + "\" names more than " +
                                       std::to_string(kMostSelectors) + " ids");

@@ -15,7 +15,7 @@ namespace {
 
 constexpr char kCtrlP = 0x10;
 constexpr char kCtrlQ = 0x11;
-constexpr std::size_t kPieceBytes = 32 << 10;
+constexpr std::size_t kMostTypedBytes = 32 << 10;
 
 }  // namespace
 
@@ -78,7 +78,7 @@ void Typing::Run() {
 }
 
 bool Typing::TakeInput() {
-  std::string typed(kPieceBytes, '\0');
+  std::string typed(kMostTypedBytes, '\0');
   const ssize_t got = read(options_.input_fd, typed.data(), typed.size());
   if (got < 0 && (errno == EINTR || errno == EAGAIN)) return true;
   if (got <= 0) {

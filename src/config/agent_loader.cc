@@ -16,6 +16,7 @@
 #include "base/small_file.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "berth/resources.h"
 #include "config/fields.h"
 #include "yaml/decode.h"
 #include "yaml/parse.h"
@@ -28,9 +29,10 @@ using yaml::MapReader;
 using yaml::Node;
 using yaml::Value;
 
-constexpr int64_t kMaxInt64 = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMaxInt32 = std::numeric_limits<int32_t>::max();
 constexpr std::size_t kMaxNodeName = 253;
+// One more is counted by the agent.
+constexpr std::size_t kMostDeclared = kMaxResources - kFirstExtended - 1;
 
 // In the order of the enums.
 constexpr std::array<std::string_view, 4> kIsolations = {"auto", "v1", "v2", "none"};
@@ -193,8 +195,13 @@ void ReadInventory(const Node& root, InventoryConfig* inventory) {
     if (!extended->value().is_map()) {
       extended->Fail("expected a map of whole numbers, found " + extended->value().Describe());
     } else {
+      if (extended->value().map().size() > kMostDeclared) {
+        extended->Fail("names " + std::to_string(extended->value().map().size()) +
+                       " resources: a node has at most " + std::to_string(kMostDeclared));
+      }
       for (const Value::Entry& entry : extended->value().map()) {
         const Node item(entry.value, extended->path() + "." + entry.key, root.problems());
+        if (entry.key == kDedicatedCpus) item.Fail("is counted by the agent: leave it out");
         if (const auto count = item.Int(0, kMaxInt64)) inventory->extended[entry.key] = *count;
       }
     }
@@ -343,19 +350,11 @@ void ReadAgent(const Node& root, const std::string& host_name, AgentConfig* conf
 
 // ---- writing ----
 
-void SetText(Value& map, const char* key, const std::string& text) {
-  map.Set(key, Value::String(text));
-}
-
 void SetTexts(Value& map, const char* key, const std::vector<std::string>& texts) {
   if (texts.empty()) return;
   Value::List items;
   for (const std::string& text : texts) items.push_back(Value::String(text));
   map.Set(key, Value::Sequence(std::move(items)));
-}
-
-void SetBytes(Value& map, const char* key, int64_t bytes) {
-  map.Set(key, yaml::ResolvePlainScalar(base::FormatBytesExact(bytes)));
 }
 
 void SetCpu(Value& map, const char* key, int64_t milli) {

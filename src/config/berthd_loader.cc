@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <set>
 #include <utility>
 
@@ -27,7 +26,6 @@ using yaml::Node;
 using yaml::Value;
 
 constexpr int64_t kMebibyte = int64_t{1} << 20;
-constexpr int64_t kMaxInt64 = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMaxWeight = 100;
 constexpr absl::Duration kLongest = absl::Hours(36'500 * 24);
 
@@ -303,14 +301,6 @@ void ReadBerthd(const Node& root, BerthdConfig* config) {
 }
 
 // ---- writing ----
-
-void SetText(Value& map, const char* key, const std::string& text) {
-  map.Set(key, Value::String(text));
-}
-
-void SetBytes(Value& map, const char* key, int64_t bytes) {
-  map.Set(key, yaml::ResolvePlainScalar(base::FormatBytesExact(bytes)));
-}
 
 void SetDuration(Value& map, const char* key, absl::Duration duration) {
   map.Set(key, Value::String(base::FormatExactDuration(duration)));

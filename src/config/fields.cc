@@ -3,7 +3,9 @@
 #include <array>
 
 #include "base/host_port.h"
+#include "base/quantities.h"
 #include "base/strings.h"
+#include "yaml/parse.h"
 
 namespace berth::config {
 namespace {
@@ -42,6 +44,14 @@ void ReadLoopback(yaml::MapReader& map, std::string_view key, std::string_view w
     }
   }
   *target = address;
+}
+
+void SetText(yaml::Value& map, const char* key, const std::string& text) {
+  map.Set(key, yaml::Value::String(text));
+}
+
+void SetBytes(yaml::Value& map, const char* key, int64_t bytes) {
+  map.Set(key, yaml::ResolvePlainScalar(base::FormatBytesExact(bytes)));
 }
 
 void ReadLog(yaml::MapReader& map, LogConfig* log) {

@@ -1,6 +1,8 @@
-// Checks and small readers that both configurations use.
+// Checks, and small readers and writers, that both configurations use.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -13,6 +15,8 @@ namespace berth::config {
 // Largest configuration file that is read.
 inline constexpr std::size_t kMaxConfigBytes = std::size_t{4} << 20;
 
+inline constexpr int64_t kMaxInt64 = std::numeric_limits<int64_t>::max();
+
 // Longest path of a Unix socket, in bytes.
 inline constexpr std::size_t kMaxSocketPath = 107;
 
@@ -22,6 +26,10 @@ void ReadPath(yaml::MapReader& map, std::string_view key, bool may_be_empty, std
 // Reads "host:port" of a loopback address, or "" for off. `why` says why no other address will do.
 void ReadLoopback(yaml::MapReader& map, std::string_view key, std::string_view why,
                   std::string* target);
+
+// Set a member of a map; bytes as "512Mi".
+void SetText(yaml::Value& map, const char* key, const std::string& text);
+void SetBytes(yaml::Value& map, const char* key, int64_t bytes);
 
 void ReadLog(yaml::MapReader& map, LogConfig* log);
 yaml::Value WriteLog(const LogConfig& log);

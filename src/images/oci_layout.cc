@@ -15,6 +15,7 @@
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "images/digest.h"
 
 namespace berth::images {
 namespace {
@@ -24,8 +25,6 @@ using Json = nlohmann::json;
 constexpr size_t kMostDocumentBytes = 4 << 20;
 constexpr size_t kMostLayers = 512;
 constexpr int kDeepestIndex = 4;
-constexpr std::string_view kSha256 = "sha256:";
-constexpr size_t kHexDigits = 64;
 constexpr char kRefName[] = "org.opencontainers.image.ref.name";
 
 struct Descriptor {
@@ -44,11 +43,6 @@ std::string OwnPlatform() {
                                    : machine == "aarch64" ? "arm64"
                                                           : machine;
   return "linux/" + architecture;
-}
-
-bool IsDigest(std::string_view digest) {
-  return digest.starts_with(kSha256) && digest.size() == kSha256.size() + kHexDigits &&
-         digest.find_first_not_of("0123456789abcdef", kSha256.size()) == std::string_view::npos;
 }
 
 // Members of a document that may be anything.

@@ -4,18 +4,16 @@
 #include <string>
 
 #include "base/strings.h"
+#include "images/digest.h"
 
 namespace berth::images {
 namespace {
 
 constexpr std::string_view kDigits = "0123456789";
-constexpr std::string_view kHexDigits = "0123456789abcdef";
 constexpr std::string_view kLettersAndDigits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 constexpr std::string_view kWordCharacters =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-constexpr std::string_view kSha256 = "sha256:";
-constexpr size_t kSha256Digits = 64;
 constexpr size_t kMostPortDigits = 5;
 constexpr size_t kMostTag = 128;
 
@@ -51,11 +49,6 @@ bool IsHost(std::string_view text) {
 bool IsTag(std::string_view text) {
   return IsOf(text, kWordCharacters) && text.size() <= kMostTag && text.front() != '.' &&
          text.front() != '-';
-}
-
-bool IsDigest(std::string_view text) {
-  return text.starts_with(kSha256) && text.size() == kSha256.size() + kSha256Digits &&
-         IsOf(text.substr(kSha256.size()), kHexDigits);
 }
 
 bool IsReference(std::string_view text) {

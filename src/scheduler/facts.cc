@@ -23,6 +23,9 @@ constexpr int kMostLosses = 10;
 // A service that has run for so long is well again.
 constexpr int64_t kWellAfterMs = 10 * 60 * int64_t{1000};
 
+// The node's fault is mended, or the node cordoned, sooner than a task's own.
+constexpr int64_t kLongestStartBackoffMs = 30 * int64_t{1000};
+
 constexpr int kMostBackoffs = 20;
 
 // 1 s, 2 s, 4 s, ... up to 5 min.
@@ -30,13 +33,10 @@ int64_t BackoffMs(int retries_used) {
   return std::min(kFirstBackoffMs << std::min(retries_used, kMostBackoffs), kLongestBackoffMs);
 }
 
-// What `berth run` exits with: the task's own code, 128 + n for a signal, and the shell's codes for
-// what could not be started.
+// What `berth run` exits with: the task's own code, 128 + n for a signal, 125 when it never ran.
 int32_t ExitCodeOf(const state::AttemptRow& attempt) {
   if (attempt.exit_code >= 0) return attempt.exit_code;
   if (attempt.signal != 0) return 128 + attempt.signal;
-  if (attempt.reason == Reason::kProgramNotFound) return 127;
-  if (attempt.reason == Reason::kProgramNotExecutable) return 126;
   return 125;
 }
 
@@ -45,6 +45,13 @@ bool MayRetry(AttemptEnd end) {
   return end == AttemptEnd::kExited || end == AttemptEnd::kOutOfMemory ||
          end == AttemptEnd::kCouldNotStart || end == AttemptEnd::kOutOfStorage ||
          end == AttemptEnd::kUnhealthy;
+}
+
+// It could not start for want of something that has nothing to do with the task. It may start
+// elsewhere, or there later; it counts like an attempt that was lost with its node.
+bool IsNoFaultOfTheTask(const state::AttemptFinish& finish) {
+  return finish.end == AttemptEnd::kCouldNotStart &&
+         (IsNodesFault(finish.reason) || finish.reason == Reason::kNoCpusToDedicate);
 }
 
 }  // namespace
@@ -187,6 +194,8 @@ void Turn::AttemptFinished(const TaskKey& key, const state::AttemptFinish& finis
     GrowMemory(job, key, finish.end);
     Requeue(job, key, now_ms_ + BackoffMs(row.retries_used));
     if (row.retries_used < kMostBackoffs) ++row.retries_used;
+  } else if (IsNoFaultOfTheTask(finish) && row.losses < kMostLosses) {
+    Requeue(job, key, now_ms_ + std::min(BackoffMs(row.losses++), kLongestStartBackoffMs));
   } else if (GrowMemory(job, key, finish.end)) {
     Requeue(job, key, now_ms_ + kFirstBackoffMs);
   } else if (MayRetry(finish.end) && row.retries_used < group.retries) {

@@ -23,9 +23,6 @@ using state::TaskState;
 
 namespace {
 
-// Most strays that one page looks at.
-constexpr int kLooksPerPage = 50'000;
-
 // "12.3" of "12.3#2".
 std::string TaskPart(const std::string& id) { return id.substr(0, id.rfind('#')); }
 

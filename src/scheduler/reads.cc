@@ -1,6 +1,7 @@
 // Reads: what is, for those who may see it.
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,13 +17,14 @@ using state::TaskState;
 
 namespace {
 
-// Most jobs or tasks that one page of a list looks at: a filter that matches little must not hold
-// the loop.
-constexpr int kLooksPerPage = 50'000;
-
 absl::Status NoSuchJob(JobId id) {
   return absl::NotFoundError("job " + std::to_string(id.value) +
                              ": there is none of that id; see 'berth get jobs'");
+}
+
+std::string_view EndedText(TaskState state) {
+  if (state == TaskState::kSucceeded) return "succeeded";
+  return state == TaskState::kFailed ? "failed" : "been cancelled";
 }
 
 template <typename T>
@@ -258,6 +260,10 @@ Reply Turn::Do(const Principal& who, const state::Explain& command) {
     }
   } else if (state::IsTerminal(task_state)) {
     reply.explanation.placeability = pipeline::Placeability::kEnded;
+    const std::string& message = reply.task.row.attempt.message;
+    reply.explanation.text = "it has " + std::string(EndedText(task_state)) +
+                             (message.empty() ? "" : ": " + message) +
+                             "\nwere it submitted now: " + reply.explanation.text;
   } else {
     reply.queue_position = QueuePosition(*job, *key);
     // What keeps it waiting is not the nodes.

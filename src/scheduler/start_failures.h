@@ -11,7 +11,7 @@
 
 namespace berth::scheduler {
 
-// What another task on the same node would meet too.
+// What another task on the same node would meet too: no fault of the task's own.
 inline bool IsNodesFault(Reason reason) {
   switch (reason) {
     case Reason::kIsolationFailed:

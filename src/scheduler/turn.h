@@ -347,6 +347,9 @@ class Turn {
   std::pair<int64_t, Slot> last_good_end_ = {-1, kNoSlot};
   TurnCounters counters_;
 
+  // Most jobs, tasks or attempts that one page of a list looks at: a filter that matches little
+  // must not hold the loop.
+  static constexpr int kLooksPerPage = 50'000;
   // A command costs as much as touching this many entries, before what it looks at.
   static constexpr int64_t kUnitsOfCommand = 2000;
 

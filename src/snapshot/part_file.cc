@@ -9,15 +9,12 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "base/path_error.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
 namespace berth::snapshot {
 namespace {
-
-absl::Status FileError(int error, std::string_view doing, const std::string& path) {
-  return absl::ErrnoToStatus(error, base::A("cannot " + std::string(doing) + " " + path));
-}
 
 absl::Status Exists(const std::string& path) {
   return absl::AlreadyExistsError(path + ": there is such a file already");
@@ -29,9 +26,9 @@ absl::Status RenameToNew(const std::string& from, const std::string& to) {
     return absl::OkStatus();
   }
   if (errno == EEXIST) return Exists(to);
-  if (errno != EINVAL && errno != ENOSYS) return FileError(errno, "make", to);
+  if (errno != EINVAL && errno != ENOSYS) return base::PathError(errno, "make", to);
   if (::access(to.c_str(), F_OK) == 0) return Exists(to);
-  if (::rename(from.c_str(), to.c_str()) != 0) return FileError(errno, "make", to);
+  if (::rename(from.c_str(), to.c_str()) != 0) return base::PathError(errno, "make", to);
   return absl::OkStatus();
 }
 
@@ -39,8 +36,8 @@ absl::Status RenameToNew(const std::string& from, const std::string& to) {
 
 absl::Status SyncDirectory(const std::string& path) {
   const base::UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid()) return FileError(errno, "open", path);
-  if (::fsync(directory.get()) != 0) return FileError(errno, "sync", path);
+  if (!directory.valid()) return base::PathError(errno, "open", path);
+  if (::fsync(directory.get()) != 0) return base::PathError(errno, "sync", path);
   return absl::OkStatus();
 }
 
@@ -48,9 +45,9 @@ absl::StatusOr<std::unique_ptr<PartFile>> PartFile::Create(const std::string& pa
   const std::string part = path + ".part";
   while (true) {
     base::UniqueFd file(::open(part.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file.valid()) return FileError(errno, "make", part);
+    if (!file.valid()) return base::PathError(errno, "make", part);
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno != EWOULDBLOCK) return FileError(errno, "lock", part);
+      if (errno != EWOULDBLOCK) return base::PathError(errno, "lock", part);
       return absl::FailedPreconditionError(part +
                                            ": another process is writing it; wait for that, or "
                                            "choose another name");
@@ -58,13 +55,13 @@ absl::StatusOr<std::unique_ptr<PartFile>> PartFile::Create(const std::string& pa
     // Whoever had it may have renamed or removed it between our opening and our lock.
     struct stat ours {};
     struct stat there {};
-    if (::fstat(file.get(), &ours) != 0) return FileError(errno, "look at", part);
+    if (::fstat(file.get(), &ours) != 0) return base::PathError(errno, "look at", part);
     if (::lstat(part.c_str(), &there) != 0 || there.st_ino != ours.st_ino ||
         there.st_dev != ours.st_dev) {
       continue;
     }
     if (::ftruncate(file.get(), 0) != 0 || ::fchmod(file.get(), 0600) != 0) {
-      return FileError(errno, "empty", part);
+      return base::PathError(errno, "empty", part);
     }
     return std::unique_ptr<PartFile>(new PartFile(path, std::move(file)));
   }
@@ -79,16 +76,17 @@ absl::Status PartFile::Write(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(file_.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return FileError(errno, "write", part());
+    if (written < 0) return base::PathError(errno, "write", part());
     bytes.remove_prefix(static_cast<size_t>(written));
   }
   return absl::OkStatus();
 }
 
 absl::Status PartFile::Complete(bool replace) {
-  if (::fsync(file_.get()) != 0) return FileError(errno, "sync", part());
+  if (::fsync(file_.get()) != 0) return base::PathError(errno, "sync", part());
   if (replace) {
-    if (::rename(part().c_str(), path_.c_str()) != 0) return FileError(errno, "replace", path_);
+    if (::rename(part().c_str(), path_.c_str()) != 0)
+      return base::PathError(errno, "replace", path_);
   } else {
     BERTH_RETURN_IF_ERROR(RenameToNew(part(), path_));
   }

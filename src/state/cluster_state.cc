@@ -362,6 +362,9 @@ TaskStatusView ClusterState::ViewTask(const JobRow& job, const TaskKey& key) con
           "the cluster was restored from a snapshot: nodes have yet to say what they run of it";
     } else if (view.row.not_before_ms != 0) {
       view.waits_for = Reason::kBackingOff;
+      if (!view.row.attempt.message.empty()) {
+        view.wait_message = "after its last attempt: " + view.row.attempt.message;
+      }
     } else if (IsParked(group.ShapeAt(key.position))) {
       view.row.state = TaskState::kParked;
       view.waits_for = Reason::kNoNodeFitsNow;

@@ -82,7 +82,7 @@ struct TaskRow {
   // The end that a stopping task is on its way to, or that a bound one is wished to have.
   AttemptEnd wish = AttemptEnd::kNone;
   uint16_t retries_used = 0;
-  uint16_t losses = 0;           // attempts lost with their node
+  uint16_t losses = 0;           // attempts lost with their node, or that it could not start
   AttemptRow attempt;            // the current or last
   std::vector<AttemptRow> past;  // those before, the last kMostPastAttempts of them
   uint32_t attempts_before = 0;  // how many there were

@@ -71,6 +71,10 @@ state::Amounts RequestAmounts(const v1::Resources& request, const RequestDefault
   read(kStorage, "storage_bytes", request.storage_bytes(), kStorageQuantumBytes);
   read(kBandwidth, "bandwidth_bits_per_s", request.bandwidth_bits_per_s(),
        kBandwidthQuantumBitsPerSecond);
+  if (request.extended().contains(kDedicatedCpus)) {
+    violations.Add(FieldPath(path, "extended", kDedicatedCpus),
+                   "is counted by Berth: ask for CPUs of the task's own with cpuPlacement");
+  }
   ReadExtended(request, path, violations, out);
   return out;
 }

@@ -4,7 +4,6 @@
 #include "base/check.h"
 #include "base/strings.h"
 #include "base/utf8.h"
-#include "berth/v1/types.pb.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -87,6 +86,10 @@ Reason ReasonNamed(std::string_view name) {
   v1::ReasonCode code = v1::REASON_CODE_UNSPECIFIED;
   if (!v1::ReasonCode_Parse(std::string(kReasonPrefix).append(name), &code)) return Reason::kNone;
   return static_cast<Reason>(code);
+}
+
+Reason ReasonFrom(v1::ReasonCode code) {
+  return v1::ReasonCode_IsValid(code) ? static_cast<Reason>(code) : Reason::kNone;
 }
 
 grpc::Status ToGrpcStatus(const Refusal& refusal) {

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "berth/reason.h"
+#include "berth/v1/types.pb.h"
 #include "wire/field_path.h"
 
 namespace berth::wire {
@@ -31,8 +32,9 @@ struct Refusal {
 
 // Names of ReasonCode without a number of ours: "INBOX_FULL"; "" for kNone.
 std::string ReasonName(Reason reason);
-// The reason of that name; kNone when this version knows none.
+// The reason of that name, or of that number; kNone when this version knows none.
 Reason ReasonNamed(std::string_view name);
+Reason ReasonFrom(v1::ReasonCode code);
 
 // With google.rpc.ErrorInfo, BadRequest and RetryInfo as far as there is something to say. Fits
 // into what gRPC carries: a long message or value is cut, and of many violations the first ones go,

@@ -24,6 +24,9 @@
 
 namespace berth::testing {
 
+// When a test begins, in Unix time: 2026-01-01 00:00:00 UTC.
+inline constexpr int64_t kStart = 1'767'225'600'000;
+
 // Keeps what is written, also in a record that it shares with another sink.
 class MemorySink final : public cli::ByteSink {
  public:

@@ -13,9 +13,8 @@ namespace berth::cli {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::kStart;
 using ::testing::Not;
-
-constexpr int64_t kStart = 1'767'225'600'000;
 
 class FollowTest : public ::testing::Test {
  protected:

@@ -10,8 +10,7 @@
 namespace berth::cli {
 namespace {
 
-constexpr int64_t kStart = 1'767'225'600'000;
-
+using testing::kStart;
 class GoldenTest : public ::testing::Test {
  protected:
   void Run(const std::vector<std::string>& arguments) {

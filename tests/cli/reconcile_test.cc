@@ -13,8 +13,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-constexpr int64_t kStart = 1'767'225'600'000;
+using testing::kStart;
 
 v1::ReconcileResult Attempt(const std::string& job, uint32_t number, const std::string& node,
                             bool job_known) {

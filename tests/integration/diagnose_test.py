@@ -44,7 +44,7 @@ class DiagnoseTest(cluster.IntegrationTest):
         self.assertEqual(0, result.code, result.out)
         flag.touch()
         job = berth.submit("--", "true")
-        berth.run("wait", job)
+        berth.wait_for(lambda: berth.ended_attempt(job), "an attempt to fail")
         result = berth.run("node", "diagnose", "node-a")
         self.assertEqual(1, result.code, result.out)
         self.assertRegex(result.out, f"bad +starts +task {job}.0 could not be started .* ago: .*prolog")

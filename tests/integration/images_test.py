@@ -439,6 +439,13 @@ class ImagesTest(cluster.IntegrationTest):
 
     # ---- devices ----
 
+    def assert_kept_waiting_by_node(self, flags, *words):
+        job = self.berth.submit(*SMALL, "--image", self.root, *flags, "--", "true")
+        self.berth.wait_for(lambda: self.berth.ended_attempt(job), "an attempt to fail")
+        for word in words:
+            self.assertIn(word, self.berth.ended_attempt(job)["message"])
+        self.berth.ok("cancel", job)
+
     def test_gpus_by_cdi(self):
         def specify(**edits):
             (self.folder / "cdi" / "gpu.json").write_text(json.dumps({
@@ -449,15 +456,14 @@ class ImagesTest(cluster.IntegrationTest):
                 "devices": [{"name": "GPU-0", "containerEdits": edits}]}))
 
         gpu = ["--gpus", "1"]
-        self.assert_refused_by_node(self.run_in(self.root, "true", flags=gpu), "GPU-0", "nvidia-ctk")
+        self.assert_kept_waiting_by_node(gpu, "GPU-0", "nvidia-ctk")
         specify(env=["ONE=2"], deviceNodes=[{"path": "/dev/nvidia0", "hostPath": "/dev/null"}])
         out = self.out(self.root, "sh", "-c", "echo $ALL $ONE $CUDA_VISIBLE_DEVICES; ls /driver/bin/sh;"
                        "echo x > /dev/nvidia0; [ -c /dev/nvidia0 ] && touch /driver/x || echo read-only",
                        flags=gpu)
         self.assertEqual("1 2 GPU-0\n/driver/bin/sh\nread-only\n", out)
         specify(deviceNodes=[{"path": "/dev/nvidia9"}])
-        self.assert_refused_by_node(self.run_in(self.root, "true", flags=gpu), "/dev/nvidia9",
-                                    "is not there")
+        self.assert_kept_waiting_by_node(gpu, "/dev/nvidia9", "is not there")
         self.assertEqual("\n", self.out(self.root, "sh", "-c", "echo $CUDA_VISIBLE_DEVICES"))
         (self.folder / "cdi" / "gpu.json").unlink()
         (self.folder / "cdi" / "gpu.yaml").write_text(

@@ -44,12 +44,18 @@ class IsolationTest(cluster.IntegrationTest):
         others = self.berth.ok("run", "-q", "--cpu", "1", "--", "sh", "-c", show).strip()
         self.assertNotEqual(cpu, others)
         self.assertNotIn("not_enforced", self.attempt(own))
-        refused = self.berth.run("run", "--cpu", "1", "--cpu-placement", "dedicated", "--", "sh", "-c",
-                                 show) if CPUS == 2 else None
-        if refused:
-            self.assert_refused(refused, 125, "1 CPUs of its own", "the node can give 0")
+        # One CPU stays for those that share: who wants all that there are can never have them.
+        most = self.berth.run("run", "--cpu", str(CPUS), "--cpu-placement", "dedicated", "--", "true")
+        self.assert_refused(most, 125, "dedicated-cpus")
+        # Who wants what is left but for that waits until they are free.
+        if CPUS == 2:
+            waits = self.berth.submit("--cpu", "1", "--cpu-placement", "dedicated", "--", "true")
+            self.berth.wait_for(lambda: self.berth.states(waits) == {"parked"}, "it to wait")
+            self.assertIn("insufficient dedicated-cpus", self.berth.ok("explain", waits + ".0"))
         self.berth.ok("cancel", own)
         self.berth.run("wait", own)
+        if CPUS == 2:
+            self.berth.ok("wait", waits)
         self.assertNotEqual(others, self.berth.ok("run", "-q", "--", "sh", "-c", show).strip())
 
     def test_what_is_not_enforced_is_shown(self):

@@ -68,15 +68,25 @@ class TaskCareTest(cluster.IntegrationTest):
 
     def test_a_prolog_that_fails_keeps_the_task_away_and_the_node_is_cordoned(self):
         self.berth = self.new_cluster(nodes=())
+        mended = self.berth.directory / "mended"
         self.berth.add_agent("node-a", prolog=hook(self.berth.directory / "prolog",
-                                                   "echo no such mount; exit 1\n"))
+                                                   f"[ -e {mended} ] || {{ echo no such mount; exit 1; }}\n"))
         self.berth.start()
-        result = self.berth.run("run", "--", "true")
-        self.assert_refused(result, 125, "prolog", "exited with 1: no such mount")
+        run = self.berth.popen("run", "--", "true")
+        self.berth.wait_for(lambda: self.berth.run("describe", "1").code == 0 and
+                            self.berth.ended_attempt("1"), "the first attempt to fail")
+        self.assertIn("exited with 1: no such mount", self.berth.ok("explain", "1.0"))
         job = self.berth.submit("--array", "0-19", "--", "true")
         self.berth.wait_for(lambda: self.berth.nodes()[0].get("cordoned"), "the node to be cordoned")
         self.assertIn("10 starts in a row", self.berth.ok("describe", "node", "node-a"))
-        self.assertIn("parked", self.berth.states(job))
+        self.assertNotIn("failed", self.berth.states(job))
+        # Nothing was the tasks' fault: they run when the node is mended.
+        mended.touch()
+        self.berth.ok("uncordon", "node-a")
+        self.berth.ok("wait", job)
+        out, err = run.communicate(timeout=60)
+        self.assertEqual(0, run.returncode, err)
+        self.assertIn(b"queued again (the node's prolog", err)
 
     def test_a_node_that_is_not_well_gets_no_new_tasks(self):
         self.berth = self.new_cluster(nodes=())

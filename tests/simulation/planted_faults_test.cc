@@ -24,7 +24,7 @@ void PrintTo(const Planted& planted, std::ostream* out) {
   *out << base::kPlantedFaultNames[static_cast<int>(planted.fault)];
 }
 
-class PlantedFaultTest : public testing::TestWithParam<Planted> {};
+class PlantedFaultTest : public ::testing::TestWithParam<Planted> {};
 
 // In a process of its own: a check of the code under test may end it, which is as good a finding.
 TEST_P(PlantedFaultTest, IsFound) {
@@ -58,7 +58,7 @@ TEST_P(PlantedFaultTest, IsFound) {
               aborted ? ", by a check of the code itself" : "");
 }
 
-std::string NameOf(const testing::TestParamInfo<Planted>& info) {
+std::string NameOf(const ::testing::TestParamInfo<Planted>& info) {
   std::string name;
   bool upper = true;
   for (const char* at = base::kPlantedFaultNames[static_cast<int>(info.param.fault)]; *at; ++at) {
@@ -76,7 +76,7 @@ using base::PlantedFault;
 
 INSTANTIATE_TEST_SUITE_P(
     Each, PlantedFaultTest,
-    testing::Values(
+    ::testing::Values(
         Planted{PlantedFault::kReplyBeforeSync, 100},
         Planted{PlantedFault::kDirectivesBeforeSync, 100},
         Planted{PlantedFault::kSkipSequenceCheck, 2000},

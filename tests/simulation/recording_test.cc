@@ -28,8 +28,8 @@ namespace berth::simulation {
 namespace {
 
 using agentd::AttemptKey;
-using testing::ElementsAre;
-using testing::UnorderedElementsAre;
+using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAre;
 
 constexpr char kRecording[] = "tests/data/records/agent_stream_v1.bin";
 

@@ -254,6 +254,11 @@ class Cluster:
     def tasks(self, job):
         return items(self.json("get", "tasks", "--job", job))
 
+    def ended_attempt(self, job):
+        """The last attempt of the job's first task, once one has ended; else None."""
+        attempt = self.tasks(job)[0].get("attempt", {})
+        return attempt if attempt.get("end") else None
+
     def states(self, job):
         """The states of its tasks, as a set."""
         return {task["state"] for task in self.tasks(job)}

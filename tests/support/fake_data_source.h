@@ -43,6 +43,11 @@ class FakeDataSource final : public wire::DataSource {
     base::MutexLock lock(mutex_);
     while (closed_ < count) changed_.Wait(mutex_);
   }
+  // Returns when `count` channels have been opened.
+  void AwaitOpened(size_t count) {
+    base::MutexLock lock(mutex_);
+    while (requests_.size() < count) changed_.Wait(mutex_);
+  }
   // What callers have said to agents, once there are `count` frames of it.
   std::vector<v1::DataFromDaemon> AwaitSent(size_t count) {
     base::MutexLock lock(mutex_);
@@ -62,6 +67,7 @@ class FakeDataSource final : public wire::DataSource {
                                           std::shared_ptr<wire::DataReceiver> receiver) override {
     base::MutexLock lock(mutex_);
     requests_.push_back(request);
+    changed_.NotifyAll();
     return std::make_shared<Transfer>(*this, std::move(receiver));
   }
 

@@ -12,27 +12,22 @@
 #include <sstream>
 #include <string_view>
 
+#include "base/path_error.h"
 #include "base/small_file.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
 namespace berth::agentd {
-namespace {
-
-absl::Status PathError(int error, std::string_view doing, const std::string& path) {
-  return absl::ErrnoToStatus(error, base::A(std::string("cannot ").append(doing) + " " + path));
-}
-
-}  // namespace
 
 absl::Status CgroupTree::MakeDirectory(const std::string& path) {
   if (mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return absl::OkStatus();
-  if (errno != ENOENT) return PathError(errno, "make the cgroup", path);
+  if (errno != ENOENT) return base::PathError(errno, "make the cgroup", path);
   const size_t slash = path.rfind('/');
-  if (slash == std::string::npos || slash == 0) return PathError(ENOENT, "make the cgroup", path);
+  if (slash == std::string::npos || slash == 0)
+    return base::PathError(ENOENT, "make the cgroup", path);
   BERTH_RETURN_IF_ERROR(MakeDirectory(path.substr(0, slash)));
   if (mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return absl::OkStatus();
-  return PathError(errno, "make the cgroup", path);
+  return base::PathError(errno, "make the cgroup", path);
 }
 
 absl::Status CgroupTree::RemoveDirectory(const std::string& path) {
@@ -43,14 +38,14 @@ absl::Status CgroupTree::RemoveDirectory(const std::string& path) {
     }
     if (rmdir(path.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
   }
-  return PathError(errno, "remove the cgroup", path);
+  return base::PathError(errno, "remove the cgroup", path);
 }
 
 absl::Status CgroupTree::Write(const std::string& path, std::string_view text) {
   const base::UniqueFd fd(open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
-  if (!fd.valid()) return PathError(errno, "open", path);
+  if (!fd.valid()) return base::PathError(errno, "open", path);
   if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    return PathError(errno, std::string("write \"").append(text) + "\" to", path);
+    return base::PathError(errno, std::string("write \"").append(text) + "\" to", path);
   }
   return absl::OkStatus();
 }
@@ -111,7 +106,7 @@ bool CgroupTree::HasDirectories(const std::string& path) const {
 
 absl::StatusOr<base::UniqueFd> CgroupTree::Lock(const std::string& path) {
   base::UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid()) return PathError(errno, "open", path);
+  if (!fd.valid()) return base::PathError(errno, "open", path);
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) {
       return absl::FailedPreconditionError(
@@ -119,7 +114,7 @@ absl::StatusOr<base::UniqueFd> CgroupTree::Lock(const std::string& path) {
                   " is in use by another agent on this machine: give each agent a cgroupRoot of its"
                   " own in its agent.yaml"));
     }
-    return PathError(errno, "lock", path);
+    return base::PathError(errno, "lock", path);
   }
   return fd;
 }

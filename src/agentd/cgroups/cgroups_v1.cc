@@ -23,10 +23,7 @@ namespace {
 
 constexpr int64_t kCleanBytes = 1 << 20;
 constexpr size_t kMostFree = 128;
-constexpr std::string_view kPrefix = "task-";
 constexpr char kShared[] = "shared/";
-constexpr int64_t kQuotaPeriodUs = 100'000;
-constexpr int64_t kLeastQuotaUs = 1'000;
 constexpr int32_t kDefaultIoWeight = 100;
 
 // The limits that a cgroup's files hold; none known of one that was adopted.
@@ -62,8 +59,8 @@ class CgroupsV1 final : public Cgroups {
     for (const std::string& parent : parents_) BERTH_RETURN_IF_ERROR(tree_.MakeDirectory(parent));
     BERTH_ASSIGN_OR_RETURN(lock_, tree_.Lock(freezer_));
     for (const std::string& name : Names()) {
-      next_ =
-          std::max<uint64_t>(next_, std::strtoull(name.c_str() + kPrefix.size(), nullptr, 10) + 1);
+      next_ = std::max<uint64_t>(next_,
+                                 std::strtoull(name.c_str() + kTaskPrefix.size(), nullptr, 10) + 1);
     }
     if (!cpuset_mount_.empty()) {
       if (const absl::Status opened = OpenCpuset(); !opened.ok()) {
@@ -98,7 +95,7 @@ class CgroupsV1 final : public Cgroups {
       BERTH_LOG_DEBUG("cgroup {}: not used again: {}", name, reused.ToString());
       Remove(name);
     }
-    const std::string name = std::string(kPrefix) + std::to_string(next_++);
+    const std::string name = std::string(kTaskPrefix) + std::to_string(next_++);
     Slot slot;
     absl::Status made;
     for (const std::string& parent : parents_) {
@@ -121,7 +118,7 @@ class CgroupsV1 final : public Cgroups {
     if (unremoved_.count(own) > 0) {
       return absl::NotFoundError(base::A("cgroup " + freezer_ + own + " is being removed"));
     }
-    if (own.rfind(kPrefix, 0) != 0 || !tree_.Exists(freezer_ + own) ||
+    if (own.rfind(kTaskPrefix, 0) != 0 || !tree_.Exists(freezer_ + own) ||
         !tree_.Exists(memory_ + own)) {
       return absl::NotFoundError(base::A("there is no cgroup " + freezer_ + own));
     }
@@ -197,12 +194,12 @@ class CgroupsV1 final : public Cgroups {
     for (const std::string& parent : parents_) {
       for (std::string& name : tree_.Directories(parent)) {
         // Anything else in there, another agent's root for one, is not ours.
-        if (name.rfind(kPrefix, 0) == 0) names.insert(std::move(name));
+        if (name.rfind(kTaskPrefix, 0) == 0) names.insert(std::move(name));
       }
     }
     if (!cpuset_.empty()) {
       for (std::string& name : tree_.Directories(cpuset_)) {
-        if (name.rfind(kPrefix, 0) == 0) names.insert(std::move(name));
+        if (name.rfind(kTaskPrefix, 0) == 0) names.insert(std::move(name));
       }
     }
     return {names.begin(), names.end()};
@@ -231,7 +228,7 @@ class CgroupsV1 final : public Cgroups {
     }
     cpuset_ = cpuset_mount_ + "/" + root_ + "/";
     for (const std::string& name : tree_.Directories(cpuset_)) {
-      if (name.rfind(kPrefix, 0) != 0) continue;
+      if (name.rfind(kTaskPrefix, 0) != 0) continue;
       const std::vector<int> had =
           ParseCpuList(tree_.Read(cpuset_ + name + "/cpuset.cpus").value_or(""));
       dedicated_[name] = CpuSet(had.begin(), had.end());
@@ -341,7 +338,7 @@ class CgroupsV1 final : public Cgroups {
 
   static std::string Quota(int64_t milli) {
     if (milli <= 0) return "-1";
-    return std::to_string(std::max(milli * kQuotaPeriodUs / 1000, kLeastQuotaUs));
+    return std::to_string(QuotaUs(milli));
   }
 
   // Memory and swap together: without the second a task would go on in swap. The kernel refuses a

@@ -17,10 +17,6 @@
 namespace berth::agentd {
 namespace {
 
-constexpr std::string_view kPrefix = "task-";
-constexpr int64_t kQuotaPeriodUs = 100'000;
-constexpr int64_t kLeastQuotaUs = 1'000;
-
 class CgroupsV2 final : public Cgroups {
  public:
   CgroupsV2(CgroupTree& tree, std::string mount, std::string root, CpuPool cpus)
@@ -45,8 +41,8 @@ class CgroupsV2 final : public Cgroups {
     }
     BERTH_ASSIGN_OR_RETURN(lock_, tree_.Lock(parent_));
     for (const std::string& name : Names()) {
-      next_ =
-          std::max<uint64_t>(next_, std::strtoull(name.c_str() + kPrefix.size(), nullptr, 10) + 1);
+      next_ = std::max<uint64_t>(next_,
+                                 std::strtoull(name.c_str() + kTaskPrefix.size(), nullptr, 10) + 1);
       // Those that share have no memory nodes written: that tells the others.
       if (ParseCpuList(tree_.Read(parent_ + name + "/cpuset.mems").value_or("")).empty()) continue;
       const std::vector<int> had =
@@ -63,7 +59,7 @@ class CgroupsV2 final : public Cgroups {
   }
 
   absl::StatusOr<TaskCgroup> Take(const TaskLimits& limits) override {
-    const std::string name = std::string(kPrefix) + std::to_string(next_++);
+    const std::string name = std::string(kTaskPrefix) + std::to_string(next_++);
     absl::Status made = tree_.MakeDirectory(parent_ + name);
     if (made.ok()) made = WriteLimits(parent_ + name + "/", limits);
     if (made.ok()) made = WriteCpus(name, limits);
@@ -80,7 +76,7 @@ class CgroupsV2 final : public Cgroups {
     if (taken_.count(own) > 0) {
       return absl::AlreadyExistsError(base::A("cgroup " + parent_ + own + " has another use"));
     }
-    if (own.rfind(kPrefix, 0) != 0 || !tree_.Exists(parent_ + own)) {
+    if (own.rfind(kTaskPrefix, 0) != 0 || !tree_.Exists(parent_ + own)) {
       return absl::NotFoundError(base::A("there is no cgroup " + parent_ + own));
     }
     const auto kills = tree_.ReadNumber(parent_ + own + "/memory.events", "oom_kill ");
@@ -141,7 +137,7 @@ class CgroupsV2 final : public Cgroups {
   std::vector<std::string> Names() const {
     std::vector<std::string> names = tree_.Directories(parent_);
     // Anything else in there, another agent's root for one, is not ours.
-    std::erase_if(names, [](const std::string& name) { return name.rfind(kPrefix, 0) != 0; });
+    std::erase_if(names, [](const std::string& name) { return name.rfind(kTaskPrefix, 0) != 0; });
     return names;
   }
 
@@ -224,9 +220,9 @@ class CgroupsV2 final : public Cgroups {
       }
     }
     if (limits.cpu_limit_milli > 0) {
-      const int64_t quota = std::max(limits.cpu_limit_milli * kQuotaPeriodUs / 1000, kLeastQuotaUs);
       BERTH_RETURN_IF_ERROR(tree_.Write(
-          directory + "cpu.max", std::to_string(quota) + " " + std::to_string(kQuotaPeriodUs)));
+          directory + "cpu.max",
+          std::to_string(QuotaUs(limits.cpu_limit_milli)) + " " + std::to_string(kQuotaPeriodUs)));
     }
     if (has_io_ && limits.io_weight > 0) {
       BERTH_RETURN_IF_ERROR(

@@ -10,7 +10,7 @@
 namespace berth::agentd {
 namespace {
 
-constexpr size_t kMostErrorBytes = 4096;
+constexpr size_t kMostFilesErrorBytes = 4096;
 
 v1::ReasonCode ReasonOf(int exit_code) {
   switch (exit_code) {
@@ -70,7 +70,7 @@ void FilesServer::OnStart(const shim::StatusRecord& start) {
 
 void FilesServer::OnOutput(bool is_error, std::string data) {
   if (is_error) {
-    if (error_text_.size() < kMostErrorBytes) error_text_ += data;
+    if (error_text_.size() < kMostFilesErrorBytes) error_text_ += data;
     process_.NextOutput(true);
     return;
   }

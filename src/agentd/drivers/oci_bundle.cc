@@ -9,6 +9,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "base/path_error.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "base/unique_fd.h"
@@ -19,9 +20,10 @@ namespace {
 
 constexpr char kImageLink[] = "image";  // in the bundle: to the image's root
 
-absl::Status MakeDirectory(const std::string& path, mode_t mode) {
+// One that must not be there yet.
+absl::Status MakeNewDirectory(const std::string& path, mode_t mode) {
   if (mkdir(path.c_str(), mode) == 0 && chmod(path.c_str(), mode) == 0) return absl::OkStatus();
-  return absl::ErrnoToStatus(errno, base::A("cannot make " + path));
+  return base::PathError(errno, "make", path);
 }
 
 }  // namespace
@@ -30,11 +32,11 @@ absl::Status WriteBundle(const std::string& bundle, const std::string& image,
                          const std::string& config) {
   std::error_code error;
   std::filesystem::remove_all(bundle, error);  // of an earlier try
-  BERTH_RETURN_IF_ERROR(MakeDirectory(bundle, 0700));
+  BERTH_RETURN_IF_ERROR(MakeNewDirectory(bundle, 0700));
   // The task's root directory is the upper one.
-  BERTH_RETURN_IF_ERROR(MakeDirectory(bundle + "/" + shim::kUpperName, 0755));
+  BERTH_RETURN_IF_ERROR(MakeNewDirectory(bundle + "/" + shim::kUpperName, 0755));
   for (const char* name : {shim::kWorkName, shim::kRootFsName, shim::kRuntimeStateName}) {
-    BERTH_RETURN_IF_ERROR(MakeDirectory(bundle + "/" + name, 0700));
+    BERTH_RETURN_IF_ERROR(MakeNewDirectory(bundle + "/" + name, 0700));
   }
   if (symlink(image.c_str(), (bundle + "/" + kImageLink).c_str()) != 0) {
     return absl::ErrnoToStatus(errno, base::A("cannot make a link in " + bundle));

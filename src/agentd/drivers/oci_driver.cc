@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -15,6 +14,7 @@
 #include "agentd/drivers/oci_bundle.h"
 #include "agentd/drivers/refusal_text.h"
 #include "agentd/drivers/spec_file.h"
+#include "agentd/probe/tpu_probe.h"
 #include "base/small_file.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -27,7 +27,6 @@ namespace {
 // Where process 1 of a container is: in a file system that is not the image's.
 constexpr char kInitPath[] = "/dev/.berth-init";
 constexpr char kDefaultPath[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-constexpr char kTpuPrefix[] = "tpu-";
 // Where the runtime and the kernel put their own.
 constexpr std::string_view kReserved[] = {"/", "/dev", "/proc", "/sys"};
 
@@ -156,7 +155,7 @@ std::variant<ContainerEdits, CannotStart> OciDriver::Devices(const v1::StartTask
     if (absl::IsNotFound(edits.status()) && kind == "tpu") {
       edits = ContainerEdits();
       for (const std::string& id : ids) {
-        const std::string path = "/dev/accel" + id.substr(std::min(id.size(), strlen(kTpuPrefix)));
+        const std::string path = "/dev/accel" + id.substr(std::min(id.size(), kTpuPrefix.size()));
         absl::StatusOr<DeviceNode> node = DeviceNodeOf(path, path);
         if (!node.ok()) {
           edits = node.status();

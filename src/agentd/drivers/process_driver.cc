@@ -10,6 +10,7 @@
 
 #include "agentd/drivers/refusal_text.h"
 #include "agentd/drivers/spec_file.h"
+#include "agentd/probe/tpu_probe.h"
 #include "agentd/window_dimension.h"
 
 namespace berth::agentd {
@@ -20,7 +21,6 @@ constexpr std::string_view kBerthPrefix = "BERTH_";
 constexpr char kUsualTerm[] = "xterm";
 
 constexpr std::string_view kTpu = "tpu";
-constexpr std::string_view kTpuPrefix = "tpu-";  // of the ids that the probe gives
 
 // Whole, or a slice of one: CUDA names both by UUID.
 bool IsGpu(std::string_view kind) { return kind == "gpu" || kind == "mig"; }

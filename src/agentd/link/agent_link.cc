@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t kSlowRetryMs = 30'000;
 constexpr int64_t kSayAgainMs = 60'000;
-constexpr int kMostMessageBytes = 16 << 20;
+constexpr int kMostGrpcMessageBytes = 16 << 20;
 
 }  // namespace
 
@@ -39,7 +39,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10'000);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
-  arguments.SetMaxReceiveMessageSize(kMostMessageBytes);
+  arguments.SetMaxReceiveMessageSize(kMostGrpcMessageBytes);
   // A connection of its own: another agent in this process must not share its fate.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);

@@ -22,12 +22,12 @@
 namespace berth::agentd {
 namespace {
 
-constexpr size_t kMostErrorBytes = 1024;
+constexpr size_t kMostIpErrorBytes = 1024;
 constexpr absl::Duration kDiesIn = absl::Seconds(1);
 
 // All of a small file of memory.
 std::string Content(int fd) {
-  std::string text(kMostErrorBytes, '\0');
+  std::string text(kMostIpErrorBytes, '\0');
   const ssize_t got = pread(fd, text.data(), text.size(), 0);
   text.resize(got > 0 ? static_cast<size_t>(got) : 0);
   while (!text.empty() && text.back() == '\n') text.pop_back();

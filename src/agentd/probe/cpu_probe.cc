@@ -13,7 +13,7 @@ namespace berth::agentd {
 namespace {
 
 // Room for what one mask of sched_getaffinity is given here; the call fails when there are more.
-constexpr int kMostCpus = 8192;
+constexpr int kMostAffinityCpus = 8192;
 constexpr int kMostNumaNodes = 1024;
 
 // The value of a line "key<blanks>: value". Empty: there is none.
@@ -41,10 +41,10 @@ int64_t KibibytesOf(std::string_view text, std::string_view key) {
 
 std::vector<int> OwnCpus() {
   std::vector<int> cpus;
-  cpu_set_t* set = CPU_ALLOC(kMostCpus);
-  const size_t size = CPU_ALLOC_SIZE(kMostCpus);
+  cpu_set_t* set = CPU_ALLOC(kMostAffinityCpus);
+  const size_t size = CPU_ALLOC_SIZE(kMostAffinityCpus);
   if (sched_getaffinity(0, size, set) == 0) {
-    for (int cpu = 0; cpu < kMostCpus; ++cpu) {
+    for (int cpu = 0; cpu < kMostAffinityCpus; ++cpu) {
       if (CPU_ISSET_S(cpu, size, set)) cpus.push_back(cpu);
     }
   }

@@ -11,12 +11,7 @@
 #include "base/strings.h"
 
 namespace berth::agentd {
-namespace {
-
-// The kernel counts so, whatever the disk's own sectors are.
-constexpr int64_t kSectorBytes = 512;
-
-}  // namespace
+namespace {}  // namespace
 
 std::vector<Disk> ProbeDisks(const std::string& root) {
   std::vector<Disk> disks;

@@ -10,7 +10,7 @@
 namespace berth::agentd {
 namespace {
 
-constexpr int kMostCpus = 1 << 16;
+constexpr int kMostCpuNumbers = 1 << 16;
 
 }  // namespace
 
@@ -53,7 +53,7 @@ std::vector<int> ParseCpuList(std::string_view list) {
       read = std::from_chars(read.ptr + 1, end, last);
       if (read.ec != std::errc()) break;
     }
-    if (first < 0 || last < first || last >= kMostCpus) break;
+    if (first < 0 || last < first || last >= kMostCpuNumbers) break;
     for (int cpu = first; cpu <= last; ++cpu) cpus.push_back(cpu);
     at = read.ptr;
     if (at < end && *at == ',') ++at;

@@ -9,6 +9,9 @@
 
 namespace berth::agentd {
 
+// What a sector is where the kernel counts them, whatever the disk's own are.
+inline constexpr int64_t kSectorBytes = 512;
+
 // The file's first line without its end. Absent: it cannot be read, as for a device that has gone
 // meanwhile or does not say.
 std::optional<std::string> ReadLine(const std::string& path);

@@ -55,7 +55,7 @@ std::vector<ProbedDevice> ProbeTpus(const std::string& root) {
     const int64_t device = ReadHex(pci + "/device");
     for (const Chip& chip : kChips) {
       if (chip.device != device) continue;
-      ProbedDevice tpu{.id = "tpu-" + std::to_string(tpus.size()),
+      ProbedDevice tpu{.id = std::string(kTpuPrefix) + std::to_string(tpus.size()),
                        .kind = "tpu",
                        .model = std::string(chip.model)};
       if (const auto numa = ReadNumber(pci + "/numa_node"); numa && *numa >= 0) {

@@ -18,9 +18,6 @@
 namespace berth::agentd {
 namespace {
 
-// The kernel counts so, whatever the disk's own sectors are.
-constexpr int64_t kSectorBytes = 512;
-
 std::vector<int64_t> Numbers(std::string_view line) {
   std::vector<int64_t> numbers;
   const char* at = line.data();

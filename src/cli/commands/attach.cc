@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "cli/commands/commands.h"
 #include "cli/console_session.h"
+#include "cli/exit_codes.h"
 #include "cli/job_ending.h"
 #include "cli/names.h"
 #include "cli/one_task.h"
@@ -19,10 +20,9 @@
 namespace berth::cli {
 namespace {
 
-constexpr int kExitInterrupted = 130;  // 128 + SIGINT
 constexpr int64_t kEndPatienceMs = 10'000;
 
-struct Flags {
+struct AttachFlags {
   std::string id;
   bool all = false;
   bool no_stdin = false;
@@ -51,7 +51,7 @@ absl::StatusOr<v1::Task> AwaitEnd(Invocation& invocation, Client& client, const 
   }
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> RunAttach(const AttachFlags& flags, Invocation& invocation) {
   BERTH_RETURN_IF_ERROR(invocation.RefuseNameFormat("attach"));
   const Process& process = invocation.process();
   // Before the first thread.
@@ -87,14 +87,14 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
 }  // namespace
 
 Action AddAttach(CLI::App& app) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<AttachFlags>();
   app.add_option("ID", flags->id, "A running task (12.3), or a job of one (12); last");
   app.add_flag("-a,--all", flags->all, "Show what it has written before, too");
   app.add_flag("--no-stdin", flags->no_stdin, "Look on: type nothing into it");
   app.footer(
       "For tasks submitted with --pty or -i. With a terminal of the task's own every key goes to\n"
       "it; ctrl-p ctrl-q detaches. Ends as the task ends, or with 0 when you detach.");
-  return [flags](Invocation& invocation) { return Run(*flags, invocation); };
+  return [flags](Invocation& invocation) { return RunAttach(*flags, invocation); };
 }
 
 }  // namespace berth::cli

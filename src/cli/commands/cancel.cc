@@ -8,17 +8,14 @@
 
 #include "base/status_macros.h"
 #include "cli/commands/commands.h"
+#include "cli/exit_codes.h"
 #include "cli/names.h"
 #include "cli/output/message_value.h"
 
 namespace berth::cli {
 namespace {
 
-constexpr int kExitNo = 1;
-constexpr int kExitNotFound = 3;
-constexpr int kExitNotAllowed = 4;
-
-struct Flags {
+struct CancelFlags {
   std::vector<std::string> ids;
   std::string message;
   std::string request_id;
@@ -42,7 +39,7 @@ std::string ResultText(const v1::CancelResult& result) {
 }
 
 // The worst of them decides; what has ended already is as wished.
-int ExitCodeOf(v1::ReasonCode reason) {
+int CancelCode(v1::ReasonCode reason) {
   switch (reason) {
     case v1::REASON_CODE_UNSPECIFIED:
     case v1::REASON_CODE_ALREADY_ENDED:
@@ -56,7 +53,7 @@ int ExitCodeOf(v1::ReasonCode reason) {
   }
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> RunCancel(const CancelFlags& flags, Invocation& invocation) {
   if (flags.ids.empty()) {
     return absl::InvalidArgumentError(
         "nothing to cancel: name jobs or tasks, as in: berth cancel "
@@ -79,7 +76,7 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
                          client->Call(client->jobs(), &v1::JobService::Stub::Cancel, request));
   int code = 0;
   for (const v1::CancelResult& result : response.results()) {
-    const int own = ExitCodeOf(result.reason());
+    const int own = CancelCode(result.reason());
     code = std::max(code, own);
     if (invocation.wants_document()) continue;
     if (own != 0) {
@@ -95,12 +92,12 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
 }  // namespace
 
 Action AddCancel(CLI::App& app) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<CancelFlags>();
   app.add_option("ID", flags->ids, "Jobs or tasks: 12, 12.3, 1,3,5-8, last");
   app.add_option("--message", flags->message, "Why, for the record")->type_name("TEXT");
   app.add_option("--request-id", flags->request_id, "Makes it safe to repeat this very request")
       ->type_name("ID");
-  return [flags](Invocation& invocation) { return Run(*flags, invocation); };
+  return [flags](Invocation& invocation) { return RunCancel(*flags, invocation); };
 }
 
 }  // namespace berth::cli

@@ -26,7 +26,8 @@ _berth() {
 complete -o bashdefault -o default -F _berth berth
 )bash";
 
-absl::StatusOr<int> Run(const std::string& what, const std::string& verb, Invocation& invocation) {
+absl::StatusOr<int> RunCompletion(const std::string& what, const std::string& verb,
+                                  Invocation& invocation) {
   if (what == "bash") {
     invocation.Print(kBash);
     return 0;
@@ -52,7 +53,9 @@ Action AddCompletion(CLI::App& app) {
   const auto flags = std::make_shared<Flags>();
   app.add_option("SHELL", flags->what, "bash");
   app.add_option("VERB", flags->verb, "For `words`: the verb whose flags are listed");
-  return [flags](Invocation& invocation) { return Run(flags->what, flags->verb, invocation); };
+  return [flags](Invocation& invocation) {
+    return RunCompletion(flags->what, flags->verb, invocation);
+  };
 }
 
 }  // namespace berth::cli

@@ -15,8 +15,8 @@
 namespace berth::cli {
 namespace {
 
-absl::StatusOr<int> Run(const std::vector<std::string>& names, bool cordoned,
-                        Invocation& invocation) {
+absl::StatusOr<int> RunCordon(const std::vector<std::string>& names, bool cordoned,
+                              Invocation& invocation) {
   if (names.empty()) {
     return absl::InvalidArgumentError("which node? List them with 'berth get nodes'");
   }
@@ -47,7 +47,8 @@ absl::StatusOr<int> Run(const std::vector<std::string>& names, bool cordoned,
 Action Add(CLI::App& app, bool cordoned) {
   const auto names = std::make_shared<std::vector<std::string>>();
   app.add_option("NODE", *names, "Names of nodes");
-  return [names, cordoned](Invocation& invocation) { return Run(*names, cordoned, invocation); };
+  return
+      [names, cordoned](Invocation& invocation) { return RunCordon(*names, cordoned, invocation); };
 }
 
 }  // namespace

@@ -24,9 +24,9 @@
 namespace berth::cli {
 namespace {
 
-constexpr std::size_t kPieceBytes = 64 << 10;
+constexpr std::size_t kFilePieceBytes = 64 << 10;
 
-struct Flags {
+struct CpFlags {
   std::string from;
   std::string to;
   bool recursive = false;
@@ -53,7 +53,7 @@ Place ParsePlace(const std::string& text) {
 }
 
 // What it is called in a folder that it is put into; empty: what is in it goes there itself.
-std::string NameOf(std::string path) {
+std::string NameInFolder(std::string path) {
   while (!path.empty() && path.back() == '/') path.pop_back();
   const std::string name = path.substr(path.rfind('/') + 1);
   return name == "." || name == ".." ? "" : name;
@@ -97,7 +97,7 @@ class LocalWork {
   // Waits for its end.
   absl::Status Finish() {
     process_.input.reset();
-    while (!Read(kPieceBytes).empty()) {
+    while (!Read(kFilePieceBytes).empty()) {
     }
     errors_.join();
     const int code = process_.wait();
@@ -150,13 +150,13 @@ absl::Status Send(Invocation& invocation, Client& client, const std::string& fro
   v1::WriteFileRequest request;
   request.set_task_id(task);
   request.set_path(to.empty() ? "." : to);
-  request.set_name(NameOf(from));
+  request.set_name(NameInFolder(from));
   request.set_archive(header.archive != 0);
   request.set_mode(header.archive != 0 ? 0 : static_cast<int32_t>(header.mode & 0777));
   bool goes_on = stream->Write(request);
   while (goes_on) {
     v1::WriteFileRequest next;
-    next.set_data(work.Read(kPieceBytes));
+    next.set_data(work.Read(kFilePieceBytes));
     if (next.data().empty()) break;
     goes_on = stream->Write(next);
   }
@@ -201,7 +201,7 @@ absl::Status Fetch(Invocation& invocation, Client& client, const std::string& ta
     std::snprintf(mode, sizeof(mode), "%o", static_cast<unsigned>(chunk.mode() & 0777));
     arguments.insert(arguments.end(), {"--mode", mode});
   }
-  if (const std::string name = NameOf(from); !name.empty()) {
+  if (const std::string name = NameInFolder(from); !name.empty()) {
     arguments.insert(arguments.end(), {"--name", name});
   }
   arguments.push_back(to);
@@ -216,7 +216,7 @@ absl::Status Fetch(Invocation& invocation, Client& client, const std::string& ta
   return status.ok() ? written : client.Explain(status);
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> RunCp(const CpFlags& flags, Invocation& invocation) {
   BERTH_RETURN_IF_ERROR(invocation.RefuseNameFormat("cp"));
   if (flags.from.empty() || flags.to.empty()) {
     return absl::InvalidArgumentError(
@@ -246,7 +246,7 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
 }  // namespace
 
 Action AddCp(CLI::App& app) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<CpFlags>();
   app.add_option("FROM", flags->from, "A path here, or TASK:PATH");
   app.add_option("TO", flags->to, "The other; a folder that is there is one to put it into");
   app.add_flag("-r,--recursive", flags->recursive, "Folders, with all that is in them");
@@ -254,7 +254,7 @@ Action AddCp(CLI::App& app) {
       "A task's paths begin in its working directory. What its user may not read or write is not\n"
       "read or written. Of a task that has ended, its scratch directory is kept for a day.\n"
       "A file whose name looks like a task's is written ./12:name.");
-  return [flags](Invocation& invocation) { return Run(*flags, invocation); };
+  return [flags](Invocation& invocation) { return RunCp(*flags, invocation); };
 }
 
 }  // namespace berth::cli

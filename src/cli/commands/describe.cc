@@ -209,19 +209,6 @@ std::string LocalDataText(const v1::LocalData& data) {
   return data.name() + " (" + base::FormatBytes(data.size_bytes()) + ")";
 }
 
-std::string_view NameOf(v1::DiskClass disk_class) {
-  switch (disk_class) {
-    case v1::DISK_CLASS_HDD:
-      return "HDD";
-    case v1::DISK_CLASS_SSD:
-      return "SSD";
-    case v1::DISK_CLASS_NVME:
-      return "NVMe";
-    default:
-      return "disk";
-  }
-}
-
 void AddHardware(Sections& page, const v1::Hardware& hardware) {
   page.Line("CPU model", hardware.cpu_model());
   for (int i = 0; i < hardware.numa_nodes_size(); ++i) {
@@ -360,7 +347,7 @@ std::string NodePage(const v1::Node& node) {
   return page.Text();
 }
 
-struct Flags {
+struct DescribeFlags {
   std::vector<std::string> things;
 };
 
@@ -423,7 +410,7 @@ absl::Status DescribeJob(Invocation& invocation, Client& client, const std::stri
   return DescribeTask(client, id, pages);
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> RunDescribe(const DescribeFlags& flags, Invocation& invocation) {
   BERTH_RETURN_IF_ERROR(invocation.RefuseNameFormat("describe"));
   if (invocation.flags().quiet) {
     return absl::InvalidArgumentError(
@@ -468,9 +455,9 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
 }  // namespace
 
 Action AddDescribe(CLI::App& app) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<DescribeFlags>();
   app.add_option("THING", flags->things, "A job (12), a task (12.3), last, or: node NAME");
-  return [flags](Invocation& invocation) { return Run(*flags, invocation); };
+  return [flags](Invocation& invocation) { return RunDescribe(*flags, invocation); };
 }
 
 }  // namespace berth::cli

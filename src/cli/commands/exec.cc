@@ -11,6 +11,7 @@
 
 #include "base/status_macros.h"
 #include "cli/commands/commands.h"
+#include "cli/exit_codes.h"
 #include "cli/job_ending.h"
 #include "cli/one_task.h"
 #include "cli/raw_terminal.h"
@@ -20,31 +21,27 @@
 namespace berth::cli {
 namespace {
 
-constexpr int kExitInterrupted = 130;  // 128 + SIGINT
-constexpr int kExitNotExecutable = 126;
-constexpr int kExitNotFound = 127;
-
-struct Flags {
+struct ExecFlags {
   std::string id;
   bool tty = false;
   bool no_tty = false;
   bool no_stdin = false;
 };
 
-using Stream = grpc::ClientReaderWriter<v1::ExecRequest, v1::ExecResponse>;
+using ExecStream = grpc::ClientReaderWriter<v1::ExecRequest, v1::ExecResponse>;
 
 // An error of Berth's own, so that it cannot be mistaken for the command's: as `run` and shells say
 // it.
-absl::StatusOr<int> Fail(Invocation& invocation, const absl::Status& status) {
+absl::StatusOr<int> FailExec(Invocation& invocation, const absl::Status& status) {
   if (ExitCodeOf(status) == 2) return status;
   invocation.PrintFailure(status);
   const std::string reason = ReasonOf(status);
-  if (reason == "PROGRAM_NOT_FOUND") return kExitNotFound;
+  if (reason == "PROGRAM_NOT_FOUND") return kExitNoSuchProgram;
   if (reason == "PROGRAM_NOT_EXECUTABLE") return kExitNotExecutable;
   return kExitBerthFailed;
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> RunExec(const ExecFlags& flags, Invocation& invocation) {
   BERTH_RETURN_IF_ERROR(invocation.RefuseNameFormat("exec"));
   if (flags.tty && flags.no_tty) {
     return absl::InvalidArgumentError("--tty and --no-tty: give one of them");
@@ -60,11 +57,11 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
   const base::UniqueFd interrupts = process.open_interrupts();
   const base::UniqueFd windows = tty ? process.open_window_changes() : base::UniqueFd();
   const absl::StatusOr<std::string> task = OneTask(invocation, flags.id, "exec");
-  if (!task.ok()) return Fail(invocation, task.status());
+  if (!task.ok()) return FailExec(invocation, task.status());
   BERTH_ASSIGN_OR_RETURN(Client* const client, invocation.client());
 
   grpc::ClientContext context;
-  const std::unique_ptr<Stream> stream = client->jobs().Exec(&context);
+  const std::unique_ptr<ExecStream> stream = client->jobs().Exec(&context);
   v1::ExecRequest first;
   first.set_task_id(*task);
   for (const std::string& word : *invocation.command()) first.add_command(word);
@@ -123,13 +120,13 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
   const grpc::Status status = stream->Finish();
   if (exit_code) return *exit_code;
   if (interrupted || process.out->failed()) return kExitInterrupted;
-  return Fail(invocation, client->Explain(status));
+  return FailExec(invocation, client->Explain(status));
 }
 
 }  // namespace
 
 Action AddExec(CLI::App& app) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ExecFlags>();
   app.add_option("ID", flags->id, "A running task (12.3), or a job of one (12); last");
   app.add_flag("-t,--tty", flags->tty,
                "With a terminal; by default when standard input and output are one");
@@ -138,7 +135,7 @@ Action AddExec(CLI::App& app) {
   app.footer(
       "As the task's user, in its directory, within its limits. Ends as the command ends, or\n"
       "with 125 when Berth failed, 126 when it cannot be executed, 127 when it is not found.");
-  return [flags](Invocation& invocation) { return Run(*flags, invocation); };
+  return [flags](Invocation& invocation) { return RunExec(*flags, invocation); };
 }
 
 }  // namespace berth::cli

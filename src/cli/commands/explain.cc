@@ -19,7 +19,7 @@
 namespace berth::cli {
 namespace {
 
-struct Flags {
+struct ExplainFlags {
   std::vector<std::string> ids;
   std::string top;
 };
@@ -116,7 +116,7 @@ std::string Page(const v1::Explanation& explanation) {
   return TerminalLines(explanation.text()) + "\n\n" + page.Text();
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> RunExplain(const ExplainFlags& flags, Invocation& invocation) {
   BERTH_RETURN_IF_ERROR(invocation.RefuseNameFormat("explain"));
   if (flags.ids.empty()) {
     return absl::InvalidArgumentError(
@@ -157,11 +157,11 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
 }  // namespace
 
 Action AddExplain(CLI::App& app) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ExplainFlags>();
   app.add_option("ID", flags->ids, "Tasks (12.3) or jobs (12); last");
   app.add_option("--top", flags->top, "Nodes whose scores are shown, 0 to 50; 5 by default")
       ->type_name("N");
-  return [flags](Invocation& invocation) { return Run(*flags, invocation); };
+  return [flags](Invocation& invocation) { return RunExplain(*flags, invocation); };
 }
 
 }  // namespace berth::cli

@@ -18,6 +18,7 @@
 #include "base/did_you_mean.h"
 #include "base/status_macros.h"
 #include "cli/commands/commands.h"
+#include "cli/exit_codes.h"
 #include "cli/names.h"
 #include "cli/output/message_value.h"
 #include "cli/output/rows.h"
@@ -29,10 +30,7 @@
 namespace berth::cli {
 namespace {
 
-constexpr int kPageSize = 1000;
-constexpr int kExitBrokenPipe = 141;  // 128 + SIGPIPE
-
-struct Flags {
+struct GetFlags {
   std::string what;
   std::vector<std::string> ids;
   std::string job;
@@ -61,7 +59,7 @@ struct Kind {
 template <typename T>
 class Printer {
  public:
-  Printer(Invocation& invocation, const Flags& flags, const Kind<T>& kind)
+  Printer(Invocation& invocation, const GetFlags& flags, const Kind<T>& kind)
       : invocation_(invocation), flags_(flags), kind_(kind) {}
 
   void Print(const std::vector<T>& things, bool first) {
@@ -104,7 +102,7 @@ class Printer {
 
  private:
   Invocation& invocation_;
-  const Flags& flags_;
+  const GetFlags& flags_;
   const Kind<T>& kind_;
   std::vector<std::size_t> widths_;
 };
@@ -112,7 +110,7 @@ class Printer {
 // Prints what changes after `epoch` until the stream ends for good. OutOfRange: what changed since
 // is no longer kept.
 template <typename T>
-absl::StatusOr<int> Watch(Invocation& invocation, Client& client, const Flags& flags,
+absl::StatusOr<int> Watch(Invocation& invocation, Client& client, const GetFlags& flags,
                           const Kind<T>& kind, uint64_t epoch, Printer<T>& printer) {
   int silent_legs = 0;
   while (true) {
@@ -153,7 +151,7 @@ absl::StatusOr<int> Watch(Invocation& invocation, Client& client, const Flags& f
 
 // Prints what there is and, with --watch, what changes.
 template <typename T>
-absl::StatusOr<int> Show(Invocation& invocation, Client& client, const Flags& flags,
+absl::StatusOr<int> Show(Invocation& invocation, Client& client, const GetFlags& flags,
                          const Kind<T>& kind) {
   Printer<T> printer(invocation, flags, kind);
   bool first = true;
@@ -198,7 +196,7 @@ absl::Status NotWith(bool given, const char* flag, const std::string& what) {
                                     "'");
 }
 
-absl::StatusOr<int> GetJobs(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> GetJobs(const GetFlags& flags, Invocation& invocation) {
   BERTH_RETURN_IF_ERROR(NotWith(!flags.job.empty(), "--job", "jobs"));
   v1::ListJobsRequest request;
   std::set<v1::JobState> states;
@@ -253,7 +251,7 @@ absl::StatusOr<int> GetJobs(const Flags& flags, Invocation& invocation) {
   return Show(invocation, *client, flags, kind);
 }
 
-absl::StatusOr<int> GetTasks(Flags flags, Invocation& invocation) {
+absl::StatusOr<int> GetTasks(GetFlags flags, Invocation& invocation) {
   v1::ListTasksRequest request;
   std::set<v1::TaskState> states;
   for (const std::string& name : SplitStates(flags.states)) {
@@ -325,7 +323,7 @@ absl::StatusOr<int> GetTasks(Flags flags, Invocation& invocation) {
   return Show(invocation, *client, flags, kind);
 }
 
-absl::StatusOr<int> GetNodes(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> GetNodes(const GetFlags& flags, Invocation& invocation) {
   BERTH_RETURN_IF_ERROR(NotWith(!flags.job.empty(), "--job", "nodes"));
   std::set<std::string> states;
   constexpr std::array<std::string_view, 3> kStates = {"ready", "not-ready", "cordoned"};
@@ -379,7 +377,7 @@ absl::StatusOr<int> GetNodes(const Flags& flags, Invocation& invocation) {
   return Show(invocation, *client, flags, kind);
 }
 
-absl::StatusOr<int> Run(Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> RunGet(GetFlags& flags, Invocation& invocation) {
   constexpr std::array<std::string_view, 6> kNouns = {"jobs", "job",   "tasks",
                                                       "task", "nodes", "node"};
   // "job/12", as -o name prints it.
@@ -400,7 +398,7 @@ absl::StatusOr<int> Run(Flags& flags, Invocation& invocation) {
 }  // namespace
 
 Action AddGet(CLI::App& app) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<GetFlags>();
   app.add_option("KIND", flags->what, "jobs, tasks or nodes");
   app.add_option("ID", flags->ids, "Only these: 12, 12.3, 1,3,5-8, last; names of nodes");
   app.add_option("--job", flags->job, "Only tasks of this job")->type_name("ID");
@@ -409,7 +407,7 @@ Action AddGet(CLI::App& app) {
       ->allow_extra_args(false);
   app.add_flag("-w,--watch", flags->watch, "Then print what changes, until interrupted");
   app.add_flag("--no-headers", flags->no_headers, "Rows alone");
-  return [flags](Invocation& invocation) { return Run(*flags, invocation); };
+  return [flags](Invocation& invocation) { return RunGet(*flags, invocation); };
 }
 
 }  // namespace berth::cli

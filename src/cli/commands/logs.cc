@@ -14,6 +14,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "cli/commands/commands.h"
+#include "cli/exit_codes.h"
 #include "cli/log_follower.h"
 #include "cli/log_printer.h"
 #include "cli/log_reader.h"
@@ -21,9 +22,7 @@
 namespace berth::cli {
 namespace {
 
-constexpr int kExitBrokenPipe = 141;  // 128 + SIGPIPE
-
-struct Flags {
+struct LogsFlags {
   std::vector<std::string> ids;
   bool follow = false;
   bool only_stdout = false;
@@ -92,7 +91,7 @@ absl::Status CheckTask(Client& client, const std::string& id) {
   return client.Call(client.jobs(), &v1::JobService::Stub::GetTask, request).status();
 }
 
-LogPrinter::Style StyleOf(const Flags& flags, bool several) {
+LogPrinter::Style StyleOf(const LogsFlags& flags, bool several) {
   return {.prefix = flags.prefix || (several && !flags.no_prefix), .timestamps = flags.timestamps};
 }
 
@@ -125,7 +124,7 @@ absl::StatusOr<int> PrintDocument(Invocation& invocation, Client& client,
   return 0;
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> RunLogs(const LogsFlags& flags, Invocation& invocation) {
   BERTH_RETURN_IF_ERROR(invocation.RefuseNameFormat("logs"));
   if (flags.ids.empty()) {
     return absl::InvalidArgumentError(
@@ -191,7 +190,7 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
 }  // namespace
 
 Action AddLogs(CLI::App& app) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<LogsFlags>();
   app.add_option("ID", flags->ids, "Tasks (12.3), attempts (12.3#1) or jobs (12); last");
   app.add_flag("-f,--follow", flags->follow,
                "Go on until the task ends; of a job of several tasks, until the job does");
@@ -206,7 +205,7 @@ Action AddLogs(CLI::App& app) {
   app.add_flag("--no-prefix", flags->no_prefix, "Never");
   app.add_option("--tail", flags->tail, "Only the last bytes of each stream: 1000, 64Ki")
       ->type_name("BYTES");
-  return [flags](Invocation& invocation) { return Run(*flags, invocation); };
+  return [flags](Invocation& invocation) { return RunLogs(*flags, invocation); };
 }
 
 }  // namespace berth::cli

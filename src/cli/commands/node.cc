@@ -8,14 +8,13 @@
 
 #include "base/status_macros.h"
 #include "cli/commands/commands.h"
+#include "cli/exit_codes.h"
 #include "cli/output/message_value.h"
 #include "cli/output/table.h"
 #include "cli/output/terminal_text.h"
 
 namespace berth::cli {
 namespace {
-
-constexpr int kExitBad = 1;
 
 std::string LevelText(v1::FindingLevel level) {
   switch (level) {
@@ -56,7 +55,7 @@ absl::StatusOr<int> Diagnose(const std::string& given, Invocation& invocation) {
   const bool bad = std::any_of(findings.begin(), findings.end(), [](const v1::Finding& finding) {
     return finding.level() == v1::FINDING_LEVEL_BAD;
   });
-  return bad ? kExitBad : 0;
+  return bad ? kExitNo : 0;
 }
 
 }  // namespace

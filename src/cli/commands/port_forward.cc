@@ -33,7 +33,7 @@ namespace {
 constexpr std::size_t kPieceBytes = 64 << 10;
 constexpr int64_t kMostPort = 65535;
 
-struct Flags {
+struct PortForwardFlags {
   std::string id;
   std::string ports;
 };
@@ -167,7 +167,7 @@ absl::Status CheckRuns(Client& client, const std::string& id) {
                                        response->task().id() + "'");
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> RunPortForward(const PortForwardFlags& flags, Invocation& invocation) {
   BERTH_RETURN_IF_ERROR(invocation.RefuseNameFormat("port-forward"));
   if (flags.ports.empty()) {
     return absl::InvalidArgumentError(
@@ -208,14 +208,14 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
 }  // namespace
 
 Action AddPortForward(CLI::App& app) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<PortForwardFlags>();
   app.add_option("ID", flags->id, "A running task (12.3), or a job of one (12); last");
   app.add_option("PORTS", flags->ports, "REMOTE, LOCAL:REMOTE, or :REMOTE for a free local port")
       ->type_name("[LOCAL:]REMOTE");
   app.footer(
       "Listens on 127.0.0.1 here, until Ctrl-C, and hands each connection on to the port of\n"
       "127.0.0.1 where the task runs.");
-  return [flags](Invocation& invocation) { return Run(*flags, invocation); };
+  return [flags](Invocation& invocation) { return RunPortForward(*flags, invocation); };
 }
 
 }  // namespace berth::cli

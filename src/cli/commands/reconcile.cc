@@ -11,6 +11,7 @@
 #include "base/quantities.h"
 #include "base/status_macros.h"
 #include "cli/commands/commands.h"
+#include "cli/exit_codes.h"
 #include "cli/output/message_value.h"
 #include "cli/output/rows.h"
 #include "cli/output/table.h"
@@ -19,11 +20,7 @@
 namespace berth::cli {
 namespace {
 
-constexpr int kPageSize = 1000;
-constexpr int kExitNo = 1;
-constexpr int kExitNotFound = 3;
-
-struct Flags {
+struct ReconcileFlags {
   std::vector<std::string> ids;
   std::string node;
   bool adopt = false;
@@ -31,7 +28,7 @@ struct Flags {
   bool all = false;
 };
 
-int ExitCodeOf(v1::ReasonCode reason) {
+int ReconcileCode(v1::ReasonCode reason) {
   if (reason == v1::REASON_CODE_UNSPECIFIED) return 0;
   return reason == v1::REASON_CODE_NOT_FOUND ? kExitNotFound : kExitNo;
 }
@@ -95,7 +92,8 @@ absl::StatusOr<std::vector<v1::ReconcileResult>> Ask(Client& client, v1::Reconci
   return results;
 }
 
-absl::StatusOr<v1::ReconcileRequest> RequestOf(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<v1::ReconcileRequest> RequestOf(const ReconcileFlags& flags,
+                                               Invocation& invocation) {
   v1::ReconcileRequest request;
   if (flags.adopt && flags.kill) {
     return absl::InvalidArgumentError("--adopt and --kill: give one");
@@ -121,7 +119,7 @@ absl::StatusOr<v1::ReconcileRequest> RequestOf(const Flags& flags, Invocation& i
   return request;
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> RunReconcile(const ReconcileFlags& flags, Invocation& invocation) {
   BERTH_ASSIGN_OR_RETURN(const v1::ReconcileRequest request, RequestOf(flags, invocation));
   BERTH_ASSIGN_OR_RETURN(Client* const client, invocation.client());
   BERTH_ASSIGN_OR_RETURN(const std::vector<v1::ReconcileResult> results, Ask(*client, request));
@@ -129,7 +127,7 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
   std::vector<const v1::ReconcileResult*> done;
   std::vector<const v1::ReconcileResult*> refused;
   for (const v1::ReconcileResult& result : results) {
-    code = std::max(code, ExitCodeOf(result.reason()));
+    code = std::max(code, ReconcileCode(result.reason()));
     (result.reason() == v1::REASON_CODE_UNSPECIFIED ? done : refused).push_back(&result);
   }
   if (invocation.wants_document()) {
@@ -166,7 +164,7 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
 }  // namespace
 
 Action AddReconcile(CLI::App& app) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ReconcileFlags>();
   app.footer(
       "After a restore, agents may have attempts that were started after the snapshot. They are "
       "in\n"
@@ -180,7 +178,7 @@ Action AddReconcile(CLI::App& app) {
   app.add_flag("--kill", flags->kill, "End them; wants ids, --node or --all");
   app.add_option("--node", flags->node, "Only what is on this node")->type_name("NODE");
   app.add_flag("--all", flags->all, "Everything in quarantine");
-  return [flags](Invocation& invocation) { return Run(*flags, invocation); };
+  return [flags](Invocation& invocation) { return RunReconcile(*flags, invocation); };
 }
 
 }  // namespace berth::cli

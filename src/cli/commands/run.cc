@@ -9,6 +9,7 @@
 #include "base/status_macros.h"
 #include "cli/commands/commands.h"
 #include "cli/console_session.h"
+#include "cli/exit_codes.h"
 #include "cli/follow_job.h"
 #include "cli/job_ending.h"
 #include "cli/output/terminal_text.h"
@@ -20,12 +21,9 @@
 namespace berth::cli {
 namespace {
 
-constexpr int kExitInterrupted = 130;  // 128 + SIGINT
-constexpr int kExitBrokenPipe = 141;   // 128 + SIGPIPE
-
 // An error of Berth's own before the task ran: usage keeps its code, everything else is 125, so
 // that it cannot be mistaken for the task's.
-absl::StatusOr<int> Fail(Invocation& invocation, const absl::Status& status) {
+absl::StatusOr<int> FailRun(Invocation& invocation, const absl::Status& status) {
   if (ExitCodeOf(status) == 2) return status;
   invocation.PrintFailure(status);
   return kExitBerthFailed;
@@ -39,11 +37,11 @@ absl::StatusOr<int> GiveUpNeverFitting(Invocation& invocation,
   cancel.add_ids(submitted.job_id());
   cancel.set_message("it can never fit, and 'berth run' does not wait for what never comes");
   const auto cancelled = client->Call(client->jobs(), &v1::JobService::Stub::Cancel, cancel);
-  if (!cancelled.ok()) return Fail(invocation, cancelled.status());
+  if (!cancelled.ok()) return FailRun(invocation, cancelled.status());
   absl::Status status = absl::FailedPreconditionError(text);
   if (invocation.wants_document()) {
     status.SetPayload("berth.dev/reason", absl::Cord("NEVER_FITS"));
-    return Fail(invocation, status);
+    return FailRun(invocation, status);
   }
   invocation.PrintError(text + "\n");
   return kExitBerthFailed;
@@ -95,7 +93,7 @@ void SayDetached(Invocation& invocation, const std::string& job_id, const std::s
                         again + " " + job_id + "', 'berth wait " + job_id + "'\n");
 }
 
-absl::StatusOr<int> Run(const TaskFlags& flags, Invocation& invocation) {
+absl::StatusOr<int> RunRun(const TaskFlags& flags, Invocation& invocation) {
   const Process& process = invocation.process();
   BERTH_ASSIGN_OR_RETURN(v1::JobSpec job, BuildJob(flags, invocation));
   const bool console = HasConsole(job);
@@ -104,7 +102,7 @@ absl::StatusOr<int> Run(const TaskFlags& flags, Invocation& invocation) {
   const base::UniqueFd windows = console ? process.open_window_changes() : base::UniqueFd();
   const absl::StatusOr<v1::SubmitJobResponse> submitted =
       Submit(invocation, std::move(job), flags.request_id);
-  if (!submitted.ok()) return Fail(invocation, submitted.status());
+  if (!submitted.ok()) return FailRun(invocation, submitted.status());
   if (submitted->placeability() == v1::PLACEABILITY_NEVER_FITS) {
     return GiveUpNeverFitting(invocation, *submitted);
   }
@@ -150,12 +148,12 @@ absl::StatusOr<int> Run(const TaskFlags& flags, Invocation& invocation) {
         return shown->end == ConsoleResult::End::kDetached ? 0 : kExitInterrupted;
       }
     } else if (ReasonOf(shown.status()) != "TASK_NOT_RUNNING") {
-      return Fail(invocation, shown.status());
+      return FailRun(invocation, shown.status());
     }  // else it had ended: what it wrote is followed as of any other
     follow.epoch = result->epoch;
     result = FollowJob(*client, *process.clock, follow, *view);
   }
-  if (!result.ok()) return Fail(invocation, result.status());
+  if (!result.ok()) return FailRun(invocation, result.status());
   cancelled_by_us = cancelled_by_us || result->cancelled_by_us;
   if (result->detached) {
     SayDetached(invocation, submitted->job_id(), "logs -f");
@@ -188,7 +186,7 @@ absl::StatusOr<int> Run(const TaskFlags& flags, Invocation& invocation) {
 Action AddRun(CLI::App& app) {
   const auto flags = std::make_shared<TaskFlags>();
   AddTaskFlags(app, *flags);
-  return [flags](Invocation& invocation) { return Run(*flags, invocation); };
+  return [flags](Invocation& invocation) { return RunRun(*flags, invocation); };
 }
 
 }  // namespace berth::cli

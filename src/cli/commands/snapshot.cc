@@ -16,6 +16,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "cli/commands/commands.h"
+#include "cli/exit_codes.h"
 #include "cli/output/sections.h"
 #include "cli/output/table.h"
 #include "cli/output/terminal_text.h"
@@ -29,14 +30,13 @@ using snapshot::SnapshotReader;
 using snapshot::SnapshotSummary;
 
 constexpr char kStdout[] = "-";
-constexpr int kNo = 1;
 
 // Letters of the store's tables (src/store/tables.h): they never change their meaning.
 constexpr char kJobs = 'j';
 constexpr char kTasks = 't';
 constexpr char kNodes = 'n';
 
-struct Flags {
+struct SnapshotFlags {
   std::string file;
   bool force = false;
   std::string config;
@@ -143,7 +143,7 @@ absl::StatusOr<int> SaveToStdout(Invocation& invocation) {
   return 0;
 }
 
-absl::StatusOr<int> Save(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> Save(const SnapshotFlags& flags, Invocation& invocation) {
   if (flags.file == kStdout) return SaveToStdout(invocation);
   if (!flags.force) BERTH_RETURN_IF_ERROR(CheckMayWrite(flags.file));
   BERTH_ASSIGN_OR_RETURN(Client* const client, invocation.client());
@@ -190,13 +190,13 @@ std::string PageOf(const SnapshotSummary& summary) {
   return page.Text() + "\n" + table.Text();
 }
 
-absl::StatusOr<int> Inspect(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> Inspect(const SnapshotFlags& flags, Invocation& invocation) {
   BERTH_RETURN_IF_ERROR(invocation.RefuseNameFormat("admin snapshot inspect"));
   const absl::StatusOr<SnapshotSummary> summary = snapshot::ReadSnapshotFile(flags.file);
   if (absl::IsDataLoss(summary.status())) {
     // Elsewhere this is trouble with berthd; here it is the answer.
     invocation.PrintFailure(summary.status());
-    return kNo;
+    return kExitNo;
   }
   BERTH_RETURN_IF_ERROR(summary.status());
   if (invocation.wants_document()) {
@@ -207,7 +207,7 @@ absl::StatusOr<int> Inspect(const Flags& flags, Invocation& invocation) {
   return 0;
 }
 
-absl::StatusOr<int> Restore(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> Restore(const SnapshotFlags& flags, Invocation& invocation) {
   BERTH_RETURN_IF_ERROR(invocation.RefuseNameFormat("admin snapshot restore"));
   std::vector<std::string> arguments = {"restore-snapshot", flags.file};
   const auto pass = [&](const char* name, const std::string& value) {
@@ -225,7 +225,7 @@ absl::StatusOr<int> Restore(const Flags& flags, Invocation& invocation) {
   return invocation.process().become("berthd", arguments);
 }
 
-absl::Status NeedsFile(const Flags& flags, std::string_view verb) {
+absl::Status NeedsFile(const SnapshotFlags& flags, std::string_view verb) {
   if (!flags.file.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError("which file? Write: berth admin snapshot " + std::string(verb) +
                                     " FILE");
@@ -234,7 +234,7 @@ absl::Status NeedsFile(const Flags& flags, std::string_view verb) {
 }  // namespace
 
 Action AddSnapshot(CLI::App& app) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<SnapshotFlags>();
   CLI::App* const save = app.add_subcommand(
       "save", "Have berthd send a snapshot of all its state, check it, and keep it as FILE");
   save->add_option("FILE", flags->file, "Made with mode 0600; -: standard output");

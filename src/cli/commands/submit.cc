@@ -16,7 +16,7 @@
 namespace berth::cli {
 namespace {
 
-absl::StatusOr<int> Run(TaskFlags& flags, const std::string& file, Invocation& invocation) {
+absl::StatusOr<int> RunSubmit(TaskFlags& flags, const std::string& file, Invocation& invocation) {
   if (!file.empty() && !flags.file.empty()) {
     return absl::InvalidArgumentError("two job files, " + file + " and " + flags.file +
                                       ": give one");
@@ -73,7 +73,8 @@ Action AddSubmit(CLI::App& app) {
   const auto flags = std::make_shared<Flags>();
   app.add_option("FILE", flags->file, "Job file (YAML); - reads standard input");
   AddTaskFlags(app, flags->task);
-  return [flags](Invocation& invocation) { return Run(flags->task, flags->file, invocation); };
+  return
+      [flags](Invocation& invocation) { return RunSubmit(flags->task, flags->file, invocation); };
 }
 
 }  // namespace berth::cli

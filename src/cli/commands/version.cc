@@ -16,7 +16,7 @@
 namespace berth::cli {
 namespace {
 
-absl::StatusOr<int> Run(bool only_client, Invocation& invocation) {
+absl::StatusOr<int> RunVersion(bool only_client, Invocation& invocation) {
   yaml::Value document;
   document.Set("client", yaml::Value::String(std::string(base::Version())));
   std::string text = "berth " + std::string(base::Version()) + "\n";
@@ -51,7 +51,7 @@ absl::StatusOr<int> Run(bool only_client, Invocation& invocation) {
 Action AddVersion(CLI::App& app) {
   const auto only_client = std::make_shared<bool>(false);
   app.add_flag("--client", *only_client, "Only this program's; berthd is not asked");
-  return [only_client](Invocation& invocation) { return Run(*only_client, invocation); };
+  return [only_client](Invocation& invocation) { return RunVersion(*only_client, invocation); };
 }
 
 }  // namespace berth::cli

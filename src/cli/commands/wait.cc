@@ -15,6 +15,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "cli/commands/commands.h"
+#include "cli/exit_codes.h"
 #include "cli/job_ending.h"
 #include "cli/names.h"
 #include "cli/output/message_value.h"
@@ -24,9 +25,7 @@
 namespace berth::cli {
 namespace {
 
-constexpr int kExitTimedOut = 124;
-
-struct Flags {
+struct WaitFlags {
   std::vector<std::string> ids;
   std::string timeout;
 };
@@ -146,7 +145,7 @@ std::string EndText(const Waited& waited, bool with_id) {
   return text;
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
+absl::StatusOr<int> RunWait(const WaitFlags& flags, Invocation& invocation) {
   BERTH_RETURN_IF_ERROR(invocation.RefuseNameFormat("wait"));
   std::optional<int64_t> give_up_ms;
   if (!flags.timeout.empty()) {
@@ -195,11 +194,11 @@ absl::StatusOr<int> Run(const Flags& flags, Invocation& invocation) {
 }  // namespace
 
 Action AddWait(CLI::App& app) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<WaitFlags>();
   app.add_option("ID", flags->ids, "Jobs or tasks: 12, 12.3, 1,3,5-8, last");
   app.add_option("--timeout", flags->timeout, "Give up after this long, with exit code 124")
       ->type_name("DURATION");
-  return [flags](Invocation& invocation) { return Run(*flags, invocation); };
+  return [flags](Invocation& invocation) { return RunWait(*flags, invocation); };
 }
 
 }  // namespace berth::cli

@@ -82,9 +82,11 @@ std::vector<std::string> JobCells(const v1::Job& job, bool wide, int64_t now_uni
       request += ", " + DeviceText(device);
     }
   }
+  // What was cancelled did not come to one.
+  const bool has_code = HasEnded(job.state()) && job.state() != v1::JOB_STATE_CANCELLED;
   Insert(cells, {job.spec().namespace_(), job.spec().queue(), std::to_string(job.spec().priority()),
                  request, std::to_string(tasks.running()),
-                 HasEnded(job.state()) ? std::to_string(job.exit_code()) : "", job.submitted_by()});
+                 has_code ? std::to_string(job.exit_code()) : "", job.submitted_by()});
   return cells;
 }
 

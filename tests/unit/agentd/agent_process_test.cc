@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/small_file.h"
 #include "base/unique_fd.h"
+#include "berth/resources.h"
 #include "shim/lease_file.h"
 #include "shim/shim_protocol.h"
 #include "tests/unit/agentd/agent_process.h"
@@ -68,6 +69,9 @@ TEST_F(AgentProcessTest, RegistersWhatTheNodeHas) {
   EXPECT_FALSE(hello.incarnation().empty());
   EXPECT_EQ(hello.inventory().capacity().cpu_milli(), 2000);
   EXPECT_EQ(hello.inventory().capacity().memory_bytes(), 512 << 20);
+  // One CPU stays for those that share, where CPUs can be kept apart.
+  EXPECT_EQ(hello.inventory().capacity().extended().count(kDedicatedCpus), 1u);
+  EXPECT_LE(hello.inventory().capacity().extended().at(kDedicatedCpus), 2);
   EXPECT_EQ(hello.inventory().labels().at("zone"), "a");
   EXPECT_EQ(hello.inventory().labels().count("berth/kernel"), 1u);
   EXPECT_EQ(hello.inventory().isolation(), agent_.has_cgroups() ? "cgroup-v1" : "none");

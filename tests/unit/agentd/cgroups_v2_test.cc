@@ -18,6 +18,7 @@
 #include "agentd/cgroups/detect.h"
 #include "base/small_file.h"
 #include "tests/support/temp_dir.h"
+#include "tests/unit/agentd/two_numa_nodes.h"
 
 namespace berth::agentd {
 namespace {
@@ -29,8 +30,6 @@ namespace fs = std::filesystem;
 constexpr char kRecorded[] = "tests/data/cgroup_v2";
 
 // Two NUMA nodes of four CPUs.
-CpuPool TwoNodes() { return CpuPool({{0, {0, 1, 2, 3}}, {1, {4, 5, 6, 7}}}); }
-
 // Fills new directories with the tree's files, and removes one that has no processes.
 class RecordedTree : public CgroupTree {
  public:
@@ -61,7 +60,7 @@ class CgroupsV2Test : public ::testing::Test {
 
   void Open() {
     cgroups_.reset();
-    auto opened = OpenCgroupsV2(tree_, mount_, "site/berth", TwoNodes());
+    auto opened = OpenCgroupsV2(tree_, mount_, "site/berth", TwoNumaNodes());
     EXPECT_TRUE(opened.ok()) << opened.status();
     cgroups_ = *std::move(opened);
   }
@@ -245,7 +244,7 @@ TEST_F(CgroupsV2Test, IsChosenWhenItsControllersAreThere) {
   CgroupMounts mounts;
   mounts.v2 = mount_;
   const auto opened =
-      OpenCgroups(tree_, mounts, config::Isolation::kAuto, "site/berth", TwoNodes());
+      OpenCgroups(tree_, mounts, config::Isolation::kAuto, "site/berth", TwoNumaNodes());
   ASSERT_TRUE(opened.ok()) << opened.status();
   EXPECT_EQ((*opened)->isolation(), "cgroup-v2");
   SetFile("cgroup.controllers", "hugetlb cpu\n");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "agentd/cgroups/cgroup_numbers.h"
+#include "tests/unit/agentd/two_numa_nodes.h"
 
 namespace berth::agentd {
 namespace {
@@ -12,10 +13,8 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 // Two NUMA nodes of four CPUs.
-CpuPool TwoNodes() { return CpuPool({{0, {0, 1, 2, 3}}, {1, {4, 5, 6, 7}}}); }
-
 TEST(CpuPoolTest, TakesFromTheNodeWithTheFewestFreeThatHasEnough) {
-  CpuPool pool = TwoNodes();
+  CpuPool pool = TwoNumaNodes();
   ASSERT_TRUE(pool.Take(1, false).has_value());
   const auto taken = pool.Take(3, false);
   ASSERT_TRUE(taken.has_value());
@@ -24,7 +23,7 @@ TEST(CpuPoolTest, TakesFromTheNodeWithTheFewestFreeThatHasEnough) {
 }
 
 TEST(CpuPoolTest, OneNumaNodeBringsItsMemoryOnly) {
-  CpuPool pool = TwoNodes();
+  CpuPool pool = TwoNumaNodes();
   const auto one = pool.Take(4, true);
   ASSERT_TRUE(one.has_value());
   EXPECT_THAT(one->memory_nodes, ElementsAre(0));
@@ -33,7 +32,7 @@ TEST(CpuPoolTest, OneNumaNodeBringsItsMemoryOnly) {
 }
 
 TEST(CpuPoolTest, SpansNodesOnlyWhereThatMayBe) {
-  CpuPool pool = TwoNodes();
+  CpuPool pool = TwoNumaNodes();
   EXPECT_FALSE(pool.Take(5, true).has_value());
   const auto taken = pool.Take(5, false);
   ASSERT_TRUE(taken.has_value());
@@ -41,7 +40,7 @@ TEST(CpuPoolTest, SpansNodesOnlyWhereThatMayBe) {
 }
 
 TEST(CpuPoolTest, LeavesOneForTheOthers) {
-  CpuPool pool = TwoNodes();
+  CpuPool pool = TwoNumaNodes();
   EXPECT_EQ(pool.most(false), 7);
   EXPECT_FALSE(pool.Take(8, false).has_value());
   ASSERT_TRUE(pool.Take(4, true).has_value());
@@ -52,7 +51,7 @@ TEST(CpuPoolTest, LeavesOneForTheOthers) {
 }
 
 TEST(CpuPoolTest, GivesBackAndAdopts) {
-  CpuPool pool = TwoNodes();
+  CpuPool pool = TwoNumaNodes();
   pool.Adopt({0, 1, 99});
   EXPECT_THAT(pool.shared(), ElementsAre(2, 3, 4, 5, 6, 7));
   pool.GiveBack({0, 1});

@@ -21,7 +21,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-ProcessDriver::Node RootNode() {
+ProcessDriver::Node NodeThatAllowsRoot() {
   ProcessDriver::Node node;
   node.name = "n7";
   node.allow_root = true;
@@ -89,7 +89,7 @@ class OciDriverTest : public ::testing::Test {
   base::Mutex mutex_;
   base::CondVar changed_;
   std::function<void()> posted_;
-  ProcessDriver process_{RootNode()};
+  ProcessDriver process_{NodeThatAllowsRoot()};
   images::ImageStore images_{
       {.folder = tree_.At("/images")}, clock_, [this](std::function<void()> work) {
         const base::MutexLock lock(mutex_);
@@ -157,7 +157,7 @@ TEST_F(OciDriverTest, RefusesAGpuThatNoSpecificationDescribes) {
 }
 
 TEST_F(OciDriverTest, TakesAnAgentOfRootAndARuntime) {
-  ProcessDriver::Node node = RootNode();
+  ProcessDriver::Node node = NodeThatAllowsRoot();
   node.agent_uid = 1000;
   ProcessDriver of_user(node);
   const auto refused =

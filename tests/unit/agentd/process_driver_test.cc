@@ -22,7 +22,7 @@ using ::testing::StartsWith;
 
 const AttemptPaths kPaths = {"/a/stdout", "/a/stderr", "/a/stdin", "/a/script", "/a/scratch"};
 
-ProcessDriver::Node RootNode() {
+ProcessDriver::Node NodeOfRoot() {
   ProcessDriver::Node node;
   node.name = "n7";
   node.agent_uid = 0;
@@ -72,7 +72,7 @@ CannotStart RefusalOf(const ProcessDriver& driver, const v1::StartTask& start) {
 }
 
 TEST(ProcessDriverTest, RunsTheCommandAsTheVerifiedUser) {
-  const ProcessDriver driver(RootNode());
+  const ProcessDriver driver(NodeOfRoot());
   const ProcessDriver::Prepared prepared = Prepare(driver, Task());
   EXPECT_THAT(prepared.spec.arguments, ElementsAre("python3", "train.py"));
   EXPECT_EQ(prepared.spec.working_directory, "/srv");
@@ -95,7 +95,7 @@ TEST(ProcessDriverTest, GivesTheEnvironmentOfTheNodeTheUserAndTheTask) {
   start.set_in_array(true);
   start.set_world_size(100);
   start.set_rank(3);
-  const auto environment = Prepare(ProcessDriver(RootNode()), start).spec.environment;
+  const auto environment = Prepare(ProcessDriver(NodeOfRoot()), start).spec.environment;
   for (const char* entry :
        {"PATH=/usr/bin:/bin", "HOME=/tmp", "LANG=C.UTF-8", "USER=ada", "LOGNAME=ada", "MODE=fast",
         "BERTH_JOB_ID=12", "BERTH_TASK_ID=12.3", "BERTH_ATTEMPT=2", "BERTH_ARRAY_INDEX=3",
@@ -106,7 +106,7 @@ TEST(ProcessDriverTest, GivesTheEnvironmentOfTheNodeTheUserAndTheTask) {
 }
 
 TEST(ProcessDriverTest, LeavesOutWhatDoesNotApply) {
-  const auto environment = Prepare(ProcessDriver(RootNode()), Task()).spec.environment;
+  const auto environment = Prepare(ProcessDriver(NodeOfRoot()), Task()).spec.environment;
   EXPECT_THAT(environment, Not(Contains(StartsWith("BERTH_ARRAY_INDEX"))));
   EXPECT_THAT(environment, Not(Contains(StartsWith("BERTH_RANK"))));
 }
@@ -122,7 +122,7 @@ v1::NodeInventory WithDevices(const std::map<std::string, std::string>& kinds) {
 }
 
 TEST(ProcessDriverTest, ShowsATaskItsOwnDevicesAndNoOther) {
-  ProcessDriver driver(RootNode());
+  ProcessDriver driver(NodeOfRoot());
   driver.SetDevices(
       WithDevices({{"GPU-1", "gpu"}, {"MIG-2", "mig"}, {"tpu-0", "tpu"}, {"tpu-1", "tpu"}}));
   v1::StartTask start = Task();
@@ -143,13 +143,13 @@ TEST(ProcessDriverTest, ShowsATaskItsOwnDevicesAndNoOther) {
 TEST(ProcessDriverTest, RunsAScriptWithTheCommandAsItsArguments) {
   v1::StartTask start = Task();
   start.mutable_payload()->set_script("#!/bin/sh\necho $1\n");
-  const ProcessDriver::Prepared prepared = Prepare(ProcessDriver(RootNode()), start);
+  const ProcessDriver::Prepared prepared = Prepare(ProcessDriver(NodeOfRoot()), start);
   EXPECT_TRUE(prepared.needs_script);
   EXPECT_THAT(prepared.spec.arguments, ElementsAre("/a/script", "python3", "train.py"));
 }
 
 TEST(ProcessDriverTest, GivesATaskTheStandardInputThatItAsksFor) {
-  const ProcessDriver driver(RootNode());
+  const ProcessDriver driver(NodeOfRoot());
   v1::StartTask start = Task();
   start.mutable_payload()->set_stdin_data("x");
   const auto file = Prepare(driver, start);
@@ -171,7 +171,7 @@ TEST(ProcessDriverTest, GivesATaskTheStandardInputThatItAsksFor) {
 TEST(ProcessDriverTest, GivesATaskWithoutADirectoryItsScratch) {
   v1::StartTask start = Task();
   start.mutable_payload()->clear_working_directory();
-  const ProcessDriver::Prepared prepared = Prepare(ProcessDriver(RootNode()), start);
+  const ProcessDriver::Prepared prepared = Prepare(ProcessDriver(NodeOfRoot()), start);
   EXPECT_TRUE(prepared.needs_scratch);
   EXPECT_EQ(prepared.spec.working_directory, "/a/scratch");
 }
@@ -192,7 +192,7 @@ class AdmissionTest : public ::testing::TestWithParam<Admission> {};
 
 TEST_P(AdmissionTest, FollowsTheRules) {
   const Admission& rule = GetParam();
-  ProcessDriver::Node node = RootNode();
+  ProcessDriver::Node node = NodeOfRoot();
   node.agent_uid = rule.agent_uid;
   node.agent_gid = rule.agent_uid;
   node.allow_root = rule.allow_root;
@@ -227,7 +227,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& each) { return std::string(each.param.name); });
 
 TEST(ProcessDriverTest, RefusesByNameWhatItDoesNotHonour) {
-  const ProcessDriver driver(RootNode());
+  const ProcessDriver driver(NodeOfRoot());
   v1::StartTask mounts = Task();
   mounts.mutable_payload()->add_mounts()->set_source("/data");
   EXPECT_EQ(RefusalOf(driver, mounts).reason, v1::REASON_CODE_FIELD_NOT_HONOURED);
@@ -242,7 +242,7 @@ TEST(ProcessDriverTest, RefusesByNameWhatItDoesNotHonour) {
 }
 
 TEST(ProcessDriverTest, FencesATaskThatAsksForItByTheNodesLease) {
-  ProcessDriver::Node node = RootNode();
+  ProcessDriver::Node node = NodeOfRoot();
   node.lease_path = "/var/lib/berth-agent/lease";
   const ProcessDriver driver(node);
   EXPECT_EQ(Prepare(driver, Task()).spec.lease_path, "");
@@ -255,7 +255,7 @@ TEST(ProcessDriverTest, FencesATaskThatAsksForItByTheNodesLease) {
 }
 
 TEST(ProcessDriverTest, RefusesWhatCannotRun) {
-  const ProcessDriver driver(RootNode());
+  const ProcessDriver driver(NodeOfRoot());
   v1::StartTask empty = Task();
   empty.mutable_payload()->clear_command();
   EXPECT_EQ(RefusalOf(driver, empty).reason, v1::REASON_CODE_INVALID_FIELD);
@@ -284,7 +284,7 @@ class ExplainTest : public ::testing::Test {
     record.step = step;
     record.error = error;
     record.item = item;
-    return ProcessDriver(RootNode()).Explain(record, shim::EncodeSpec(spec));
+    return ProcessDriver(NodeOfRoot()).Explain(record, shim::EncodeSpec(spec));
   }
 
   berth::testing::TempDir dir_;
@@ -335,7 +335,7 @@ TEST_F(ExplainTest, GivesEachStepItsReason) {
 }
 
 TEST(ExplainWithoutSpecTest, SaysThatTheSpecIsGone) {
-  const CannotStart why = ProcessDriver(RootNode()).Explain(shim::StatusRecord{}, "");
+  const CannotStart why = ProcessDriver(NodeOfRoot()).Explain(shim::StatusRecord{}, "");
   EXPECT_EQ(why.reason, v1::REASON_CODE_DRIVER_ERROR);
   EXPECT_THAT(why.message, HasSubstr("spec file"));
 }

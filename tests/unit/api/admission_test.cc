@@ -11,15 +11,15 @@
 namespace berth::api {
 namespace {
 
-using testing::Contains;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr int64_t kMaxInt64 = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMinInt64 = std::numeric_limits<int64_t>::min();
 
-class AdmissionTest : public testing::Test {
+class AdmissionTest : public ::testing::Test {
  protected:
   AdmissionTest() { payload().add_command("./square.sh"); }
 
@@ -64,6 +64,20 @@ class AdmissionTest : public testing::Test {
 
 // ---- defaults and rounding ----
 
+TEST_F(AdmissionTest, CpusOfATasksOwnAreAResourceThatItAsksFor) {
+  task().mutable_resources()->set_cpu_milli(3000);
+  (*task().mutable_resources()->mutable_extended())["zeppelins"] = 1;
+  (*task().mutable_resources()->mutable_extended())["balloons"] = 1;
+  using Extended = std::vector<std::pair<std::string, int32_t>>;
+  EXPECT_EQ(Admitted().spec->groups[0].needs.requests.extended,
+            (Extended{{"balloons", 1}, {"zeppelins", 1}}));
+  for (const v1::CpuPlacement own : {v1::CPU_PLACEMENT_DEDICATED, v1::CPU_PLACEMENT_NUMA}) {
+    task().set_cpu_placement(own);
+    EXPECT_EQ(Admitted().spec->groups[0].needs.requests.extended,
+              (Extended{{"balloons", 1}, {"dedicated-cpus", 3}, {"zeppelins", 1}}));
+  }
+}
+
 TEST_F(AdmissionTest, FillsInWhatIsAbsentAndSaysSo) {
   const AdmittedJob admitted = Admitted();
   const state::JobSpec& spec = *admitted.spec;
@@ -101,7 +115,7 @@ TEST_F(AdmissionTest, DefaultsOfSeveralGroupsAreToldApart) {
   const AdmittedJob admitted = Admitted();
   EXPECT_THAT(admitted.defaults_applied, Contains("a.memory=1Gi"));
   EXPECT_THAT(admitted.defaults_applied, Contains("b.cpu=1"));
-  EXPECT_THAT(admitted.defaults_applied, testing::Not(Contains("a.cpu=1")));
+  EXPECT_THAT(admitted.defaults_applied, ::testing::Not(Contains("a.cpu=1")));
 }
 
 TEST_F(AdmissionTest, AmountsAreRoundedUpToQuantaInTheKeptSpecificationToo) {
@@ -293,9 +307,9 @@ TEST_F(AdmissionTest, EverythingWrongIsSaidAtOnce) {
   const wire::Refusal refusal = Refused();
   EXPECT_EQ(refusal.code, absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(refusal.reason, Reason::kInvalidField);
-  EXPECT_THAT(Faults(), testing::UnorderedElementsAre("name", "priority",
-                                                      "groups[0].template.resources.memory_bytes",
-                                                      "groups[0].template.grace_ms"));
+  EXPECT_THAT(Faults(), ::testing::UnorderedElementsAre("name", "priority",
+                                                        "groups[0].template.resources.memory_bytes",
+                                                        "groups[0].template.grace_ms"));
   EXPECT_THAT(refusal.message, HasSubstr("and 3 more"));
 }
 
@@ -546,7 +560,7 @@ TEST_F(AdmissionTest, NumbersHaveBounds) {
   task().set_grace_ms(3'600'001);
   task().set_max_processes(-1);
   group().set_on_partition(static_cast<v1::OnPartition>(9));
-  EXPECT_THAT(Faults(), testing::UnorderedElementsAre(
+  EXPECT_THAT(Faults(), ::testing::UnorderedElementsAre(
                             "groups[0].retries", "groups[0].template.time_limit_ms",
                             "groups[0].template.grace_ms", "groups[0].template.max_processes",
                             "groups[0].on_partition"));

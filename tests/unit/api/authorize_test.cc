@@ -24,7 +24,7 @@ Authorizer MakeAuthorizer(bool insecure_tcp = false, bool insecure_agents = fals
                      }});
 }
 
-class AuthorizeTest : public testing::Test {
+class AuthorizeTest : public ::testing::Test {
  protected:
   state::Principal Connect(int fd, uid_t uid) {
     authorizer_.NoteConnection(fd, {.uid = uid, .gid = 77});

@@ -276,10 +276,7 @@ class OpenRelaysTest : public RelayCallTest {
   // Returns when its channel to the agent is open.
   void Open(v1::JobService::Stub& stub) {
     calls_.push_back(Begin(stub));
-    v1::ExecRequest request;
-    request.set_stdin_data("x");
-    calls_.back()->stream->Write(request);
-    outputs_.AwaitSent(++opened_);
+    outputs_.AwaitOpened(++opened_);
   }
   wire::Refusal Refused(v1::JobService::Stub& stub) {
     const auto call = Begin(stub);

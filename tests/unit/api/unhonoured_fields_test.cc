@@ -111,7 +111,7 @@ void Collect(Message& message, const std::string& type, std::vector<Message*>& f
   }
 }
 
-class UnhonouredFieldsTest : public testing::Test {
+class UnhonouredFieldsTest : public ::testing::Test {
  protected:
   static wire::Refusal RefusalTo(const v1::JobSpec& job) {
     auto outcome = Admit(job, {});

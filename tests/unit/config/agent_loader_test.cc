@@ -16,13 +16,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
-AgentConfig Parse(const std::string& text) {
+AgentConfig ParseAgent(const std::string& text) {
   auto config = ParseAgentConfig(text, "agent.yaml", "Machine-7.lab");
   EXPECT_TRUE(config.ok()) << config.status();
   return config.ok() ? *std::move(config) : AgentConfig();
 }
 
-constexpr char kEverything[] = R"(
+constexpr char kEverythingOfAgent[] = R"(
 server: unix:/srv/berthd.sock
 nodeName: gpu-1
 stateDir: /srv/agent
@@ -58,11 +58,11 @@ log: {level: warn, format: json}
 TEST(AgentLoaderTest, AnEmptyFileGivesTheDefaultsAndTheHostsName) {
   AgentConfig expected;
   expected.node_name = "machine-7.lab";
-  EXPECT_EQ(Parse(""), expected);
+  EXPECT_EQ(ParseAgent(""), expected);
 }
 
 TEST(AgentLoaderTest, ReadsEveryKey) {
-  const AgentConfig config = Parse(kEverything);
+  const AgentConfig config = ParseAgent(kEverythingOfAgent);
   EXPECT_EQ(config.server, "unix:/srv/berthd.sock");
   EXPECT_EQ(config.node_name, "gpu-1");
   EXPECT_EQ(config.state_dir, "/srv/agent");
@@ -96,9 +96,9 @@ TEST(AgentLoaderTest, ReadsEveryKey) {
 }
 
 TEST(AgentLoaderTest, WhatItPrintsReadsBackEqual) {
-  for (const std::string& text : {std::string(), std::string(kEverything)}) {
-    const AgentConfig config = Parse(text);
-    EXPECT_EQ(Parse(FormatAgentConfig(config)), config) << FormatAgentConfig(config);
+  for (const std::string& text : {std::string(), std::string(kEverythingOfAgent)}) {
+    const AgentConfig config = ParseAgent(text);
+    EXPECT_EQ(ParseAgent(FormatAgentConfig(config)), config) << FormatAgentConfig(config);
   }
 }
 
@@ -124,6 +124,11 @@ TEST(AgentLoaderTest, RefusesWithPathLineAndProposal) {
       {"inventory: {memory: 0}\n", "inventory.memory: is 0"},
       {"inventory: {cpu: 0}\n", "inventory.cpu: is 0"},
       {"inventory: {cpu: 2Gi}\n", "inventory.cpu: \"2Gi\" is no amount of CPU"},
+      {"inventory: {extended: {dedicated-cpus: 1}}\n", "dedicated-cpus: is counted by the agent"},
+      {"inventory: {extended: {a: 1, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1, h: 1, i: 1, j: 1, k: 1, "
+       "l: "
+       "1}}\n",
+       "inventory.extended: names 12 resources: a node has at most 11"},
       {"inventory: {extended: {slots: -1}}\n", "inventory.extended.slots: -1 is out of range"},
       {"inventory: {taints: [{key: a}]}\n", "inventory.taints[0].effect: is required"},
       {"inventory: {taints: [{key: a, effect: Never}]}\n", "expected NoSchedule, PreferNoSchedule"},

@@ -18,7 +18,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-BerthdConfig Parse(const std::string& text) {
+BerthdConfig ParseBerthd(const std::string& text) {
   auto loaded = ParseBerthdConfig(text, "berthd.yaml");
   EXPECT_TRUE(loaded.ok()) << loaded.status();
   return loaded.ok() ? std::move(loaded->config) : BerthdConfig();
@@ -31,7 +31,7 @@ std::string Refusal(const std::string& text) {
   return base::S(loaded.status().message());
 }
 
-constexpr char kEverything[] = R"(
+constexpr char kEverythingOfBerthd[] = R"(
 dataDir: /srv/berth
 socket: /srv/berth.sock
 socketMode: 0600
@@ -73,12 +73,12 @@ profiles:
 )";
 
 TEST(BerthdLoaderTest, AnEmptyFileGivesTheDefaults) {
-  EXPECT_EQ(Parse(""), BerthdConfig());
-  EXPECT_EQ(Parse("# nothing\n"), BerthdConfig());
+  EXPECT_EQ(ParseBerthd(""), BerthdConfig());
+  EXPECT_EQ(ParseBerthd("# nothing\n"), BerthdConfig());
 }
 
 TEST(BerthdLoaderTest, ReadsEveryKey) {
-  const BerthdConfig config = Parse(kEverything);
+  const BerthdConfig config = ParseBerthd(kEverythingOfBerthd);
   EXPECT_EQ(config.data_dir, "/srv/berth");
   EXPECT_EQ(config.socket, "/srv/berth.sock");
   EXPECT_EQ(config.socket_mode, 0600u);
@@ -122,14 +122,14 @@ TEST(BerthdLoaderTest, ReadsEveryKey) {
 }
 
 TEST(BerthdLoaderTest, WhatItPrintsReadsBackEqual) {
-  for (const std::string& text : {std::string(), std::string(kEverything)}) {
-    const BerthdConfig config = Parse(text);
-    EXPECT_EQ(Parse(FormatBerthdConfig(config)), config) << FormatBerthdConfig(config);
+  for (const std::string& text : {std::string(), std::string(kEverythingOfBerthd)}) {
+    const BerthdConfig config = ParseBerthd(text);
+    EXPECT_EQ(ParseBerthd(FormatBerthdConfig(config)), config) << FormatBerthdConfig(config);
   }
 }
 
 TEST(BerthdLoaderTest, PrintsNoSecretsOfPlugins) {
-  const BerthdConfig config = Parse(
+  const BerthdConfig config = ParseBerthd(
       "profiles: [{name: default, pluginConfig: [{name: P, args: {apiKey: hunter2, url: u, "
       "inner: {dbPassword: hunter2}}}]}]\n");
   const std::string text = FormatBerthdConfig(config);
@@ -255,21 +255,21 @@ TEST(BerthdLoaderTest, TellsWhatAReloadChangesAndWhatItCannot) {
   EXPECT_THAT(CompareForReload(running, running).at_once, IsEmpty());
   EXPECT_THAT(CompareForReload(running, running).needs_restart, IsEmpty());
   const ReloadDiff diff = CompareForReload(
-      running, Parse("log: {level: warn}\nprofiles: [{name: default}, {name: second}]\n"
-                     "dataDir: /other\nlimits: {inboxFacts: 5}\n"));
+      running, ParseBerthd("log: {level: warn}\nprofiles: [{name: default}, {name: second}]\n"
+                           "dataDir: /other\nlimits: {inboxFacts: 5}\n"));
   EXPECT_THAT(diff.at_once, ElementsAre("log.level", "profiles"));
   EXPECT_THAT(diff.needs_restart, ElementsAre("dataDir", "limits"));
-  EXPECT_THAT(CompareForReload(running, Parse("snapshots: {interval: off}\n")).needs_restart,
+  EXPECT_THAT(CompareForReload(running, ParseBerthd("snapshots: {interval: off}\n")).needs_restart,
               ElementsAre("snapshots"));
 }
 
 TEST(BerthdLoaderTest, SnapshotsLieInTheDataDirectoryAndMayBeOff) {
-  const Snapshots own = Parse("dataDir: /srv/berth\n").snapshots;
+  const Snapshots own = ParseBerthd("dataDir: /srv/berth\n").snapshots;
   EXPECT_EQ(own.directory, "/srv/berth/snapshots");
   EXPECT_EQ(own.interval, absl::Hours(24));
   EXPECT_EQ(own.keep, 7);
   for (const char* off : {"off", "0", "0s"}) {
-    EXPECT_EQ(Parse("snapshots: {interval: " + std::string(off) + "}\n").snapshots.interval,
+    EXPECT_EQ(ParseBerthd("snapshots: {interval: " + std::string(off) + "}\n").snapshots.interval,
               absl::ZeroDuration());
   }
 }

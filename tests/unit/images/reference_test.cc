@@ -10,7 +10,9 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string Refusal(const std::string& text) { return std::string(CheckReference(text).message()); }
+std::string RefusalOfReference(const std::string& text) {
+  return std::string(CheckReference(text).message());
+}
 
 const std::string kDigest = "@sha256:" + std::string(64, 'a');
 
@@ -29,9 +31,9 @@ TEST(ReferenceTest, TakesNothingThatIsNoRegistrys) {
                            "dir:/root/img", "dir:img", "oci:/layout:tag", "containers-storage:x",
                            "containers-storage:[overlay@/var/x]y", "docker-daemon:x:latest",
                            "docker://debian", "https://registry.example/x", "sif:x", "other:/x"}) {
-    EXPECT_THAT(Refusal(text), HasSubstr("always a registry's")) << text;
+    EXPECT_THAT(RefusalOfReference(text), HasSubstr("always a registry's")) << text;
   }
-  EXPECT_THAT(Refusal("dir:/root/img"), HasSubstr("it begins with \"dir:\""));
+  EXPECT_THAT(RefusalOfReference("dir:/root/img"), HasSubstr("it begins with \"dir:\""));
 }
 
 TEST(ReferenceTest, RefusesWhatHasNoSense) {
@@ -56,7 +58,7 @@ TEST(ReferenceTest, RefusesWhatHasNoSense) {
                                   "a:" + std::string(129, 'x'),
                                   std::string("a\n"),
                                   std::string("a\0b", 3)}) {
-    EXPECT_THAT(Refusal(text), HasSubstr("neither an absolute path")) << text;
+    EXPECT_THAT(RefusalOfReference(text), HasSubstr("neither an absolute path")) << text;
   }
 }
 

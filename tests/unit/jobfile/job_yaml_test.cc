@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "tests/unit/jobfile/message_fields.h"
 #include "yaml/write.h"
 
 namespace berth::jobfile {
@@ -271,30 +272,6 @@ constexpr char kEverythingAsProto[] = R"pb(
 
 TEST(JobYamlTest, EveryFieldOfTheWireHasItsName) {
   ExpectEqual(Parse(kEverything), FromText(kEverythingAsProto));
-}
-
-// Every field of the messages that are there, and those of them that are set somewhere.
-void CollectFields(const google::protobuf::Message& message, std::set<std::string>& all,
-                   std::set<std::string>& set) {
-  const auto* const type = message.GetDescriptor();
-  const auto* const reflection = message.GetReflection();
-  for (int i = 0; i < type->field_count(); ++i) all.insert(type->field(i)->full_name());
-  std::vector<const google::protobuf::FieldDescriptor*> fields;
-  reflection->ListFields(message, &fields);
-  for (const auto* const field : fields) {
-    set.insert(field->full_name());
-    if (field->is_map() ||
-        field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) {
-      continue;
-    }
-    if (!field->is_repeated()) {
-      CollectFields(reflection->GetMessage(message, field), all, set);
-      continue;
-    }
-    for (int k = 0; k < reflection->FieldSize(message, field); ++k) {
-      CollectFields(reflection->GetRepeatedMessage(message, field, k), all, set);
-    }
-  }
 }
 
 // A field that is added to the wire must get a name here, or be let out on purpose.

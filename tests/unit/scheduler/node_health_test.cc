@@ -11,7 +11,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-state::AttemptFinish CouldNotStart(const std::string& why) {
+state::AttemptFinish DriverFailure(const std::string& why) {
   state::AttemptFinish finish;
   finish.end = state::AttemptEnd::kCouldNotStart;
   finish.reason = Reason::kDriverError;
@@ -50,7 +50,7 @@ TEST_F(NodeHealthTest, TheLastFailedStartsAreKept) {
   for (size_t i = 0; i < StartFailures::kMost + 2; ++i) {
     const JobId job = loop_.SubmitOk({.ns = i == 0 ? "default" : "secret"});
     loop_.Report(stream_, {.job = job, .attempt = 1}, std::nullopt,
-                 CouldNotStart("try " + std::to_string(i)));
+                 DriverFailure("try " + std::to_string(i)));
   }
   const auto starts = Health().failed_starts;
   ASSERT_EQ(starts.size(), StartFailures::kMost);

@@ -33,7 +33,7 @@ state::ClusterMeta Restored() {
           .seed = 1};
 }
 
-AttemptReport Running(JobId job, uint32_t index, uint32_t number, int32_t cpu_milli) {
+AttemptReport RunningThere(JobId job, uint32_t index, uint32_t number, int32_t cpu_milli) {
   AttemptReport report{.attempt = {.job = job, .group = 0, .index = index, .attempt = number},
                        .phase = state::AttemptPhase::kRunning};
   report.started = state::AttemptStart{.unix_ms = 600, .isolation = "cgroup-v2"};
@@ -54,8 +54,8 @@ class QuarantineTest : public ::testing::Test {
  protected:
   QuarantineTest() : loop_({}, Restored()) {
     job_ = loop_.SubmitOk({.tasks = 2});
-    known_ = Running(job_, 0, 3, 1000);
-    unknown_ = Running(kUnknown, 5, 2, 3000);
+    known_ = RunningThere(job_, 0, 3, 1000);
+    unknown_ = RunningThere(kUnknown, 5, 2, 3000);
     stream_ = ConnectWith("n1", {known_, unknown_});
   }
 
@@ -147,13 +147,13 @@ TEST_F(QuarantineTest, AListSaysWhatTheyAreAndChangesNothing) {
 }
 
 TEST_F(QuarantineTest, TheWarningNamesTheCommand) {
-  EXPECT_THAT(loop_.warnings, ElementsAre(testing::AllOf(
+  EXPECT_THAT(loop_.warnings, ElementsAre(::testing::AllOf(
                                   HasSubstr("2 attempts not known here (of jobs 777, 10000000001)"),
                                   HasSubstr("'berth admin reconcile --node n1'"))));
 }
 
 TEST_F(QuarantineTest, ObjectsAndTheNodeSayWhichAreMeant) {
-  ConnectWith("n2", {Running(kUnknown, 5, 4, 1000), Running(kUnknown, 6, 1, 1000)});
+  ConnectWith("n2", {RunningThere(kUnknown, 5, 4, 1000), RunningThere(kUnknown, 6, 1, 1000)});
   const auto count = [&](std::vector<ObjectRef> objects, const std::string& node = "") {
     return Settle(StrayAction::kList, std::move(objects), node).results.size();
   };
@@ -169,7 +169,7 @@ TEST_F(QuarantineTest, ObjectsAndTheNodeSayWhichAreMeant) {
 }
 
 TEST_F(QuarantineTest, PagesGoOnAfterTheirLastWhateverBecameOfIt) {
-  ConnectWith("n2", {Running(kUnknown, 6, 1, 1000)});
+  ConnectWith("n2", {RunningThere(kUnknown, 6, 1, 1000)});
   for (const StrayAction action : {StrayAction::kList, StrayAction::kKill}) {
     std::vector<AgentAttempt> seen;
     state::SettleStrays command{
@@ -185,7 +185,7 @@ TEST_F(QuarantineTest, PagesGoOnAfterTheirLastWhateverBecameOfIt) {
       command.after = reply.after;
       command.first_epoch = reply.first_epoch;
     }
-    EXPECT_THAT(seen, ElementsAre(unknown_.attempt, Running(kUnknown, 6, 1, 0).attempt));
+    EXPECT_THAT(seen, ElementsAre(unknown_.attempt, RunningThere(kUnknown, 6, 1, 0).attempt));
   }
 }
 
@@ -229,7 +229,7 @@ TEST_F(QuarantineTest, KillingAgainIsDoneAlready) {
 TEST_F(QuarantineTest, NothingElseIsEverKilled) {
   Settle(StrayAction::kAdopt, {{.job = job_}});
   const uint64_t n2 = loop_.Connect("n2");
-  EXPECT_THAT(Started(n2), testing::SizeIs(1));
+  EXPECT_THAT(Started(n2), ::testing::SizeIs(1));
   for (const std::vector<ObjectRef>& objects :
        {std::vector<ObjectRef>{{.job = job_}}, {TaskRef(job_, 0, 3)}, {TaskRef(job_, 1)}}) {
     const auto result = Only(StrayAction::kKill, objects);
@@ -286,7 +286,7 @@ TEST_F(QuarantineTest, AnAdoptedAttemptIsItsTasksAndItsEndIsRecorded) {
   loop_.ReportExit(stream_, known_.attempt, 0);
   EXPECT_EQ(loop_.StateOf(job_, 0), TaskState::kSucceeded);
   // Its room is the other task's, and the one in quarantine goes on.
-  EXPECT_THAT(Started(stream_), ElementsAre(testing::Field(&AgentAttempt::index, 1u)));
+  EXPECT_THAT(Started(stream_), ElementsAre(::testing::Field(&AgentAttempt::index, 1u)));
   EXPECT_THAT(Stopped(stream_), IsEmpty());
 }
 
@@ -314,11 +314,11 @@ TEST_F(QuarantineTest, AnAdoptedAttemptThatItsAgentLosesIsLostAndNeverSent) {
   EXPECT_EQ(row.past[0].end, state::AttemptEnd::kLost);
   // The next number is above all that the time before the restore can have given.
   EXPECT_EQ(row.attempt.number, 1'000'001u);
-  EXPECT_THAT(Started(back), ElementsAre(testing::Field(&AgentAttempt::attempt, 1'000'001u)));
+  EXPECT_THAT(Started(back), ElementsAre(::testing::Field(&AgentAttempt::attempt, 1'000'001u)));
 }
 
 TEST_F(QuarantineTest, OneThatHasNotStartedYetStartsLater) {
-  AttemptReport accepted = Running(job_, 1, 2, 0);
+  AttemptReport accepted = RunningThere(job_, 1, 2, 0);
   accepted.started.reset();
   accepted.holding.requests.builtin = {1000, 1024, 0, 0};
   // It is too much for the node: the agent's word goes.
@@ -332,9 +332,9 @@ TEST_F(QuarantineTest, OneThatHasNotStartedYetStartsLater) {
 }
 
 TEST_F(QuarantineTest, AStartInQuarantineIsKnownWhenItIsAdopted) {
-  AttemptReport accepted = Running(job_, 1, 2, 1000);
+  AttemptReport accepted = RunningThere(job_, 1, 2, 1000);
   accepted.started.reset();
-  const uint64_t n2 = ConnectWith("n2", {accepted, Running(kUnknown, 7, 1, 3000)});
+  const uint64_t n2 = ConnectWith("n2", {accepted, RunningThere(kUnknown, 7, 1, 3000)});
   loop_.ReportStarted(n2, accepted.attempt);
   Settle(StrayAction::kAdopt, {TaskRef(job_, 1)});
   EXPECT_EQ(loop_.TaskOf(job_, 1).row.attempt.started_unix_ms, 5);
@@ -349,7 +349,7 @@ TEST_F(QuarantineTest, ATaskThatBacksOffTakesItsAttemptAndStopsWaiting) {
     if (start.attempt.job == job) loop_.ReportExit(n2, start.attempt, 1);
   }
   ASSERT_EQ(loop_.TaskOf(job).waits_for, Reason::kBackingOff);
-  const AttemptReport later = Running(job, 0, 1'000'002, 500);
+  const AttemptReport later = RunningThere(job, 0, 1'000'002, 500);
   ConnectWith("n3", {later});
   EXPECT_EQ(Only(StrayAction::kAdopt, {{.job = job}}).reason, Reason::kNone);
   EXPECT_EQ(loop_.StateOf(job), TaskState::kRunning);
@@ -372,9 +372,9 @@ TEST_F(QuarantineTest, DevicesStayThoseThatItHas) {
   ASSERT_TRUE(submitted.status.ok()) << submitted.status;
   const JobId job = std::get<SubmitReply>(submitted.body).job;
 
-  AttemptReport whole = Running(job, 0, 1, 1000);
+  AttemptReport whole = RunningThere(job, 0, 1, 1000);
   whole.holding.device_ids = {"G0"};
-  AttemptReport share = Running(job, 0, 2, 1000);
+  AttemptReport share = RunningThere(job, 0, 2, 1000);
   share.holding.device_ids = {"G1"};
   share.holding.device_share_milli = 500;
   share.holding.device_memory_mib = 100;
@@ -403,8 +403,8 @@ TEST_F(QuarantineTest, OfAnUnknownJobNothingIsAdoptedAndTheOthersAre) {
   ASSERT_EQ(reply.results.size(), 2u);
   EXPECT_EQ(reply.results[0].reason, Reason::kJobUnknown);
   EXPECT_THAT(reply.results[0].message,
-              testing::AllOf(HasSubstr("777.5#2 on node \"n1\": job 777 is not known here"),
-                             HasSubstr("--kill 777.5#2"), HasSubstr("berth submit")));
+              ::testing::AllOf(HasSubstr("777.5#2 on node \"n1\": job 777 is not known here"),
+                               HasSubstr("--kill 777.5#2"), HasSubstr("berth submit")));
   EXPECT_EQ(reply.results[1].reason, Reason::kNone);
   EXPECT_THAT(Audits(),
               ElementsAre("uid:0 adopt_quarantined attempt 777.5#2 on node n1 refused",
@@ -415,7 +415,7 @@ TEST_F(QuarantineTest, OfAnUnknownJobNothingIsAdoptedAndTheOthersAre) {
 TEST_F(QuarantineTest, ATaskThatRunsKeepsItsAttempt) {
   loop_.Connect("n2");
   ASSERT_EQ(loop_.StateOf(job_, 1), TaskState::kBound);
-  ConnectWith("n3", {Running(job_, 1, 1'000'002, 1000)});
+  ConnectWith("n3", {RunningThere(job_, 1, 1'000'002, 1000)});
   const auto result = Only(StrayAction::kAdopt, {TaskRef(job_, 1)});
   EXPECT_EQ(result.reason, Reason::kTaskNotWaiting);
   EXPECT_THAT(result.message, HasSubstr("is bound as attempt 1000001 on node \"n2\""));
@@ -432,17 +432,17 @@ TEST_F(QuarantineTest, ATaskThatHasEndedStaysAsItIs) {
 TEST_F(QuarantineTest, ATaskThatHasHadALaterAttemptDoesNotGoBack) {
   const uint64_t n2 = loop_.Connect("n2");
   loop_.Ask(state::CloseSession{n2});
-  ConnectWith("n2", {Running(kUnknown, 8, 1, 4000)}, 2);  // lost there, and no room again
+  ConnectWith("n2", {RunningThere(kUnknown, 8, 1, 4000)}, 2);  // lost there, and no room again
   ASSERT_EQ(loop_.StateOf(job_, 1), TaskState::kParked);
-  ConnectWith("n3", {Running(job_, 1, 2, 1000), Running(kUnknown, 9, 1, 3000)});
+  ConnectWith("n3", {RunningThere(job_, 1, 2, 1000), RunningThere(kUnknown, 9, 1, 3000)});
   const auto result = Only(StrayAction::kAdopt, {TaskRef(job_, 1)});
   EXPECT_EQ(result.reason, Reason::kAttemptOutdated);
   EXPECT_THAT(result.message, HasSubstr("has had attempt 1000001 since"));
 }
 
 TEST_F(QuarantineTest, OfTwoAttemptsOfATaskTheLaterOneIsAdopted) {
-  const AttemptReport later = Running(job_, 0, 4, 1000);
-  ConnectWith("n2", {later, Running(kUnknown, 8, 1, 3000)});
+  const AttemptReport later = RunningThere(job_, 0, 4, 1000);
+  ConnectWith("n2", {later, RunningThere(kUnknown, 8, 1, 3000)});
   const SettleReply reply = Settle(StrayAction::kAdopt, {{.job = job_}});
   ASSERT_EQ(reply.results.size(), 2u);
   EXPECT_EQ(reply.results[0].reason, Reason::kAttemptOutdated);
@@ -452,7 +452,7 @@ TEST_F(QuarantineTest, OfTwoAttemptsOfATaskTheLaterOneIsAdopted) {
 }
 
 TEST_F(QuarantineTest, WhatIsNoTaskOfTheJobOrHoldsAnotherRoomIsNotAdopted) {
-  ConnectWith("n2", {Running(job_, 7, 1, 1000), Running(job_, 1, 1, 3000)});
+  ConnectWith("n2", {RunningThere(job_, 7, 1, 1000), RunningThere(job_, 1, 1, 3000)});
   const auto no_task = Only(StrayAction::kAdopt, {TaskRef(job_, 7)});
   EXPECT_EQ(no_task.reason, Reason::kAttemptDiffers);
   EXPECT_THAT(no_task.message, HasSubstr("has no such task here"));

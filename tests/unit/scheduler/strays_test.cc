@@ -9,7 +9,7 @@ namespace {
 
 using state::TaskState;
 
-state::AttemptReport Running(const state::AgentAttempt& attempt, int32_t cpu_milli) {
+state::AttemptReport RunningStray(const state::AgentAttempt& attempt, int32_t cpu_milli) {
   state::AttemptReport report{.attempt = attempt, .phase = state::AttemptPhase::kRunning};
   report.holding.requests.builtin = {cpu_milli, 100, 0, 0};
   return report;
@@ -25,7 +25,7 @@ uint64_t ConnectWith(TurnHarness& loop, std::vector<state::AttemptReport> attemp
 TEST(StraysTest, WhatIsNotKnownRunsOnAndItsRoomIsHeldUntilItHasEnded) {
   TurnHarness loop;
   const state::AgentAttempt unknown{JobId{777}, 0, 0, 1};
-  const uint64_t stream = ConnectWith(loop, {Running(unknown, 3000)});
+  const uint64_t stream = ConnectWith(loop, {RunningStray(unknown, 3000)});
   EXPECT_TRUE(loop.TakeDirectives<state::StopTask>(stream).empty());
   EXPECT_EQ(loop.turn().state().quarantined(), 1u);
 
@@ -44,7 +44,7 @@ TEST(StraysTest, WhatIsNotKnownRunsOnAndItsRoomIsHeldUntilItHasEnded) {
 
 TEST(StraysTest, WhatAnAgentHasNoLongerHoldsNothing) {
   TurnHarness loop;
-  const uint64_t stream = ConnectWith(loop, {Running({JobId{777}, 0, 0, 1}, 4000)});
+  const uint64_t stream = ConnectWith(loop, {RunningStray({JobId{777}, 0, 0, 1}, 4000)});
   const JobId job = loop.SubmitOk({.cpu_milli = 2000});
   EXPECT_EQ(loop.StateOf(job), TaskState::kParked);
   loop.Ask(state::CloseSession{stream});
@@ -67,7 +67,7 @@ TEST(StraysTest, AnAttemptOfAJobThatWasForgottenAfterItsEndIsNotUnknown) {
 
   loop.Ask(state::CloseSession{first});
   state::AgentAttempt given_up = starts[0].attempt;
-  const uint64_t stream = ConnectWith(loop, {Running(given_up, 1000)});
+  const uint64_t stream = ConnectWith(loop, {RunningStray(given_up, 1000)});
   const auto stops = loop.TakeDirectives<state::StopTask>(stream);
   ASSERT_EQ(stops.size(), 1u);
   EXPECT_EQ(stops[0].attempt, given_up);
@@ -83,7 +83,7 @@ TEST(StraysTest, ALaterAttemptThanAnyThatWasMadeHereIsUnknown) {
   loop.Ask(state::CloseSession{first});
   state::AgentAttempt later = starts[0].attempt;
   later.attempt = 5;
-  const uint64_t stream = ConnectWith(loop, {Running(later, 1000)});
+  const uint64_t stream = ConnectWith(loop, {RunningStray(later, 1000)});
   EXPECT_TRUE(loop.TakeDirectives<state::StopTask>(stream).empty());
   EXPECT_EQ(loop.turn().state().quarantined(), 1u);
 }
@@ -96,7 +96,7 @@ TEST(StraysTest, DevicesOfAStrayAreNobodyElses) {
   gpu.kind = "gpu";
   gpu.memory_mib = 1000;
   hello.node.devices.push_back(gpu);
-  state::AttemptReport report = Running({JobId{777}, 0, 0, 1}, 100);
+  state::AttemptReport report = RunningStray({JobId{777}, 0, 0, 1}, 100);
   report.holding.device_ids = {"gpu0"};
   report.holding.device_share_milli = 300;
   report.holding.device_memory_mib = 400;

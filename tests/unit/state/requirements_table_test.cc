@@ -9,7 +9,7 @@
 namespace berth::state {
 namespace {
 
-NeedsSpec Cpu(int32_t milli) {
+NeedsSpec NeedsCpu(int32_t milli) {
   NeedsSpec needs;
   needs.requests.builtin[kCpu] = milli;
   return needs;
@@ -18,16 +18,16 @@ NeedsSpec Cpu(int32_t milli) {
 TEST(RequirementsTableTest, GivesEqualNeedsOneShape) {
   NodeTable nodes(1);
   RequirementsTable table;
-  const ShapeId first = *table.Acquire(Cpu(100), 0, nodes, false);
-  EXPECT_EQ(*table.Acquire(Cpu(100), 0, nodes, false), first);
-  EXPECT_NE(*table.Acquire(Cpu(200), 0, nodes, false), first);
-  EXPECT_NE(*table.Acquire(Cpu(100), 1, nodes, false), first);
+  const ShapeId first = *table.Acquire(NeedsCpu(100), 0, nodes, false);
+  EXPECT_EQ(*table.Acquire(NeedsCpu(100), 0, nodes, false), first);
+  EXPECT_NE(*table.Acquire(NeedsCpu(200), 0, nodes, false), first);
+  EXPECT_NE(*table.Acquire(NeedsCpu(100), 1, nodes, false), first);
 }
 
 TEST(RequirementsTableTest, TellsNeedsApartThatDifferInSelectorsOnly) {
   NodeTable nodes(1);
   RequirementsTable table;
-  NeedsSpec a = Cpu(100);
+  NeedsSpec a = NeedsCpu(100);
   a.required_nodes = {{{.op = SelectorOp::kIn, .key = "zone", .values = {"a"}}}};
   NeedsSpec b = a;
   b.required_nodes[0][0].values = {"b"};
@@ -37,18 +37,18 @@ TEST(RequirementsTableTest, TellsNeedsApartThatDifferInSelectorsOnly) {
 TEST(RequirementsTableTest, ReusesANumberOnlyAfterItsLastUser) {
   NodeTable nodes(1);
   RequirementsTable table;
-  const ShapeId shape = *table.Acquire(Cpu(100), 0, nodes, false);
-  ASSERT_EQ(*table.Acquire(Cpu(100), 0, nodes, false), shape);
+  const ShapeId shape = *table.Acquire(NeedsCpu(100), 0, nodes, false);
+  ASSERT_EQ(*table.Acquire(NeedsCpu(100), 0, nodes, false), shape);
   table.Release(shape, nodes);
-  EXPECT_NE(*table.Acquire(Cpu(300), 0, nodes, false), shape);
+  EXPECT_NE(*table.Acquire(NeedsCpu(300), 0, nodes, false), shape);
   table.Release(shape, nodes);
-  EXPECT_EQ(*table.Acquire(Cpu(400), 0, nodes, false), shape);
+  EXPECT_EQ(*table.Acquire(NeedsCpu(400), 0, nodes, false), shape);
   EXPECT_EQ(table.Get(shape).requests[kCpu], 400);
 }
 
 // A needs' every kind of name, with a value of its own.
 NeedsSpec NamesOf(const std::string& value) {
-  NeedsSpec needs = Cpu(100);
+  NeedsSpec needs = NeedsCpu(100);
   needs.node_selector = {{"disk" + value, value}};
   needs.required_nodes = {{{.op = SelectorOp::kIn, .key = "zone", .values = {value, "b"}}}};
   needs.preferred_nodes = {{.weight = 3, .selector = {{.op = SelectorOp::kExists, .key = value}}}};
@@ -103,7 +103,7 @@ TEST(RequirementsTableTest, WhatJobsNamedIsForgottenWithThem) {
 TEST(RequirementsTableTest, WhatANodeNamesStays) {
   NodeTable nodes(1);
   RequirementsTable table;
-  NeedsSpec needs = Cpu(100);
+  NeedsSpec needs = NeedsCpu(100);
   needs.node_selector = {{"zone", "a"}};
   const ShapeId shape = *table.Acquire(needs, 0, nodes, false);
   const LabelId zone = table.Get(shape).node_selector.at(0);
@@ -127,7 +127,7 @@ TEST(RequirementsTableTest, AKeysLabelsAreThoseOfNodes) {
   node.name = "n1";
   node.labels = {{"cores", "8"}};
   ASSERT_TRUE(nodes.Put(node).ok());
-  NeedsSpec needs = Cpu(100);
+  NeedsSpec needs = NeedsCpu(100);
   needs.node_selector = {{"cores", "16"}};
   ASSERT_TRUE(table.Acquire(needs, 0, nodes, false).ok());
   EXPECT_EQ(nodes.labels_of_key(nodes.InternKey("cores")).size(), 1u);
@@ -136,7 +136,7 @@ TEST(RequirementsTableTest, AKeysLabelsAreThoseOfNodes) {
 TEST(RequirementsTableTest, RefusesAnExtendedResourceThatNoNodeEverHad) {
   NodeTable nodes(1);
   RequirementsTable table;
-  NeedsSpec needs = Cpu(100);
+  NeedsSpec needs = NeedsCpu(100);
   needs.requests.extended = {{"fpga", 1}};
   const auto refused = table.Acquire(needs, 0, nodes, false);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
 
-class AmountsTest : public testing::Test {
+class AmountsTest : public ::testing::Test {
  protected:
   std::string FirstFault() const {
     return violations_.empty() ? "" : violations_.list().front().field;
@@ -87,6 +87,16 @@ TEST_F(AmountsTest, ABuiltInResourceIsNotExtended) {
   (*in_.mutable_extended())["memory"] = 1;
   RequestAmounts(in_, {}, FieldPath::Root(), violations_);
   EXPECT_EQ(FirstFault(), "extended[\"memory\"]");
+}
+
+TEST_F(AmountsTest, DedicatedCpusAreANodesToTellAndNoRequestsToName) {
+  in_.set_cpu_milli(1000);
+  in_.set_memory_bytes(int64_t{1} << 30);
+  (*in_.mutable_extended())[kDedicatedCpus] = 3;
+  EXPECT_EQ(CapacityAmounts(in_, FieldPath::Root(), violations_).extended.at(0).second, 3);
+  EXPECT_TRUE(violations_.empty());
+  RequestAmounts(in_, {}, FieldPath::Root(), violations_);
+  EXPECT_EQ(FirstFault(), "extended[\"dedicated-cpus\"]");
 }
 
 TEST_F(AmountsTest, MoreExtendedResourcesThanAClusterHoldsAreRefused) {

@@ -12,7 +12,7 @@
 namespace berth::yaml {
 namespace {
 
-Value Parse(const std::string& text) {
+Value ParseWritten(const std::string& text) {
   auto parsed = ParseYaml(text, "f.yaml", 1 << 20);
   EXPECT_TRUE(parsed.ok()) << parsed.status() << "\n" << text;
   return parsed.ok() ? *std::move(parsed) : Value();
@@ -127,11 +127,11 @@ TEST(WriteTest, WhatItWritesReadsBackEqual) {
     hard.push_back(Value::String(text));
   }
   for (const Value& value : hard) {
-    EXPECT_TRUE(Parse(WriteYaml(value)) == value) << WriteYaml(value);
+    EXPECT_TRUE(ParseWritten(WriteYaml(value)) == value) << WriteYaml(value);
     Value map;
     if (value.is_string()) map.Set(value.as_string(), value);
     map.Set("list of it", Value::Sequence({value, Value::Sequence({value}), map}));
-    EXPECT_TRUE(Parse(WriteYaml(map)) == map) << WriteYaml(map);
+    EXPECT_TRUE(ParseWritten(WriteYaml(map)) == map) << WriteYaml(map);
   }
 }
 
@@ -150,7 +150,7 @@ TEST(WriteTest, RandomTreesReadBackEqual) {
       }
       root.Set("k" + std::to_string(i), Value::Sequence({Value::String(text)}));
     }
-    ASSERT_TRUE(Parse(WriteYaml(root)) == root) << WriteYaml(root);
+    ASSERT_TRUE(ParseWritten(WriteYaml(root)) == root) << WriteYaml(root);
   }
 }
 
