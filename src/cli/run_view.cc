@@ -46,7 +46,13 @@ void ScreenView::ShowWay(const v1::Task& task) {
   }
   switch (task.state()) {
     case v1::TASK_STATE_QUEUED:
-      if (attempt_shown_ > 0) screen_.Station("queued again (" + WhyItFailed(task) + ")");
+      if (attempt_shown_ > again_shown_) {
+        again_shown_ = attempt_shown_;
+        // Why: once, not with each attempt.
+        std::string why = WhyItFailed(task);
+        screen_.Station(why == why_again_ ? "queued again" : "queued again (" + why + ")");
+        why_again_ = std::move(why);
+      }
       break;
     case v1::TASK_STATE_PARKED:
       screen_.Station(task.message().empty() ? "parked" : "parked (" + task.message() + ")");

@@ -58,9 +58,12 @@ class ScreenView final : public RunView {
   RunScreen screen_;
   std::string job_id_;
   std::optional<v1::Task> last_task_;
-  // Numbers of the last attempts whose node, and whose running, have been shown.
+  // Numbers of the last attempts whose node, whose running, and whose end as one that is followed
+  // by another have been shown.
   int32_t attempt_shown_ = 0;
   int32_t running_shown_ = 0;
+  int32_t again_shown_ = 0;
+  std::string why_again_;
   // Unfinished lines of several tasks' output, by task and stream.
   std::map<std::pair<std::string, bool>, std::string> partial_;
 };

@@ -1,4 +1,5 @@
 #include "pipeline/suggestions.h"
+#include "berth/resources.h"
 
 #include <algorithm>
 #include <optional>
@@ -90,8 +91,11 @@ absl::StatusOr<std::optional<Suggestion>> TryResource(const WhatIf& what_if,
   changed.requests[resource] = largest;
   BERTH_ASSIGN_OR_RETURN(const NodeMask fit, what_if.Nodes(changed));
   if (!fit.Any()) return std::nullopt;
-  return Make(what_if, state::ResourceName(what_if.table().names(), resource),
-              AmountText(resource, largest), OptionOf(resource), FirstByName(fit, what_if.table()));
+  const std::string name = state::ResourceName(what_if.table().names(), resource);
+  // A task has as many of these as CPUs, and asks for CPUs.
+  const std::string option = name == kDedicatedCpus ? "--cpu" : OptionOf(resource);
+  return Make(what_if, name, AmountText(resource, largest), option,
+              FirstByName(fit, what_if.table()));
 }
 
 absl::StatusOr<std::optional<Suggestion>> TryDevice(const WhatIf& what_if,

@@ -196,6 +196,30 @@ TEST_F(FollowTest, OutputOfEarlierAttemptsIsShownToo) {
   EXPECT_THAT(result.out, ::testing::AnyOf("try 1\ntry 2\n", "try 2\ntry 1\n"));
 }
 
+TEST_F(FollowTest, WhyItWaitsAgainIsSaidOnce) {
+  harness_.terminal = true;
+  fake_.OnSubmit([this](const auto&, v1::SubmitJobResponse& response) {
+    for (const int attempt : {1, 2, 3}) {
+      v1::Task task = fake_.task(response.job_id() + ".0");
+      task.set_state(v1::TASK_STATE_QUEUED);
+      task.set_attempts(attempt);
+      task.mutable_attempt()->set_id(task.id() + "#" + std::to_string(attempt));
+      task.mutable_attempt()->set_number(attempt);
+      task.mutable_attempt()->set_node("node-a");
+      task.mutable_attempt()->set_end(v1::ATTEMPT_END_COULD_NOT_START);
+      task.mutable_attempt()->set_message(attempt < 3 ? "no such mount" : "no such disk");
+      fake_.Close(task.attempt().id());
+      fake_.Put(task);
+      fake_.Put(task);
+    }
+    EndTask(StartTask(response.job_id(), 4), v1::TASK_STATE_SUCCEEDED, v1::JOB_STATE_SUCCEEDED);
+  });
+  EXPECT_EQ(
+      harness_.Run({"run", "--", "x"}).screen,
+      "job 1: queued → node-a → queued again (no such mount) → node-a → queued again → node-a → "
+      "queued again (no such disk) → node-a → running → succeeded (0.1s)\n");
+}
+
 TEST_F(FollowTest, ARestartOfBerthdLosesAndRepeatsNothing) {
   fake_.OnSubmit([this](const auto&, v1::SubmitJobResponse& response) {
     StartTask(response.job_id());

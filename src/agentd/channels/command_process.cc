@@ -83,12 +83,20 @@ absl::Status CommandProcess::OpenTerminal(const shim::TaskSpec& spec, base::Uniq
   return absl::OkStatus();
 }
 
-absl::Status CommandProcess::Start(const std::string& shim_program, const shim::TaskSpec& spec) {
-  const std::string bytes = shim::EncodeSpec(spec);
-  if (bytes.empty()) {
+std::optional<CannotStart> CommandProcess::Start(
+    const std::string& shim_program, const std::variant<shim::TaskSpec, CannotStart>& prepared) {
+  if (const auto* refused = std::get_if<CannotStart>(&prepared)) return *refused;
+  const absl::Status status = Launch(shim_program, std::get<shim::TaskSpec>(prepared));
+  if (status.ok()) return std::nullopt;
+  return CannotStart{v1::REASON_CODE_DRIVER_ERROR, base::S(status.message())};
+}
+
+absl::Status CommandProcess::Launch(const std::string& shim_program, const shim::TaskSpec& spec) {
+  spec_ = shim::EncodeSpec(spec);
+  if (spec_.empty()) {
     return absl::InvalidArgumentError("an argument of the command has a NUL byte inside");
   }
-  BERTH_ASSIGN_OR_RETURN(const base::UniqueFd spec_fd, InMemory(bytes));
+  BERTH_ASSIGN_OR_RETURN(const base::UniqueFd spec_fd, InMemory(spec_));
   base::UniqueFd theirs[3];
   BERTH_RETURN_IF_ERROR(spec.console == shim::ConsoleKind::kTerminal ? OpenTerminal(spec, theirs)
                                                                      : OpenPipes(spec, theirs));

@@ -4,10 +4,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <variant>
 
 #include "absl/status/status.h"
 #include "agentd/channels/fd_pump.h"
+#include "agentd/drivers/driver.h"
 #include "agentd/event_loop.h"
 #include "base/unique_fd.h"
 #include "shim/shim_protocol.h"
@@ -38,8 +41,12 @@ class CommandProcess {
   CommandProcess& operator=(const CommandProcess&) = delete;
   ~CommandProcess();
 
-  // With a terminal when the spec has one; else with pipes.
-  absl::Status Start(const std::string& shim_program, const shim::TaskSpec& spec);
+  // With a terminal when the spec has one; else with pipes. Absent: it begins; else why it cannot,
+  // which may have been found out before.
+  std::optional<CannotStart> Start(const std::string& shim_program,
+                                   const std::variant<shim::TaskSpec, CannotStart>& prepared);
+  // What it was started with, as its shim reads it.
+  [[nodiscard]] const std::string& spec() const { return spec_; }
 
   // Each is answered by on_room. REQUIRES: started, and the last one was answered.
   void Type(std::string data);
@@ -55,6 +62,7 @@ class CommandProcess {
   [[nodiscard]] bool gone() const { return !pidfd_.valid(); }
 
  private:
+  absl::Status Launch(const std::string& shim_program, const shim::TaskSpec& spec);
   absl::Status OpenPipes(const shim::TaskSpec& spec, base::UniqueFd (&theirs)[3]);
   absl::Status OpenTerminal(const shim::TaskSpec& spec, base::UniqueFd (&theirs)[3]);
   FdReader::Callbacks ReaderCallbacks(bool is_error);
@@ -63,6 +71,7 @@ class CommandProcess {
 
   EventLoop& loop_;
   const Callbacks callbacks_;
+  std::string spec_;
   pid_t pid_ = -1;
   base::UniqueFd pidfd_;
   base::UniqueFd control_;

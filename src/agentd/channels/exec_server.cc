@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "agentd/window_dimension.h"
-#include "base/strings.h"
 
 namespace berth::agentd {
 namespace {
@@ -37,15 +36,7 @@ ExecServer::ExecServer(DataCall& call, Work work, std::function<void(ExecServer&
 ExecServer::~ExecServer() { on_gone_(*this); }
 
 void ExecServer::Begin() {
-  auto prepared = work_.prepare();
-  if (const auto* refused = std::get_if<CannotStart>(&prepared)) {
-    Refuse(*refused);
-    return;
-  }
-  const auto& spec = std::get<shim::TaskSpec>(prepared);
-  spec_ = shim::EncodeSpec(spec);
-  const absl::Status status = process_.Start(work_.shim_program, spec);
-  if (!status.ok()) Refuse({v1::REASON_CODE_DRIVER_ERROR, base::S(status.message())});
+  if (const auto refused = process_.Start(work_.shim_program, work_.prepare())) Refuse(*refused);
 }
 
 void ExecServer::Refuse(const CannotStart& why) {
@@ -57,7 +48,7 @@ void ExecServer::Refuse(const CannotStart& why) {
 
 void ExecServer::OnStart(const shim::StatusRecord& start) {
   if (start.step != shim::StartStep::kStarted) {
-    Refuse(work_.explain(start, spec_));
+    Refuse(work_.explain(start, process_.spec()));
     return;
   }
   open_to_tell_ = true;

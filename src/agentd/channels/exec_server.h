@@ -56,7 +56,6 @@ class ExecServer final : public ChannelServer {
   const Work work_;
   const std::function<void(ExecServer&)> on_gone_;
   CommandProcess process_;
-  std::string spec_;  // its bytes, for errors
   bool open_to_tell_ = false;
   std::array<std::string, 2> unsent_;  // a piece of output and one of error at most
   bool error_first_ = false;           // in turns

@@ -37,15 +37,7 @@ FilesServer::FilesServer(DataCall& call, Work work)
                 .on_exit = [this](const shim::StatusRecord* end) { OnExit(end); }}) {}
 
 void FilesServer::Begin() {
-  auto prepared = work_.prepare();
-  if (const auto* refused = std::get_if<CannotStart>(&prepared)) {
-    Refuse(*refused);
-    return;
-  }
-  const auto& spec = std::get<shim::TaskSpec>(prepared);
-  spec_ = shim::EncodeSpec(spec);
-  const absl::Status status = process_.Start(work_.shim_program, spec);
-  if (!status.ok()) Refuse({v1::REASON_CODE_DRIVER_ERROR, base::S(status.message())});
+  if (const auto refused = process_.Start(work_.shim_program, work_.prepare())) Refuse(*refused);
 }
 
 void FilesServer::Refuse(const CannotStart& why) {
@@ -58,7 +50,7 @@ void FilesServer::Refuse(const CannotStart& why) {
 
 void FilesServer::OnStart(const shim::StatusRecord& start) {
   if (start.step != shim::StartStep::kStarted) {
-    Refuse(work_.explain(start, spec_));
+    Refuse(work_.explain(start, process_.spec()));
     return;
   }
   open_to_tell_ = work_.writes;

@@ -51,7 +51,6 @@ class FilesServer final : public ChannelServer {
   DataCall& call_;
   const Work work_;
   CommandProcess process_;
-  std::string spec_;  // its bytes, for errors
   bool open_to_tell_ = false;
   bool has_header_ = false;
   bool header_to_tell_ = false;

@@ -12,7 +12,6 @@ namespace berth::agentd {
 struct BesideCommands::Running {
   std::unique_ptr<CommandProcess> process;
   std::shared_ptr<void> guest;
-  std::string spec;  // its bytes, to explain a start that failed with
   CommandResult result;
   int64_t written = 0;
   CommandRunner::Done done;  // null: nobody waits any more
@@ -34,7 +33,7 @@ uint64_t BesideCommands::Run(const AttemptKey& key, const std::vector<std::strin
   callbacks.on_start = [this, id](const shim::StatusRecord& start) {
     Running& one = *running_.at(id);
     if (start.step == shim::StartStep::kStarted) return;
-    one.result.why_not = parts_.explain(start, one.spec).message;
+    one.result.why_not = parts_.explain(start, one.process->spec()).message;
   };
   callbacks.on_output = [this, id](bool is_error, const std::string& data) {
     TakeOutput(*running_.at(id), is_error, data);
@@ -76,10 +75,9 @@ std::string BesideCommands::Start(Running& running, const AttemptKey& key,
   }
   v1::ExecCommand command;
   for (const std::string& argument : arguments) command.add_command(argument);
-  const auto spec = CommandBeside(file.view(), *start, command);
-  running.spec = shim::EncodeSpec(spec);
-  const absl::Status started = running.process->Start(parts_.shim_program, spec);
-  if (!started.ok()) return base::S(started.message());
+  const auto refused =
+      running.process->Start(parts_.shim_program, CommandBeside(file.view(), *start, command));
+  if (refused) return refused->message;
   running.process->EndInput();
   running.process->NextOutput(false);
   running.process->NextOutput(true);

@@ -1,4 +1,5 @@
 #include "pipeline/explanation.h"
+#include "berth/resources.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -93,6 +94,12 @@ TEST_F(ExplanationTest, NamesStorageBandwidthAndExtendedResources) {
             "cannot ever fit: 1 node, largest 10Gbit bandwidth; try bandwidth 10Gbit");
   EXPECT_EQ(TextOf(TaskBuilder().Extended("fpga_slots", 3)),
             "cannot ever fit: 1 node, largest 2 fpga_slots; try fpga_slots 2");
+}
+
+TEST_F(ExplanationTest, WhoLacksDedicatedCpusAsksForFewerCpus) {
+  cluster().Add(NodeBuilder("a").Cpu(8).Extended(kDedicatedCpus, 7));
+  EXPECT_EQ(TextOf(TaskBuilder().Cpu(8).Extended(kDedicatedCpus, 8)),
+            "cannot ever fit: 1 node, largest 7 dedicated-cpus; try --cpu 7");
 }
 
 TEST_F(ExplanationTest, NamesWhatDevicesLack) {
