@@ -58,14 +58,19 @@ constexpr std::array<Verb, 18> kVerbs = {{
     {"completion", "Print a completion script for bash", AddCompletion, false},
 }};
 
-constexpr std::string_view kHelpFooter = R"(
+constexpr std::string_view kExamples = R"(
 Examples:
   berth run --cpu 1 -- python3 -c 'print(6*7)'
   berth submit --array 0-99 -- ./square.sh
   berth wait 2
   berth logs 2.7
   berth explain last
+)";
 
+constexpr std::string_view kFlagsOfAll =
+    "\nEvery command takes --server, -o, -q, -n and --request-timeout, too: see 'berth --help'.\n";
+
+constexpr std::string_view kExitCodes = R"(
 Exit codes: 0 ok; 1 the answer is no; 2 usage; 3 not found; 4 not allowed; 5 unavailable; 124 `wait`
 timed out. `run` ends with the task's own code, or 125 when Berth failed before it ran.)";
 
@@ -230,12 +235,13 @@ struct Parser {
   explicit Parser(const std::vector<std::string>& arguments) {
     app.fallthrough();
     app.allow_extras();
-    app.footer(std::string(kHelpFooter));
+    app.footer(std::string(kExamples).append(kExitCodes));
     AddGlobals(app, globals);
     for (std::size_t i = 0; i < kVerbs.size(); ++i) {
       const Verb& verb = kVerbs[i];
       subs[i] = app.add_subcommand(std::string(verb.name), verb.summary);
       subs[i]->allow_extras();
+      subs[i]->footer(std::string(kFlagsOfAll).append(kExitCodes));
       if (IsOperand(verb, arguments)) subs[i]->disabled();
       if (std::find(arguments.begin(), arguments.end(), verb.name) != arguments.end()) {
         actions[i] = verb.add(*subs[i]);

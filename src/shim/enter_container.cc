@@ -109,16 +109,20 @@ LaunchResult Start(const SpecView& spec, const ChildStreams& streams) {
   entry.container = &container;
   entry.child.spec = &spec;
   entry.child.streams = streams;
-  entry.child.shim_pid = container.processes >= 0 ? 0 : getpid();
-  if (spec.header->inside_for_files != 0) {
+  entry.child.shim_pid = 0;  // there is no seeing it from another namespace of processes
+  const bool for_files = spec.header->inside_for_files != 0;
+  if (for_files) {
     entry.child.program = open(spec.arguments[0], O_PATH | O_CLOEXEC);
     if (entry.child.program < 0) return {-1, StartStep::kExecute, errno, 0};
   }
   if (container.processes >= 0 && setns(container.processes, CLONE_NEWPID) != 0) {
     return {-1, StartStep::kEnterContainer, errno, 0};
   }
-  const pid_t pid =
-      clone(RunInside, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &entry);
+  // Work on files goes on when the container ends, so it is not among its processes. Nor is it
+  // among the node's: what the image has may be run by it (libc's modules for character sets).
+  const int own_processes = for_files ? CLONE_NEWPID : 0;
+  const pid_t pid = clone(RunInside, stack + sizeof(stack),
+                          CLONE_VM | CLONE_VFORK | SIGCHLD | own_processes, &entry);
   const int clone_error = errno;
   if (entry.child.program >= 0) close(entry.child.program);
   LaunchResult result = entry.child.result;

@@ -391,6 +391,7 @@ class ConsoleTest(cluster.IntegrationTest):
         self.assertEqual("42\n", (folder / "result").read_text())
 
     @unittest.skipUnless(os.geteuid() == 0, "becomes another user")
+    @unittest.skipUnless(cluster.others_reach_programs(), "needs programs that others may run")
     def test_nothing_is_done_that_the_tasks_user_may_not(self):
         options = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
         job = self.start_task("--workdir", "/tmp", "--", "sleep", "1000", cwd="/tmp", **options)

@@ -35,6 +35,12 @@ esac
 """
 
 
+def numbers_of(pid):
+    """A process's number in each namespace of processes, the outermost first."""
+    lines = processes.read_proc(pid, "status").decode().splitlines()
+    return next((line.split()[1:] for line in lines if line.startswith("NSpid:")), [])
+
+
 @unittest.skipUnless(cgroup_tree.is_writable(), "needs root and cgroups")
 class ImagesTest(cluster.IntegrationTest):
     CONFIG = {}
@@ -105,6 +111,13 @@ class ImagesTest(cluster.IntegrationTest):
         result = self.berth.run("cp", f"{job}:{secret}", str(here))
         self.assertNotEqual(0, result.code)
         self.assertIn("No such file", result.err)
+        # It reaches nobody's processes: libc may run what the image calls a character set.
+        self.berth.ok("exec", job, "--", "truncate", "-s", "64G", "/tmp/big")
+        copying = self.berth.popen("cp", f"{job}:/tmp/big", str(here))
+        self.berth.wait_for(lambda: [p for p in processes.with_argument("berth-files")
+                                     if numbers_of(p)[1:] == ["1"]], "who reads it to be alone")
+        copying.kill()
+        copying.communicate()
         # What it leaves behind ends with the task.
         mark = f"BERTHTEST_BEHIND={os.getpid()}"
         self.berth.ok("exec", job, "--", "sh", "-c", f"{mark} sleep 999 > /dev/null 2>&1 &")

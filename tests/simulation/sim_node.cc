@@ -404,6 +404,9 @@ void SimNode::Launch(const agentd::Launch& launch) {
 void SimNode::Spawn(const std::shared_ptr<Shim>& shim) {
   if (shim->behaviour.could_not_start) {
     shim->stage = Shim::Stage::kCouldNotStart;
+    context_.coverage.Count("seen", shim->behaviour.node_at_fault
+                                        ? "a node cannot start an attempt"
+                                        : "an attempt cannot be started anywhere");
     Tell(shim);
     return;
   }
@@ -473,6 +476,9 @@ void SimNode::Tell(const std::shared_ptr<Shim>& shim) {
   ToAgent(context_.Between(50, 3'000), [shim, stage]() -> agentd::Event {
     switch (stage) {
       case Shim::Stage::kCouldNotStart:
+        if (shim->behaviour.node_at_fault) {
+          return agentd::TaskNotStarted{shim->key, v1::REASON_CODE_PROLOG_FAILED, "a bad prolog"};
+        }
         return agentd::TaskNotStarted{shim->key, v1::REASON_CODE_PROGRAM_NOT_FOUND, "no program"};
       case Shim::Stage::kEnded:
         return agentd::TaskEnded{shim->key, shim->outcome};

@@ -106,6 +106,7 @@ Behaviour BehaviourOf(uint64_t seed, const state::AgentAttempt& attempt) {
   base::Rng rng(HashOf(seed, attempt));
   Behaviour behaviour;
   behaviour.could_not_start = rng.Uniform(40) == 0;
+  behaviour.node_at_fault = attempt.index % 2 == 1;
   const int64_t longest_us = rng.Uniform(3) == 0 ? 90'000'000 : 8'000'000;
   behaviour.runs_us = 1000 + static_cast<int64_t>(rng.Uniform(static_cast<uint64_t>(longest_us)));
   if (rng.Uniform(8) == 0) behaviour.exit_code = 1 + static_cast<int>(rng.Uniform(5));

@@ -14,6 +14,7 @@ namespace berth::simulation {
 // What a process of an attempt does when it is left alone.
 struct Behaviour {
   bool could_not_start = false;
+  bool node_at_fault = false;  // when it could not
   int64_t runs_us = 0;
   int exit_code = 0;
   int signal = 0;

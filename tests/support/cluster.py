@@ -31,6 +31,11 @@ GOLDEN_NODE = {"cpu": 4, "memory": "8Gi"}
 Result = collections.namedtuple("Result", "code out err")
 
 
+def others_reach_programs():
+    """Whether every user can run what was built: not below somebody's private folder."""
+    return all(folder.stat().st_mode & 0o001 for folder in (BIN, *BIN.resolve().parents))
+
+
 def free_port():
     """A TCP port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
