@@ -17,6 +17,7 @@
 #include "base/strings.h"
 #include "cli/event_stream.h"
 #include "cli/interrupt_dialogue.h"
+#include "cli/log_reader.h"
 #include "cli/names.h"
 #include "cli/patience.h"
 #include "cli/person_relay.h"
@@ -336,7 +337,21 @@ class Follower {
       return;
     }
     output.backoff.Reset();
+    TellOfGap(output, response,
+              std::string(" are gone: the task wrote them faster than they were read, and ") +
+                  kNodeKeeps);
     Tell(output, response);
+  }
+
+  // What lies between the last that came of a stream and this.
+  void TellOfGap(const AttemptOutput& output, const v1::LogsResponse& response,
+                 const std::string& why) {
+    const bool is_stderr = response.stream() == v1::OUTPUT_STREAM_STDERR;
+    const int64_t missing = response.offset() - output.next[is_stderr ? 1 : 0];
+    if (missing <= 0) return;
+    listener_.OnOutputLost(output.task, base::FormatBytes(missing, base::Rounding::kDown) + " of " +
+                                            (is_stderr ? "standard error" : "standard output") +
+                                            why);
   }
 
   void Tell(AttemptOutput& output, const v1::LogsResponse& response) {
@@ -358,15 +373,8 @@ class Follower {
     const std::vector<v1::LogsResponse> kept = std::exchange(output.kept, {});
     if (status.ok() || !patient) {
       for (const v1::LogsResponse& response : kept) {
-        const bool is_stderr = response.stream() == v1::OUTPUT_STREAM_STDERR;
-        const int64_t missing = response.offset() - output.next[is_stderr ? 1 : 0];
-        if (missing > 0) {
-          listener_.OnOutputLost(output.task,
-                                 base::FormatBytes(missing, base::Rounding::kDown) + " of " +
-                                     (is_stderr ? "standard error" : "standard output") +
-                                     " before its end are gone with the node, or "
-                                     "cannot be had from it now");
-        }
+        TellOfGap(output, response,
+                  " before its end are gone with the node, or cannot be had from it now");
         Tell(output, response);
       }
     }

@@ -11,8 +11,6 @@
 namespace berth::cli {
 namespace {
 
-constexpr char kNodeKeeps[] = "a node keeps only the last 64 to 128 MiB of each stream";
-
 std::string Words(int64_t bytes) { return base::FormatBytes(bytes, base::Rounding::kDown); }
 
 std::string StreamName(bool is_stderr) { return is_stderr ? "standard error" : "standard output"; }

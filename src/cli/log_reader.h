@@ -14,6 +14,9 @@
 
 namespace berth::cli {
 
+// Why the beginning of an output may be gone.
+inline constexpr char kNodeKeeps[] = "a node keeps only the last 64 to 128 MiB of each stream";
+
 // Reads what one task wrote. What is not there any more is said in words, among what is.
 //
 // Threading: Read() on one thread, Cancel() from any. Several may share a Client.

@@ -111,7 +111,10 @@ void RunScreen::Tick(int64_t now_ms) {
 }
 
 void RunScreen::Notice(const std::string& text) {
-  if (options_.quiet) return;
+  if (!options_.quiet) Warn(text);
+}
+
+void RunScreen::Warn(const std::string& text) {
   BreakLine();
   err_->Write(TerminalText(text) + "\n");
 }

@@ -68,6 +68,8 @@ class RunScreen {
 
   // A line of its own about something else ("cancelling ...").
   void Notice(const std::string& text);
+  // The same, also when it is quiet: something is not as it should be.
+  void Warn(const std::string& text);
 
   // A question whose answer is typed behind it.
   void Ask(const std::string& text);

@@ -98,7 +98,7 @@ void ScreenView::OnOutput(const v1::Task& task, bool is_stderr, std::string_view
 }
 
 void ScreenView::OnOutputLost(const v1::Task& task, const std::string& why) {
-  screen_.Notice("output of task " + task.id() + " is incomplete: " + why);
+  screen_.Warn("berth: output of task " + task.id() + " is incomplete: " + why);
 }
 
 void ScreenView::OnContactLost(const std::string& why) { screen_.Notice(why + "; trying again"); }
@@ -110,7 +110,7 @@ void ScreenView::OnCancelling() {
 void ScreenView::OnAsking() { screen_.Ask("detach (d) or cancel (c)? Ctrl-C again cancels: "); }
 
 void ScreenView::OnCancelRefused(const std::string& why) {
-  screen_.Notice("job " + job_id_ + " is not cancelled: " + why);
+  screen_.Warn("berth: job " + job_id_ + " is not cancelled: " + why);
 }
 
 void ScreenView::Ended(const v1::Job& job) {

@@ -196,6 +196,17 @@ TEST_F(FollowTest, OutputOfEarlierAttemptsIsShownToo) {
   EXPECT_THAT(result.out, ::testing::AnyOf("try 1\ntry 2\n", "try 2\ntry 1\n"));
 }
 
+TEST_F(FollowTest, QuietTellsWhatIsMissingFromTheOutput) {
+  fake_.OnSubmit([this](const auto&, v1::SubmitJobResponse& response) {
+    const v1::Task task = StartTask(response.job_id());
+    fake_.AppendAt(task.attempt().id(), v1::OUTPUT_STREAM_STDOUT, 10, "rest\n");
+    EndTask(task, v1::TASK_STATE_SUCCEEDED, v1::JOB_STATE_SUCCEEDED);
+  });
+  const testing::CliResult result = harness_.Run({"run", "-q", "--", "x"});
+  EXPECT_EQ(result.out, "rest\n");
+  EXPECT_THAT(result.err, HasSubstr("berth: output of task 1.0 is incomplete"));
+}
+
 TEST_F(FollowTest, WhyItWaitsAgainIsSaidOnce) {
   harness_.terminal = true;
   fake_.OnSubmit([this](const auto&, v1::SubmitJobResponse& response) {
