@@ -157,9 +157,8 @@ bool CommandProcess::output_ended() const {
 }
 
 void CommandProcess::Kill() {
-  // Its other end tells the shim.
-  if (std::exchange(control_watched_, false)) loop_.Unwatch(control_.get());
-  control_.reset();
+  // The shim hears the end of this direction, and says over the other how the command ended.
+  if (!std::exchange(killed_, true) && control_.valid()) shutdown(control_.get(), SHUT_WR);
 }
 
 void CommandProcess::OnControl() {
@@ -172,17 +171,16 @@ void CommandProcess::OnControl() {
     }
     if (got < 0) return;
     if (got != sizeof(record)) continue;
-    if (shim::IsWhole(record, shim::StatusKind::kStart)) callbacks_.on_start(record);
+    if (shim::IsWhole(record, shim::StatusKind::kStart) && !killed_) callbacks_.on_start(record);
     if (shim::IsWhole(record, shim::StatusKind::kEnd)) {
       ended_ = true;
       end_ = record;
     }
-    if (!control_.valid()) return;
   }
 }
 
 void CommandProcess::OnExit() {
-  if (control_.valid()) OnControl();
+  OnControl();
   loop_.Unwatch(pidfd_.get());
   pidfd_.reset();
   while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {

@@ -56,7 +56,7 @@ class CommandProcess {
   void NextOutput(bool is_error);
   [[nodiscard]] bool output_ended() const;
 
-  // Ends it soon.
+  // Ends it soon: on_exit still says how. Of a start that was not told yet nothing is told.
   void Kill();
   // It was never started, or on_exit was called.
   [[nodiscard]] bool gone() const { return !pidfd_.valid(); }
@@ -76,6 +76,7 @@ class CommandProcess {
   base::UniqueFd pidfd_;
   base::UniqueFd control_;
   bool control_watched_ = false;
+  bool killed_ = false;
   bool terminal_ = false;
   std::unique_ptr<FdWriter> input_;
   std::unique_ptr<FdReader> output_;

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -184,20 +185,36 @@ TEST_F(ChannelsTest, ACommandGoesWithItsCallAlsoWhenItReadsNothing) {
 
 TEST_F(ChannelsTest, ACommandGoesWithItsTask) {
   StartTask();
-  const Heard heard = [&] {
-    Heard all;
-    daemon().Converse(Exec("echo there; exec sleep 999"), [&](FakeDaemon::DataStream& stream) {
-      for (v1::DataFromAgent message; stream.Read(&message);) {
-        all.Take(message);
-        if (all.out == "there\n" && all.exit_code < 0) {
-          daemon().SendStop(kKey, v1::ATTEMPT_END_CANCELLED, 0);
-        }
+  Heard heard;
+  daemon().Converse(Exec("echo there; exec sleep 999"), [&](FakeDaemon::DataStream& stream) {
+    for (v1::DataFromAgent message; stream.Read(&message);) {
+      heard.Take(message);
+      if (heard.out == "there\n" && heard.exit_code < 0) {
+        daemon().SendStop(kKey, v1::ATTEMPT_END_CANCELLED, 0);
       }
-    });
-    return all;
-  }();
+    }
+  });
   EXPECT_EQ(heard.exit_code, 128 + SIGKILL);
   daemon().WaitForEnd(kKey);
+}
+
+TEST_F(ChannelsTest, HowACommandEndedIsToldAlsoWhenItsTasksEndWasToldFirst) {
+  StartTask();
+  Heard heard;
+  daemon().Converse(Exec("echo $PPID; exec sleep 999"), [&](FakeDaemon::DataStream& stream) {
+    v1::DataFromAgent message;
+    while (stream.Read(&message)) {
+      heard.Take(message);
+      if (heard.out.find('\n') != std::string::npos) break;
+    }
+    const pid_t shim = std::stoi(heard.out);
+    ASSERT_EQ(kill(shim, SIGSTOP), 0);
+    daemon().SendStop(kKey, v1::ATTEMPT_END_CANCELLED, 0);
+    daemon().WaitForEnd(kKey);
+    ASSERT_EQ(kill(shim, SIGCONT), 0);
+    while (stream.Read(&message)) heard.Take(message);
+  });
+  EXPECT_EQ(heard.exit_code, 128 + SIGKILL) << heard.error;
 }
 
 TEST_F(ChannelsTest, ACommandGoesWithItsAgent) {
