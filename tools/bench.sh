@@ -6,7 +6,7 @@
 #   process   real processes on one agent: tasks a second, CPU a task, time from submit to running
 #   running   what an agent and its shims take while 1,000 tasks run
 #   idle      what berthd takes with two agents and nothing to do
-#   placement one placement by full scan, per number of nodes, without a cluster
+#   engine    placements a second by the engine, against scans over all nodes, without a cluster
 #   all       every one of them
 # Arguments go to the benchmark: tools/bench.sh process --help. Builds build/release first.
 set -euo pipefail
@@ -18,7 +18,7 @@ usage() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
 
 name=${1-}
 case $name in
-  process | running | idle | placement | all) shift ;;
+  process | running | idle | engine | all) shift ;;
   -h | --help) usage; exit 0 ;;
   '') usage >&2; exit 2 ;;
   *) printf "bench: there is no benchmark '%s'; see tools/bench.sh --help\n" "$name" >&2; exit 2 ;;
@@ -30,8 +30,8 @@ build() {
 }
 programs=(berthd berth-agent berth-shim berth)
 case $name in
-  placement) programs=(placement_bench) ;;
-  all) programs+=(placement_bench) ;;
+  engine) programs=(engine_bench) ;;
+  all) programs+=(engine_bench) ;;
 esac
 build "${programs[@]}" >&2 || {
   echo 'bench: the build failed; its message is above' >&2
@@ -43,7 +43,8 @@ case $name in
     "$python" -B tests/bench/process_bench.py
     "$python" -B tests/bench/running_bench.py
     "$python" -B tests/bench/idle_bench.py
-    "$python" -B tests/bench/placement_bench.py
+    "$BERTH_BUILD_DIR/bench/engine_bench"
     ;;
+  engine) "$BERTH_BUILD_DIR/bench/engine_bench" "$@" ;;
   *) "$python" -B "tests/bench/${name}_bench.py" "$@" ;;
 esac

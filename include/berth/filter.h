@@ -9,6 +9,7 @@
 #include "berth/node_mask.h"
 #include "berth/plugin.h"
 #include "berth/reason.h"
+#include "berth/slot_span.h"
 #include "berth/task_view.h"
 
 namespace berth {
@@ -30,10 +31,10 @@ class RejectionSink {
 
 // Removes the nodes on which a task cannot run.
 //
-// A filter sees the cluster as columns and is asked about all slots, or about a list of those that
-// changed. Its answer for a slot may depend only on what scope() and reads() declare: the engine
-// keeps it until one of those changes. It clears bits of the mask and never sets one, so filters
-// commute and their order is only cost.
+// A filter sees the cluster as columns and is asked about a range of slots, or about a list of
+// those that changed. Its answer for a slot may depend only on what scope() and reads() declare:
+// the engine keeps it until one of those changes. It clears bits of the mask and never sets one, so
+// filters commute and their order is only cost.
 //
 // Threading: the loop's thread only; const, never blocks, keeps nothing in members.
 // Errors: a node that does not fit is a cleared bit, not an error. Non-OK means that the plugin
@@ -43,12 +44,18 @@ class FilterPlugin : public virtual Plugin {
   virtual Scope scope() const = 0;
   virtual Reads reads() const = 0;
 
-  // Clears from `feasible` each slot of `slots` that cannot run `task`.
+  // True when the plugin removes no node for such a task, so that it need not be asked.
+  virtual bool PassesAll(const TaskRequirements& needs) const {
+    (void)needs;
+    return false;
+  }
+
+  // Clears from `feasible` each slot that cannot run `task`.
   //
-  // REQUIRES: every slot < columns.size(); feasible.size() == columns.size().
-  // Cost: one pass over `slots`, no allocation, no virtual call per node but columns.devices().
-  virtual absl::Status Filter(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
-                              NodeMask& feasible) const = 0;
+  // REQUIRES: every slot < columns.size().
+  // Cost: one pass over the slots, no allocation, no virtual call per node but columns.devices().
+  virtual absl::Status Filter(const TaskView& task, const NodeColumns& columns,
+                              SlotMask& feasible) const = 0;
 
   // Says why Filter clears each slot of `removed`: exactly one Reject per slot that Filter would
   // clear, none for the others. Cold path: called for explanations and for parking a task.

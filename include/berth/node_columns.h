@@ -41,6 +41,9 @@ class NodeColumns {
   // In quanta. REQUIRES: resource < kMaxResources. A resource that no node has is a column of 0.
   virtual std::span<const int32_t> capacity(ResourceIndex resource) const = 0;
   virtual std::span<const int32_t> allocated(ResourceIndex resource) const = 0;
+  // 1 / capacity, rounded to the nearest; 0 where there is no capacity. For estimates of parts of a
+  // capacity, which a multiplication gives where a division would take several times as long.
+  virtual std::span<const float> inverse_capacity(ResourceIndex resource) const = 0;
   // Ties between equal totals go to the lower rank. A permutation of slot numbers over the table's
   // capacity.
   virtual std::span<const uint32_t> rank() const = 0;

@@ -80,34 +80,4 @@ class NodeMask {
   size_t size_ = 0;
 };
 
-// The slots that a plugin is asked about: all of [0, size) or a list of those that changed.
-class SlotSpan {
- public:
-  static SlotSpan All(size_t size) { return SlotSpan({}, size, true); }
-  static SlotSpan List(std::span<const Slot> slots) { return SlotSpan(slots, slots.size(), false); }
-
-  // True: every slot of the columns, and list() is empty.
-  bool is_all() const { return all_; }
-  size_t size() const { return size_; }
-  std::span<const Slot> list() const { return list_; }
-
-  // Calls f(slot) for each. Cost: no branch per slot.
-  template <typename F>
-  void ForEach(F&& f) const {
-    if (all_) {
-      for (size_t i = 0; i < size_; ++i) f(static_cast<Slot>(i));
-    } else {
-      for (Slot slot : list_) f(slot);
-    }
-  }
-
- private:
-  SlotSpan(std::span<const Slot> list, size_t size, bool all)
-      : list_(list), size_(size), all_(all) {}
-
-  std::span<const Slot> list_;
-  size_t size_;
-  bool all_;
-};
-
 }  // namespace berth

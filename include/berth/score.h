@@ -6,8 +6,8 @@
 
 #include "absl/status/status.h"
 #include "berth/node_columns.h"
-#include "berth/node_mask.h"
 #include "berth/plugin.h"
+#include "berth/slot_span.h"
 #include "berth/task_view.h"
 
 namespace berth {
@@ -31,10 +31,11 @@ class ScorePlugin : public virtual Plugin {
     return false;
   }
 
-  // Writes the score of each slot of `slots` to scores[slot], also where the node is not feasible
-  // (any value in range).
+  // Writes the score of the slot at each position of `slots` to scores[position], also where the
+  // node is not feasible (any value in range).
   //
-  // REQUIRES: scores.size() == columns.size(). ENSURES: 0 <= scores[slot] <= kMaxScore.
+  // REQUIRES: every slot < columns.size(); scores.size() == slots.size().
+  // ENSURES: 0 <= scores[i] <= kMaxScore.
   // Cost: one pass over `slots`, no allocation, no virtual call per node but columns.devices().
   virtual absl::Status Score(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
                              std::span<int32_t> scores) const = 0;

@@ -20,7 +20,7 @@ int32_t DevicesInUse(const TaskRequirements& needs, const NodeColumns& columns, 
       total += counts ? 1000 : 0;
     }
   }
-  return ExactFraction(used, total, kMaxScore);
+  return ScorePart(used, total);
 }
 
 }  // namespace berth::plugins

@@ -100,21 +100,14 @@ class DeviceFit final : public FilterPlugin, public ScorePlugin, public ReserveP
   Scope scope() const override { return Scope::kNode; }
   Reads reads() const override { return kReadsDevices; }
 
-  absl::Status Filter(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
-                      NodeMask& feasible) const override {
+  bool PassesAll(const TaskRequirements& needs) const override { return needs.devices.empty(); }
+  absl::Status Filter(const TaskView& task, const NodeColumns& columns,
+                      SlotMask& feasible) const override {
     const TaskRequirements& needs = task.needs;
-    if (needs.devices.empty()) return absl::OkStatus();
-    if (slots.is_all()) {
-      for (const DeviceNeed& need : needs.devices) {
-        feasible.And(columns.with_device_kind(need.kind));
-      }
-      feasible.ForEach([&](Slot slot) {
-        if (!SatisfiesAll(needs, columns.devices(slot))) feasible.Clear(slot);
-      });
-    }
-    for (Slot slot : slots.list()) {
-      if (!SatisfiesAll(needs, columns.devices(slot))) feasible.Clear(slot);
-    }
+    for (const DeviceNeed& need : needs.devices) feasible.And(columns.with_device_kind(need.kind));
+    feasible.ForEach([&](size_t i, Slot slot) {
+      if (!SatisfiesAll(needs, columns.devices(slot))) feasible.Clear(i);
+    });
     return absl::OkStatus();
   }
 
@@ -143,7 +136,8 @@ class DeviceFit final : public FilterPlugin, public ScorePlugin, public ReserveP
 
   absl::Status Score(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
                      std::span<int32_t> scores) const override {
-    slots.ForEach([&](Slot slot) { scores[slot] = DevicesInUse(task.needs, columns, slot); });
+    slots.ForEach(
+        [&](size_t i, Slot slot) { scores[i] = DevicesInUse(task.needs, columns, slot); });
     return absl::OkStatus();
   }
 

@@ -13,11 +13,16 @@
 namespace berth::plugins {
 namespace {
 
-// Calls f(first, count) for runs of words that together make up a mask of `words` words.
+// Calls f(position, matches) for runs of at most kMatchWords words of a range: `position` is that
+// of a run's first slot.
 template <typename F>
-void ForEachRun(size_t words, F&& f) {
+void ForEachRun(const LabelSelector& selector, const NodeColumns& columns, SlotSpan range, F&& f) {
+  const size_t words = WordsFor(range.size());
+  std::array<uint64_t, kMatchWords> matching;
   for (size_t first = 0; first < words; first += kMatchWords) {
-    f(first, std::min(kMatchWords, words - first));
+    const std::span<uint64_t> run(matching.data(), std::min(kMatchWords, words - first));
+    MatchWords(selector, columns, range.first() / 64 + first, run);
+    f(first * 64, run);
   }
 }
 
@@ -35,18 +40,20 @@ class NodeAffinity final : public FilterPlugin, public ScorePlugin {
   Scope scope() const override { return Scope::kNode; }
   Reads reads() const override { return kReadsStatic; }
 
-  absl::Status Filter(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
-                      NodeMask& feasible) const override {
+  bool PassesAll(const TaskRequirements& needs) const override {
+    return needs.node_selector.empty() && needs.required_nodes.empty();
+  }
+  absl::Status Filter(const TaskView& task, const NodeColumns& columns,
+                      SlotMask& feasible) const override {
     const TaskRequirements& needs = task.needs;
-    if (slots.is_all()) {
-      for (LabelId label : needs.node_selector) feasible.And(columns.with_label(label));
-      if (!needs.required_nodes.empty()) KeepRequired(needs, columns, feasible);
-    }
-    for (Slot slot : slots.list()) {
-      const bool selected =
-          std::all_of(needs.node_selector.begin(), needs.node_selector.end(),
-                      [&](LabelId label) { return columns.with_label(label).Test(slot); });
-      if (!selected || !MatchesAny(needs.required_nodes, columns, slot)) feasible.Clear(slot);
+    for (LabelId label : needs.node_selector) feasible.And(columns.with_label(label));
+    if (needs.required_nodes.empty()) return absl::OkStatus();
+    if (feasible.slots().is_range()) {
+      KeepRequired(needs, columns, feasible);
+    } else {
+      feasible.ForEach([&](size_t i, Slot slot) {
+        if (!MatchesAny(needs.required_nodes, columns, slot)) feasible.Clear(i);
+      });
     }
     return absl::OkStatus();
   }
@@ -78,43 +85,48 @@ class NodeAffinity final : public FilterPlugin, public ScorePlugin {
                      std::span<int32_t> scores) const override {
     int64_t total = 0;
     for (const PreferredNodes& preferred : task.needs.preferred_nodes) total += preferred.weight;
-    if (slots.is_all()) std::fill(scores.begin(), scores.end(), 0);
-    for (Slot slot : slots.list()) scores[slot] = 0;
+    std::fill(scores.begin(), scores.end(), 0);
     int64_t before = 0;
     for (const PreferredNodes& preferred : task.needs.preferred_nodes) {
       const int32_t share = ScoreShare(before, preferred.weight, total);
       before += preferred.weight;
-      if (slots.is_all()) AddPreferred(preferred.selector, columns, share, scores);
-      for (Slot slot : slots.list()) {
-        if (Matches(preferred.selector, columns, slot)) scores[slot] += share;
+      if (slots.is_range()) {
+        AddPreferred(preferred.selector, columns, share, slots, scores);
+      } else {
+        slots.ForEach([&](size_t i, Slot slot) {
+          if (Matches(preferred.selector, columns, slot)) scores[i] += share;
+        });
       }
     }
     return absl::OkStatus();
   }
 
  private:
+  // A word at a time: a node stays when one of the selectors matches it.
   static void KeepRequired(const TaskRequirements& needs, const NodeColumns& columns,
-                           NodeMask& feasible) {
-    const std::span<uint64_t> words = feasible.mutable_words();
-    ForEachRun(words.size(), [&](size_t first, size_t count) {
+                           SlotMask& feasible) {
+    const SlotSpan range = feasible.slots();
+    for (size_t begin = 0; begin < range.size(); begin += kMatchWords * 64) {
+      const SlotSpan part = SlotSpan::Range(range.first() + static_cast<Slot>(begin),
+                                            std::min(kMatchWords * 64, range.size() - begin));
       std::array<uint64_t, kMatchWords> any{};
-      std::array<uint64_t, kMatchWords> one;
       for (const LabelSelector& selector : needs.required_nodes) {
-        MatchWords(selector, columns, first, {one.data(), count});
-        for (size_t i = 0; i < count; ++i) any[i] |= one[i];
+        ForEachRun(selector, columns, part, [&](size_t, std::span<const uint64_t> run) {
+          for (size_t i = 0; i < run.size(); ++i) any[i] |= run[i];
+        });
       }
-      for (size_t i = 0; i < count; ++i) words[first + i] &= any[i];
-    });
+      const std::span<uint64_t> words = feasible.words().subspan(begin / 64, WordsFor(part.size()));
+      for (size_t i = 0; i < words.size(); ++i) words[i] &= any[i];
+    }
   }
 
   static void AddPreferred(const LabelSelector& selector, const NodeColumns& columns, int32_t share,
-                           std::span<int32_t> scores) {
-    ForEachRun(columns.live().words().size(), [&](size_t first, size_t count) {
-      std::array<uint64_t, kMatchWords> matching;
-      MatchWords(selector, columns, first, {matching.data(), count});
-      for (size_t i = 0; i < count; ++i) {
-        for (uint64_t w = matching[i]; w != 0; w &= w - 1) {
-          scores[(first + i) * 64 + static_cast<size_t>(std::countr_zero(w))] += share;
+                           SlotSpan range, std::span<int32_t> scores) {
+    ForEachRun(selector, columns, range, [&](size_t begin, std::span<const uint64_t> run) {
+      for (size_t i = 0; i < run.size(); ++i) {
+        for (uint64_t bits = run[i]; bits != 0; bits &= bits - 1) {
+          const size_t position = begin + i * 64 + static_cast<size_t>(std::countr_zero(bits));
+          if (position < scores.size()) scores[position] += share;
         }
       }
     });

@@ -12,16 +12,11 @@ class NodeReadiness final : public FilterPlugin {
   Scope scope() const override { return Scope::kNode; }
   Reads reads() const override { return kReadsStatic; }
 
-  absl::Status Filter(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
-                      NodeMask& feasible) const override {
+  absl::Status Filter(const TaskView& task, const NodeColumns& columns,
+                      SlotMask& feasible) const override {
     (void)task;
-    if (slots.is_all()) {
-      feasible.And(columns.ready());
-      feasible.AndNot(columns.cordoned());
-    }
-    for (Slot slot : slots.list()) {
-      if (!columns.ready().Test(slot) || columns.cordoned().Test(slot)) feasible.Clear(slot);
-    }
+    feasible.And(columns.ready());
+    feasible.AndNot(columns.cordoned());
     return absl::OkStatus();
   }
 

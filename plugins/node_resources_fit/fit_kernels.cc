@@ -1,5 +1,6 @@
 #include "node_resources_fit/fit_kernels.h"
 
+#include <bit>
 #include <cstring>
 
 #include "berth/resources.h"
@@ -21,70 +22,82 @@ namespace {
   return packed;
 }
 
-bool Fits(std::span<const ResourceColumn> columns, size_t i) {
-  for (const ResourceColumn& column : columns) {
-    if (column.allocated[i] + column.request > column.capacity[i]) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 BERTH_VECTOR_KERNEL void ClearUnfit(std::span<const ResourceColumn> columns,
                                     std::span<uint64_t> words, size_t n) {
-  if (columns.empty()) return;
-  const size_t whole_words = n / 64;
-  for (size_t w = 0; w < whole_words; ++w) {
-    if (words[w] == 0) continue;
+  size_t first = 0;
+  for (; first + 64 <= n; first += 64) {
+    if (words[first / 64] == 0) continue;
     uint8_t fits[64];
     std::memset(fits, 1, sizeof(fits));
     for (const ResourceColumn& column : columns) {
-      const int32_t* capacity = column.capacity + w * 64;
-      const int32_t* allocated = column.allocated + w * 64;
+      const int32_t* capacity = column.capacity + first;
+      const int32_t* allocated = column.allocated + first;
       const int32_t request = column.request;
       for (size_t i = 0; i < 64; ++i) {
         fits[i] &= static_cast<uint8_t>(allocated[i] + request <= capacity[i]);
       }
     }
-    words[w] &= PackFlags(fits);
+    words[first / 64] &= PackFlags(fits);
   }
-  for (size_t i = whole_words * 64; i < n; ++i) {
-    if (!Fits(columns, i)) words[i / 64] &= ~(uint64_t{1} << (i % 64));
+  for (const ResourceColumn& column : columns) {
+    for (size_t i = first; i < n; ++i) {
+      const bool fits = column.allocated[i] + column.request <= column.capacity[i];
+      words[i / 64] &= ~(uint64_t{!fits} << (i % 64));
+    }
   }
 }
 
-// The amount that would be free may be below 0 and the amount in use above capacity: ExactFraction
-// brings both into range.
-BERTH_VECTOR_KERNEL void AddFreePart(const ResourceColumn& column, double share, int32_t* scores,
+// The amount in use may be above capacity: ScorePart brings it into range.
+BERTH_VECTOR_KERNEL void AddFreePart(const ResourceColumn& column, int32_t weight, int32_t* sums,
                                      size_t n) {
   const int32_t* __restrict capacity = column.capacity;
   const int32_t* __restrict allocated = column.allocated;
-  int32_t* __restrict out = scores;
+  const float* __restrict inverse = column.inverse_capacity;
+  int32_t* __restrict out = sums;
   const int32_t request = column.request;
-  for (size_t i = 0; i < n; ++i) {
-    out[i] += ExactFraction(capacity[i] - (allocated[i] + request), capacity[i], share);
+  const auto free = [&](size_t i) {
+    const int32_t used = ScorePart(allocated[i] + request, capacity[i], inverse[i]);
+    return capacity[i] > 0 ? kMaxScore - used : 0;
+  };
+  if (weight == 1) {  // nearly always, and a multiplication is a tenth of the work
+    for (size_t i = 0; i < n; ++i) out[i] += free(i);
+  } else {
+    for (size_t i = 0; i < n; ++i) out[i] += free(i) * weight;
   }
 }
 
-BERTH_VECTOR_KERNEL void AddUsedPart(const ResourceColumn& column, double share, int32_t* scores,
+BERTH_VECTOR_KERNEL void AddUsedPart(const ResourceColumn& column, int32_t weight, int32_t* sums,
                                      size_t n) {
   const int32_t* __restrict capacity = column.capacity;
   const int32_t* __restrict allocated = column.allocated;
-  int32_t* __restrict out = scores;
+  const float* __restrict inverse = column.inverse_capacity;
+  int32_t* __restrict out = sums;
   const int32_t request = column.request;
   for (size_t i = 0; i < n; ++i) {
-    out[i] += ExactFraction(allocated[i] + request, capacity[i], share);
+    out[i] += ScorePart(allocated[i] + request, capacity[i], inverse[i]) * weight;
   }
 }
 
-void AddShapedPart(const ResourceColumn& column, const UtilizationShape& shape, int32_t share,
-                   int32_t* scores, size_t n) {
+void AddShapedPart(const ResourceColumn& column, const UtilizationShape& shape, int32_t weight,
+                   int32_t* sums, size_t n) {
   for (size_t i = 0; i < n; ++i) {
     if (column.capacity[i] == 0) continue;
-    const int32_t used =
-        ExactFraction(column.allocated[i] + column.request, column.capacity[i], kMaxScore);
-    scores[i] += static_cast<int32_t>(int64_t{shape.At(used)} * share / kMaxScore);
+    const int32_t used = ScorePart(column.allocated[i] + column.request, column.capacity[i],
+                                   column.inverse_capacity[i]);
+    sums[i] += shape.At(used) * weight;
   }
+}
+
+BERTH_VECTOR_KERNEL void DivideAll(int32_t* sums, int32_t divisor, size_t n) {
+  if (std::has_single_bit(static_cast<uint32_t>(divisor))) {
+    const int shift = std::countr_zero(static_cast<uint32_t>(divisor));
+    for (size_t i = 0; i < n; ++i) sums[i] >>= shift;
+    return;
+  }
+  const float inverse = 1.0F / static_cast<float>(divisor);
+  for (size_t i = 0; i < n; ++i) sums[i] = ScoreMean(sums[i], divisor, inverse);
 }
 
 }  // namespace berth::plugins

@@ -13,18 +13,21 @@ namespace berth::plugins {
 struct ResourceColumn {
   const int32_t* capacity = nullptr;
   const int32_t* allocated = nullptr;
+  const float* inverse_capacity = nullptr;
   int32_t request = 0;
 };
 
-// Clears bit i of `words` unless, on every column, allocated[i] + request <= capacity[i].
-// REQUIRES: columns of `n` entries, (n + 63) / 64 words.
+// Clears bit i of `words`, for i < n, unless allocated[i] + request <= capacity[i] on every column.
 void ClearUnfit(std::span<const ResourceColumn> columns, std::span<uint64_t> words, size_t n);
 
-// Adds to scores[i], for i < n, the part `share` of a score (a whole number, 0 to kMaxScore):
-// times what would be free of the column, or what would be used, or the shape's value of that.
-void AddFreePart(const ResourceColumn& column, double share, int32_t* scores, size_t n);
-void AddUsedPart(const ResourceColumn& column, double share, int32_t* scores, size_t n);
-void AddShapedPart(const ResourceColumn& column, const UtilizationShape& shape, int32_t share,
-                   int32_t* scores, size_t n);
+// Adds to sums[i], for i < n, `weight` times the part of the column, of kMaxScore, that would be
+// free, or used, or the shape's value of that; nothing where there is no capacity.
+// REQUIRES: all weights that are added together are at most 1,600.
+void AddFreePart(const ResourceColumn& column, int32_t weight, int32_t* sums, size_t n);
+void AddUsedPart(const ResourceColumn& column, int32_t weight, int32_t* sums, size_t n);
+void AddShapedPart(const ResourceColumn& column, const UtilizationShape& shape, int32_t weight,
+                   int32_t* sums, size_t n);
+// Divides each by the sum of the weights, rounding down.
+void DivideAll(int32_t* sums, int32_t divisor, size_t n);
 
 }  // namespace berth::plugins

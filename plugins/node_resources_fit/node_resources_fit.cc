@@ -7,7 +7,6 @@
 #include "berth/filter.h"
 #include "berth/score.h"
 #include "common/device_packing.h"
-#include "common/exact_fraction.h"
 #include "node_resources_fit/fit_kernels.h"
 #include "node_resources_fit/scoring_strategy.h"
 
@@ -29,46 +28,45 @@ Reason InsufficientReason(ResourceIndex resource) {
   }
 }
 
+// Where the columns of a block are gathered that is a list.
+struct ColumnBuffers {
+  BlockBuffer<int32_t> capacity;
+  BlockBuffer<int32_t> allocated;
+  BlockBuffer<float> inverse_capacity;
+};
 ResourceColumn ColumnOf(const TaskRequirements& needs, const NodeColumns& columns,
-                        ResourceIndex resource) {
-  return {columns.capacity(resource).data(), columns.allocated(resource).data(),
+                        ResourceIndex resource, const SlotBlock& block, ColumnBuffers& buffers) {
+  return {block.Values(columns.capacity(resource), buffers.capacity),
+          block.Values(columns.allocated(resource), buffers.allocated),
+          block.Values(columns.inverse_capacity(resource), buffers.inverse_capacity),
           needs.requests[resource]};
-}
-
-// The same column seen from one slot: a kernel over it with n = 1 answers for that slot.
-ResourceColumn At(const ResourceColumn& column, Slot slot) {
-  return {column.capacity + slot, column.allocated + slot, column.request};
 }
 
 class NodeResourcesFit final : public FilterPlugin, public ScorePlugin {
  public:
   explicit NodeResourcesFit(ScoringStrategy strategy) : strategy_(std::move(strategy)) {
-    int64_t total = 0;
-    for (const ResourceWeight& entry : strategy_.resources) total += entry.weight;
-    int64_t before = 0;
-    for (const ResourceWeight& entry : strategy_.resources) {
-      shares_.push_back(ScoreShare(before, entry.weight, total));
-      before += entry.weight;
-    }
+    for (const ResourceWeight& entry : strategy_.resources) total_weight_ += entry.weight;
   }
 
   std::string_view name() const override { return kNodeResourcesFit; }
   Scope scope() const override { return Scope::kNode; }
   Reads reads() const override { return kReadsStatic | kReadsAllocation | kReadsDevices; }
 
-  absl::Status Filter(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
-                      NodeMask& feasible) const override {
-    std::array<ResourceColumn, kMaxResources> storage;
-    const std::span<const ResourceColumn> asked = AskedFor(task.needs, columns, storage);
-    if (slots.is_all()) {
-      ClearUnfit(asked, feasible.mutable_words(), columns.size());
-      return absl::OkStatus();
-    }
-    for (Slot slot : slots.list()) {
-      for (const ResourceColumn& column : asked) {
-        if (column.allocated[slot] + column.request > column.capacity[slot]) feasible.Clear(slot);
+  absl::Status Filter(const TaskView& task, const NodeColumns& columns,
+                      SlotMask& feasible) const override {
+    ForEachBlock(feasible.slots(), [&](const SlotBlock& block) {
+      ColumnBuffers buffers[kMaxResources];
+      ResourceColumn asked[kMaxResources];
+      size_t count = 0;
+      for (ResourceIndex i = 0; i < task.needs.resource_count; ++i) {
+        if (task.needs.requests[i] == 0) continue;
+        asked[count] = ColumnOf(task.needs, columns, i, block, buffers[count]);
+        ++count;
       }
-    }
+      ClearUnfit({asked, count},
+                 feasible.words().subspan(block.begin() / 64, WordsFor(block.size())),
+                 block.size());
+    });
     return absl::OkStatus();
   }
 
@@ -103,36 +101,28 @@ class NodeResourcesFit final : public FilterPlugin, public ScorePlugin {
       ScoreDevices(task.needs, columns, slots, scores);
       return absl::OkStatus();
     }
-    if (slots.is_all()) std::fill(scores.begin(), scores.end(), 0);
-    for (Slot slot : slots.list()) scores[slot] = 0;
-    for (size_t r = 0; r < strategy_.resources.size(); ++r) {
-      const ResourceColumn column = ColumnOf(task.needs, columns, strategy_.resources[r].resource);
-      if (slots.is_all()) AddPart(column, shares_[r], scores.data(), scores.size());
-      for (Slot slot : slots.list()) AddPart(At(column, slot), shares_[r], &scores[slot], 1);
-    }
+    std::fill(scores.begin(), scores.end(), 0);
+    ForEachBlock(slots, [&](const SlotBlock& block) {
+      ColumnBuffers buffers;
+      int32_t* sums = &scores[block.begin()];
+      for (const ResourceWeight& entry : strategy_.resources) {
+        AddPart(ColumnOf(task.needs, columns, entry.resource, block, buffers), entry.weight, sums,
+                block.size());
+      }
+      if (total_weight_ > 1) DivideAll(sums, total_weight_, block.size());
+    });
     return absl::OkStatus();
   }
 
  private:
-  // Columns of the resources of which the task wants some.
-  static std::span<const ResourceColumn> AskedFor(
-      const TaskRequirements& needs, const NodeColumns& columns,
-      std::array<ResourceColumn, kMaxResources>& storage) {
-    size_t count = 0;
-    for (ResourceIndex i = 0; i < needs.resource_count; ++i) {
-      if (needs.requests[i] > 0) storage[count++] = ColumnOf(needs, columns, i);
-    }
-    return {storage.data(), count};
-  }
-
-  void AddPart(const ResourceColumn& column, int32_t share, int32_t* scores, size_t n) const {
+  void AddPart(const ResourceColumn& column, int32_t weight, int32_t* sums, size_t n) const {
     switch (strategy_.type) {
       case ScoringStrategy::Type::kLeastAllocated:
-        return AddFreePart(column, share, scores, n);
+        return AddFreePart(column, weight, sums, n);
       case ScoringStrategy::Type::kMostAllocated:
-        return AddUsedPart(column, share, scores, n);
+        return AddUsedPart(column, weight, sums, n);
       case ScoringStrategy::Type::kRequestedToCapacityRatio:
-        return AddShapedPart(column, strategy_.shape, share, scores, n);
+        return AddShapedPart(column, strategy_.shape, weight, sums, n);
     }
   }
 
@@ -140,20 +130,17 @@ class NodeResourcesFit final : public FilterPlugin, public ScorePlugin {
   void ScoreDevices(const TaskRequirements& needs, const NodeColumns& columns, SlotSpan slots,
                     std::span<int32_t> scores) const {
     const NodeMask& candidates = columns.with_device_kind(needs.devices.front().kind);
-    const auto score = [&](Slot slot) {
+    slots.ForEach([&](size_t i, Slot slot) {
+      scores[i] = 0;
+      if (!candidates.Test(slot)) return;
       const int32_t used = DevicesInUse(needs, columns, slot);
-      return strategy_.devices == ScoringStrategy::Devices::kMostAllocated ? used
-                                                                           : kMaxScore - used;
-    };
-    if (slots.is_all()) {
-      std::fill(scores.begin(), scores.end(), 0);
-      candidates.ForEach([&](Slot slot) { scores[slot] = score(slot); });
-    }
-    for (Slot slot : slots.list()) scores[slot] = candidates.Test(slot) ? score(slot) : 0;
+      scores[i] =
+          strategy_.devices == ScoringStrategy::Devices::kMostAllocated ? used : kMaxScore - used;
+    });
   }
 
   const ScoringStrategy strategy_;
-  std::vector<int32_t> shares_;  // of kMaxScore, by entry of strategy_.resources
+  int32_t total_weight_ = 0;
 };
 
 }  // namespace

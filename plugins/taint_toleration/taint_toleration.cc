@@ -27,15 +27,10 @@ class TaintToleration final : public FilterPlugin, public ScorePlugin {
   Scope scope() const override { return Scope::kNode; }
   Reads reads() const override { return kReadsStatic; }
 
-  absl::Status Filter(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
-                      NodeMask& feasible) const override {
-    ForEachUntolerated(task.needs, columns, /*hard=*/true, [&](TaintId taint) {
-      const NodeMask& tainted = columns.with_taint(taint);
-      if (slots.is_all()) feasible.AndNot(tainted);
-      for (Slot slot : slots.list()) {
-        if (tainted.Test(slot)) feasible.Clear(slot);
-      }
-    });
+  absl::Status Filter(const TaskView& task, const NodeColumns& columns,
+                      SlotMask& feasible) const override {
+    ForEachUntolerated(task.needs, columns, /*hard=*/true,
+                       [&](TaintId taint) { feasible.AndNot(columns.with_taint(taint)); });
     return absl::OkStatus();
   }
 
@@ -55,14 +50,12 @@ class TaintToleration final : public FilterPlugin, public ScorePlugin {
 
   absl::Status Score(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
                      std::span<int32_t> scores) const override {
-    if (slots.is_all()) std::fill(scores.begin(), scores.end(), kMaxScore);
-    for (Slot slot : slots.list()) scores[slot] = kMaxScore;
+    std::fill(scores.begin(), scores.end(), kMaxScore);
     ForEachUntolerated(task.needs, columns, /*hard=*/false, [&](TaintId taint) {
       const NodeMask& tainted = columns.with_taint(taint);
-      if (slots.is_all()) tainted.ForEach([&](Slot slot) { scores[slot] /= 4; });
-      for (Slot slot : slots.list()) {
-        if (tainted.Test(slot)) scores[slot] /= 4;
-      }
+      slots.ForEach([&](size_t i, Slot slot) {
+        if (tainted.Test(slot)) scores[i] /= 4;
+      });
     });
     return absl::OkStatus();
   }

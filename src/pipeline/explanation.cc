@@ -6,7 +6,8 @@
 
 #include "base/check.h"
 #include "base/status_macros.h"
-#include "pipeline/placement.h"
+#include "engine/run_plugins.h"
+#include "pipeline/all_nodes.h"
 #include "pipeline/possible_nodes.h"
 #include "pipeline/reason_text.h"
 #include "pipeline/rejections.h"
@@ -38,7 +39,7 @@ absl::StatusOr<std::vector<RejectionGroup>> FilterAndCount(const Profile& profil
   RejectionTally tally(table);
   for (const FilterPlugin* filter : profile.filters()) {
     NodeMask removed = feasible;
-    BERTH_RETURN_IF_ERROR(RunFilter(*filter, task, table, feasible));
+    BERTH_RETURN_IF_ERROR(FilterAll(*filter, task, table, feasible));
     removed.AndNot(feasible);
     tally.StartFilter(*filter);
     if (removed.Any()) filter->Diagnose(task, table, removed, tally);
@@ -47,16 +48,15 @@ absl::StatusOr<std::vector<RejectionGroup>> FilterAndCount(const Profile& profil
 }
 
 absl::StatusOr<NodeScore> ScoreOf(const Profile& profile, const TaskView& task,
-                                  const state::NodeTable& table, Slot slot,
-                                  PlacementScratch& scratch) {
-  std::array<int32_t, kMaxScorePlugins> scores{};
-  BERTH_RETURN_IF_ERROR(ScoreSlot(profile, task, table, slot, scratch, scores));
+                                  const state::NodeTable& table, Slot slot) {
+  std::array<int32_t, engine::kMaxScorePlugins> scores{};
+  BERTH_RETURN_IF_ERROR(engine::ScoreSlot(profile.placing(), task, table, slot, scores));
   NodeScore node;
   node.node = table.name(slot);
   node.slot = slot;
   node.rank = table.rank()[slot];
   for (size_t i = 0; i < profile.scores().size(); ++i) {
-    const WeightedScore& score = profile.scores()[i];
+    const engine::WeightedScore& score = profile.scores()[i];
     node.plugins.push_back({std::string(score.plugin->name()), scores[i], score.weight});
     node.total += int64_t{scores[i]} * score.weight;
   }
@@ -67,21 +67,19 @@ absl::StatusOr<NodeScore> ScoreOf(const Profile& profile, const TaskView& task,
 absl::StatusOr<std::vector<NodeScore>> TopScores(const Profile& profile, const TaskView& task,
                                                  const state::NodeTable& table,
                                                  const NodeMask& feasible, size_t top) {
-  PlacementScratch scratch;
-  scratch.Resize(table.size());
-  BERTH_RETURN_IF_ERROR(RunScores(profile, task, table, scratch));
+  BERTH_ASSIGN_OR_RETURN(const std::vector<int32_t> totals, ScoreAll(profile, task, table));
   std::vector<Slot> slots;
   feasible.ForEach([&](Slot slot) { slots.push_back(slot); });
   const size_t kept = std::min(top, slots.size());
   const auto better = [&](Slot a, Slot b) {
-    return std::make_pair(-scratch.totals[a], table.rank()[a]) <
-           std::make_pair(-scratch.totals[b], table.rank()[b]);
+    return std::make_pair(-totals[a], table.rank()[a]) <
+           std::make_pair(-totals[b], table.rank()[b]);
   };
   std::partial_sort(slots.begin(), slots.begin() + static_cast<std::ptrdiff_t>(kept), slots.end(),
                     better);
   std::vector<NodeScore> scores;
   for (size_t i = 0; i < kept; ++i) {
-    BERTH_ASSIGN_OR_RETURN(NodeScore score, ScoreOf(profile, task, table, slots[i], scratch));
+    BERTH_ASSIGN_OR_RETURN(NodeScore score, ScoreOf(profile, task, table, slots[i]));
     scores.push_back(std::move(score));
   }
   return scores;
@@ -172,7 +170,7 @@ absl::StatusOr<Placeability> JudgePlaceability(const Profile& profile, const Tas
                                                const state::NodeTable& table) {
   NodeMask feasible = table.live();
   if (!feasible.Any()) return Placeability::kFitsLater;
-  BERTH_RETURN_IF_ERROR(RunFilters(profile, task, table, feasible));
+  BERTH_RETURN_IF_ERROR(FilterAll(profile, task, table, feasible));
   if (feasible.Any()) return Placeability::kFitsNow;
   BERTH_ASSIGN_OR_RETURN(const PossibleNodes possible,
                          FindPossibleNodes(profile, task, table, /*why_never=*/false));
@@ -182,9 +180,7 @@ absl::StatusOr<Placeability> JudgePlaceability(const Profile& profile, const Tas
 absl::StatusOr<NodeScore> ScoreNode(const Profile& profile, const TaskView& task,
                                     const state::NodeTable& table, Slot slot) {
   BERTH_CHECK(table.Holds(slot)) << "slot " << slot;
-  PlacementScratch scratch;
-  scratch.Resize(table.size());
-  return ScoreOf(profile, task, table, slot, scratch);
+  return ScoreOf(profile, task, table, slot);
 }
 
 }  // namespace berth::pipeline

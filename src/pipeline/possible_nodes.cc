@@ -1,7 +1,7 @@
 #include "pipeline/possible_nodes.h"
 
 #include "base/status_macros.h"
-#include "pipeline/placement.h"
+#include "pipeline/all_nodes.h"
 
 namespace berth::pipeline {
 namespace {
@@ -36,7 +36,7 @@ absl::StatusOr<PossibleNodes> FindPossibleNodes(const Profile& profile, const Ta
   PermanentSink sink(possible.nodes, why_never ? &tally : nullptr);
   for (const FilterPlugin* filter : profile.filters()) {
     NodeMask kept = table.live();
-    BERTH_RETURN_IF_ERROR(RunFilter(*filter, task, table, kept));
+    BERTH_RETURN_IF_ERROR(FilterAll(*filter, task, table, kept));
     NodeMask removed = table.live();
     removed.AndNot(kept);
     tally.StartFilter(*filter);

@@ -224,9 +224,9 @@ class ProfileCompiler {
     for (const Enabled& entry : filters) {
       BERTH_ASSIGN_OR_RETURN(Plugin * plugin, maker_.Get(entry.path, entry.name));
       BERTH_ASSIGN_OR_RETURN(const FilterPlugin* filter, As<FilterPlugin>(plugin, entry, "filter"));
-      profile_.filters_.push_back(filter);
+      profile_.set_.filters.push_back(filter);
       if (const auto* reserve = dynamic_cast<const ReservePlugin*>(plugin)) {
-        profile_.reserves_.push_back(reserve);
+        profile_.set_.reserves.push_back(reserve);
       }
     }
     return CheckRequired(filters, defaults_, path);
@@ -246,12 +246,12 @@ class ProfileCompiler {
                          std::to_string(kMaxWeight) + ", is " + std::to_string(entry.weight) +
                          "; to switch a score off, put it in " + path + ".disabled");
       }
-      profile_.scores_.push_back({score, static_cast<int32_t>(entry.weight)});
+      profile_.set_.scores.push_back({score, static_cast<int32_t>(entry.weight)});
     }
-    if (profile_.scores_.size() > kMaxScorePlugins) {
-      return Wrong(path, "at most " + std::to_string(kMaxScorePlugins) +
+    if (profile_.set_.scores.size() > engine::kMaxScorePlugins) {
+      return Wrong(path, "at most " + std::to_string(engine::kMaxScorePlugins) +
                              " plugins can score, here are " +
-                             std::to_string(profile_.scores_.size()));
+                             std::to_string(profile_.set_.scores.size()));
     }
     return absl::OkStatus();
   }

@@ -17,14 +17,12 @@
 #include "berth/queue_sort.h"
 #include "berth/reserve.h"
 #include "berth/score.h"
+#include "engine/plugin_set.h"
 
 namespace berth::pipeline {
 
 inline constexpr int64_t kMinWeight = 1;
-inline constexpr int64_t kMaxWeight = 100;
-// Most score plugins of a profile. With weights of at most 100 and scores of at most 2^20 a total
-// stays below 2^31, which the choice of the best node relies on.
-inline constexpr size_t kMaxScorePlugins = 16;
+inline constexpr int64_t kMaxWeight = engine::kMaxWeight;
 
 // A plugin that scores, and how much its score counts.
 struct WeightedName {
@@ -71,11 +69,6 @@ struct ProfileDefaults {
 // The default profile of design and documentation.
 const ProfileDefaults& DefaultPlugins();
 
-struct WeightedScore {
-  const ScorePlugin* plugin = nullptr;
-  int32_t weight = 1;
-};
-
 // A compiled profile: its plugins, made with their arguments, at the points where they take part.
 //
 // A plugin named at several points is one object. What is enabled as a filter and can reserve takes
@@ -89,10 +82,12 @@ class Profile {
 
   const std::string& name() const { return name_; }
   // In the order in which they run, which is that in which a removed node is counted.
-  std::span<const FilterPlugin* const> filters() const { return filters_; }
-  // In the order of the options; never more than kMaxScorePlugins.
-  std::span<const WeightedScore> scores() const { return scores_; }
-  std::span<const ReservePlugin* const> reserves() const { return reserves_; }
+  std::span<const FilterPlugin* const> filters() const { return set_.filters; }
+  // In the order of the options; never more than engine::kMaxScorePlugins.
+  std::span<const engine::WeightedScore> scores() const { return set_.scores; }
+  std::span<const ReservePlugin* const> reserves() const { return set_.reserves; }
+  // The three together.
+  const engine::PluginSet& placing() const { return set_; }
   const QueueSortPlugin& queue_sort() const { return *queue_sort_; }
 
  private:
@@ -101,9 +96,7 @@ class Profile {
 
   std::string name_;
   std::vector<std::unique_ptr<Plugin>> plugins_;
-  std::vector<const FilterPlugin*> filters_;
-  std::vector<WeightedScore> scores_;
-  std::vector<const ReservePlugin*> reserves_;
+  engine::PluginSet set_;
   const QueueSortPlugin* queue_sort_ = nullptr;
 };
 

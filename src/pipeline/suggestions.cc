@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "base/status_macros.h"
-#include "pipeline/placement.h"
+#include "pipeline/all_nodes.h"
 #include "pipeline/possible_nodes.h"
 #include "pipeline/reason_text.h"
 
@@ -27,7 +27,7 @@ class WhatIf {
       return std::move(possible.nodes);
     }
     NodeMask feasible = table_.live();
-    BERTH_RETURN_IF_ERROR(RunFilters(profile_, task, table_, feasible));
+    BERTH_RETURN_IF_ERROR(FilterAll(profile_, task, table_, feasible));
     return feasible;
   }
 

@@ -38,6 +38,11 @@ void SchedulingQueue::Park(state::ShapeId shape) {
   parked_.insert(shape);
 }
 
+void SchedulingQueue::Wake(state::ShapeId shape) {
+  BERTH_CHECK(parked_.erase(shape) == 1) << "shape " << shape << " is not parked";
+  active_.emplace(*by_shape_.at(shape).begin(), shape);
+}
+
 std::vector<state::ShapeId> SchedulingQueue::WakeAll() {
   const std::vector<state::ShapeId> woken(parked_.begin(), parked_.end());
   parked_.clear();

@@ -50,8 +50,9 @@ class SchedulingQueue {
 
   // No node fits this shape now. REQUIRES: it has an entry.
   void Park(state::ShapeId shape);
-  // Something was freed: gives every parked shape another try. Returns them.
-  // Cost: O(parked shapes).
+  // A node may fit this shape now. REQUIRES: it is parked.
+  void Wake(state::ShapeId shape);
+  // Gives every parked shape another try. Returns them. Cost: O(parked shapes).
   std::vector<state::ShapeId> WakeAll();
 
   bool IsParked(state::ShapeId shape) const;

@@ -33,7 +33,10 @@ void Turn::SyncShape(state::ShapeId shape, const queue::QueuedEntry& entry, bool
   } else {
     queue_.Remove(shape, entry);
     // A shape that nobody waits for is not parked; its number may soon mean something else.
-    if (!queue_.IsParked(shape)) state_->SetParked(shape, false);
+    if (!queue_.IsParked(shape)) {
+      state_->SetParked(shape, false);
+      parked_shapes_.Remove(shape);
+    }
   }
 }
 
@@ -43,14 +46,25 @@ void Turn::SyncTask(const TaskKey& key) {
 }
 
 void Turn::WakeParked() {
-  const uint64_t improvements = state_->nodes().improvements();
-  if (improvements == seen_improvements_) return;
-  seen_improvements_ = improvements;
+  for (const state::ShapeId shape : parked_shapes_.Wake()) {
+    queue_.Wake(shape);
+    state_->SetParked(shape, false);
+  }
+  work_units_ += parked_shapes_.TakeWork();
+}
+
+void Turn::WakeAllParked() {
   for (const state::ShapeId shape : queue_.WakeAll()) state_->SetParked(shape, false);
+  parked_shapes_.Clear();
 }
 
 void Turn::Charge(const pipeline::Profile& profile, int64_t looks) {
-  work_units_ += looks * pipeline::WorkUnits(profile, state_->nodes());
+  const size_t passes = profile.filters().size() + 2 * profile.scores().size() + 1;
+  work_units_ += looks * static_cast<int64_t>(state_->nodes().size() * passes);
+}
+
+engine::ShapeKey Turn::KeyOf(state::ShapeId shape) const {
+  return {shape, state_->requirements().serial(shape)};
 }
 
 void Turn::Schedule(int64_t budget) {
@@ -63,8 +77,8 @@ void Turn::Schedule(int64_t budget) {
     const LoadedProfile& profile = ProfileOf(head->shape);
     const TaskView view{state_->requirements().Get(head->shape), key};
 
-    Charge(profile.profile, 1);
-    const auto placement = pipeline::Place(profile.profile, view, state_->nodes(), scratch_);
+    const auto placement = engine_.Place(profile.profile.placing(), KeyOf(head->shape), view);
+    work_units_ += engine_.TakeWork();
     if (!placement.ok()) {
       // A plugin that cannot work: the shape rests until the retry timer, or until nodes change.
       ++counters_.scheduling_errors;
@@ -82,12 +96,13 @@ void Turn::Schedule(int64_t budget) {
 
 void Turn::Park(state::ShapeId shape, JobRow& job) {
   queue_.Park(shape);
+  parked_shapes_.Park(shape, ProfileOf(shape).profile.placing(), state_->requirements().Get(shape));
   state_->SetParked(shape, true);
   // Tells those who watch this job; the others of its shape are told when they are asked for.
   state_->TouchJob(job.id, false);
 }
 
-void Turn::Bind(JobRow& job, const TaskKey& key, const pipeline::Placement& placement) {
+void Turn::Bind(JobRow& job, const TaskKey& key, const engine::Placement& placement) {
   state_->Materialise(job, key.group, key.position);
   TaskRow& row = state_->Row(key);
   const LoadedProfile& profile = ProfileOf(job.groups[key.group].ShapeAt(key.position));

@@ -24,7 +24,7 @@ void Turn::RunTimers() {
   }
   if (retry_parked_at_ms_ && *retry_parked_at_ms_ <= now_ms_) {
     retry_parked_at_ms_.reset();
-    for (const state::ShapeId shape : queue_.WakeAll()) state_->SetParked(shape, false);
+    WakeAllParked();
   }
   for (size_t n = 0; n < kForgetPerTurn && !finished_.empty(); ++n) {
     const auto [ended_at_ms, job] = *finished_.begin();

@@ -17,6 +17,8 @@ Turn::Turn(const TurnOptions& options, std::unique_ptr<state::ClusterState> stat
     : options_(options),
       state_(std::move(state)),
       registry_(registry),
+      engine_(state_->nodes()),
+      parked_shapes_(state_->nodes()),
       leases_(options.lease_ms, options.lost_after_ms) {}
 
 absl::StatusOr<std::unique_ptr<Turn>> Turn::Create(
@@ -34,10 +36,13 @@ absl::Status Turn::LoadProfiles(const std::vector<pipeline::ProfileOptions>& opt
   pipeline::TableContext context(state_->nodes().names());
   auto compiled = pipeline::CompileProfiles(options, registry_, context);
   if (!compiled.ok()) return compiled.status();
+  // What they keep is of the plugins that go.
+  WakeAllParked();
+  engine_.Reset();
   for (Profile& profile : *compiled) {
     state::ScoreSheet sheet;
     sheet.profile = profile.name();
-    for (const pipeline::WeightedScore& score : profile.scores()) {
+    for (const engine::WeightedScore& score : profile.scores()) {
       sheet.plugins.emplace_back(score.plugin->name());
       sheet.weights.push_back(score.weight);
     }
@@ -86,7 +91,7 @@ absl::Status Turn::ReplaceProfiles(const std::vector<pipeline::ProfileOptions>& 
 }
 
 void Turn::RebuildQueue() {
-  for (const state::ShapeId shape : queue_.WakeAll()) state_->SetParked(shape, false);
+  WakeAllParked();
   queue_ = {};
   backing_off_.clear();
   finished_.clear();

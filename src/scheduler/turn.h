@@ -16,7 +16,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "berth/plugin_registry.h"
-#include "pipeline/placement.h"
+#include "engine/engine.h"
+#include "engine/parked_shapes.h"
 #include "pipeline/profile.h"
 #include "queue/scheduling_queue.h"
 #include "scheduler/leases.h"
@@ -289,14 +290,17 @@ class Turn {
   void Schedule(int64_t budget);
   // Counts looks at every node through a profile.
   void Charge(const pipeline::Profile& profile, int64_t looks);
+  engine::ShapeKey KeyOf(state::ShapeId shape) const;
   // After anything that changes whether a group has something to place.
   void SyncQueue(const state::JobRow& job, uint32_t group);
   void SyncShape(state::ShapeId shape, const queue::QueuedEntry& entry, bool has_pending);
   // After anything that changes whether a task may be placed.
   void SyncTask(const TaskKey& key);
   void Park(state::ShapeId shape, state::JobRow& job);
+  // Gives those another try that a node may fit now; or all of them.
   void WakeParked();
-  void Bind(state::JobRow& job, const TaskKey& key, const pipeline::Placement& placement);
+  void WakeAllParked();
+  void Bind(state::JobRow& job, const TaskKey& key, const engine::Placement& placement);
   queue::QueuedEntry EntryOf(const state::JobRow& job, uint32_t group) const;
   const LoadedProfile& ProfileOf(state::ShapeId shape) const;
 
@@ -310,10 +314,10 @@ class Turn {
   std::vector<LoadedProfile> profiles_;
   std::map<std::string, uint32_t, std::less<>> profile_index_;
   queue::SchedulingQueue queue_;
-  pipeline::PlacementScratch scratch_;
+  engine::Engine engine_;
+  engine::ParkedShapes parked_shapes_;
   static constexpr int64_t kRetryAfterErrorMs = 1000;
 
-  uint64_t seen_improvements_ = 0;
   std::optional<int64_t> retry_parked_at_ms_;
   uint64_t next_session_ = 1;
   std::map<uint64_t, Slot> streams_;

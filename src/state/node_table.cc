@@ -68,12 +68,20 @@ void NodeTable::Grow(size_t slots) {
   missing_devices_.resize(slots);
   for (auto& column : capacity_) column.resize(slots, 0);
   for (auto& column : allocated_) column.resize(slots, 0);
+  for (auto& column : inverse_capacity_) column.resize(slots, 0);
   ranks_.resize(slots);
   for (Slot slot = unranked; slot < slots; ++slot) {
     ranks_[slot] = RankOf(seed_, slot, rank_capacity_);
   }
   for (NodeMask* mask : {&live_, &ready_, &cordoned_, &empty_}) mask->Resize(slots);
   ChangePostings([slots](NodeMask& mask) { mask.Resize(slots); });
+  for (DirtyLog* log : {&changes_, &static_changes_, &improvements_}) log->Reserve(slots);
+}
+
+void NodeTable::NoteStatic(Slot slot, bool may_hold_more) {
+  changes_.Append(slot);
+  static_changes_.Append(slot);
+  if (may_hold_more) improvements_.Append(slot);
 }
 
 template <typename Change>
@@ -110,7 +118,7 @@ absl::StatusOr<Slot> NodeTable::Put(const NodeSpec& spec) {
     Undescribe(slot);
   }
   Describe(slot, spec);
-  ++improvements_;
+  NoteStatic(slot, true);
   return slot;
 }
 
@@ -129,14 +137,14 @@ absl::Status NodeTable::Restore(Slot slot, uint32_t generation, const NodeSpec& 
   generations_[slot] = generation;
   by_name_.emplace(spec.name, slot);
   Describe(slot, spec);
-  ++improvements_;
+  NoteStatic(slot, true);
   return absl::OkStatus();
 }
 
 void NodeTable::Describe(Slot slot, const NodeSpec& spec) {
-  for (ResourceIndex i = 0; i < kFirstExtended; ++i) capacity_[i][slot] = spec.capacity.builtin[i];
+  for (ResourceIndex i = 0; i < kFirstExtended; ++i) SetCapacity(slot, i, spec.capacity.builtin[i]);
   for (const auto& [name, amount] : spec.capacity.extended) {
-    capacity_[*ResourceColumn(names_, name)][slot] = amount;
+    SetCapacity(slot, *ResourceColumn(names_, name), amount);
   }
   for (const auto& [key, value] : spec.labels) {
     LabelInfo& label = labels_.at(InternLabel(key, value).value);
@@ -188,8 +196,13 @@ void NodeTable::DescribeDevices(Slot slot, const NodeSpec& spec) {
   devices_[slot] = std::move(rows);
 }
 
+void NodeTable::SetCapacity(Slot slot, ResourceIndex resource, int32_t amount) {
+  capacity_[resource][slot] = amount;
+  inverse_capacity_[resource][slot] = amount > 0 ? 1.0F / static_cast<float>(amount) : 0.0F;
+}
+
 void NodeTable::Undescribe(Slot slot) {
-  for (auto& column : capacity_) column[slot] = 0;
+  for (ResourceIndex i = 0; i < kMaxResources; ++i) SetCapacity(slot, i, 0);
   ChangePostings([slot](NodeMask& mask) { mask.Clear(slot); });
 }
 
@@ -204,18 +217,19 @@ void NodeTable::Remove(Slot slot) {
   ready_.Clear(slot);
   cordoned_.Clear(slot);
   free_slots_.push_back(slot);
+  NoteStatic(slot, false);
 }
 
 void NodeTable::SetReady(Slot slot, bool ready) {
   BERTH_CHECK(Holds(slot));
   ready_.Assign(slot, ready);
-  if (ready) ++improvements_;
+  NoteStatic(slot, ready);
 }
 
 void NodeTable::SetCordoned(Slot slot, bool cordoned) {
   BERTH_CHECK(Holds(slot));
   cordoned_.Assign(slot, cordoned);
-  if (!cordoned) ++improvements_;
+  NoteStatic(slot, !cordoned);
 }
 
 void NodeTable::Allocate(Slot slot, const TaskRequirements& needs, const Reservation& reservation) {
@@ -228,6 +242,7 @@ void NodeTable::Allocate(Slot slot, const TaskRequirements& needs, const Reserva
     row.allocated_memory_mib += grant.memory_mib;
   }
   ++task_counts_[slot];
+  changes_.Append(slot);
 }
 
 void NodeTable::Release(Slot slot, const TaskRequirements& needs, const Reservation& reservation) {
@@ -250,7 +265,8 @@ void NodeTable::Release(Slot slot, const TaskRequirements& needs, const Reservat
     missing.pop_back();
   }
   --task_counts_[slot];
-  if (!BERTH_PLANTED(kForgetRelease)) ++improvements_;
+  changes_.Append(slot);
+  if (!BERTH_PLANTED(kForgetRelease)) improvements_.Append(slot);
 }
 
 uint16_t NodeTable::DevicePosition(Slot slot, const std::string& id) {
@@ -298,6 +314,9 @@ std::span<const int32_t> NodeTable::capacity(ResourceIndex resource) const {
 }
 std::span<const int32_t> NodeTable::allocated(ResourceIndex resource) const {
   return allocated_[resource];
+}
+std::span<const float> NodeTable::inverse_capacity(ResourceIndex resource) const {
+  return inverse_capacity_[resource];
 }
 
 const NodeMask& NodeTable::with_label(LabelId label) const {

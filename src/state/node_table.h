@@ -13,11 +13,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/aligned_vector.h"
 #include "berth/labels.h"
 #include "berth/node_columns.h"
 #include "berth/reserve.h"
 #include "berth/task_view.h"
 #include "state/dictionary.h"
+#include "state/dirty_log.h"
 #include "state/node_spec.h"
 
 namespace berth::state {
@@ -102,15 +104,19 @@ class NodeTable final : public NodeColumns {
   // Slots that ranks are drawn over: a power of two >= size(). Doubling redraws them.
   uint32_t rank_capacity() const { return rank_capacity_; }
 
-  // Rises whenever a node could have become able to hold more: registration, release, ready,
-  // uncordon, relabel. What was parked before is worth another look.
-  uint64_t improvements() const { return improvements_; }
+  // Slots by what became of them: all that changed; those of which more changed than what is
+  // allocated (registration, removal, labels, taints, size, ready, cordon); and those that may have
+  // become able to hold more, so that what was parked is worth another look.
+  const DirtyLog& changes() const { return changes_; }
+  const DirtyLog& static_changes() const { return static_changes_; }
+  const DirtyLog& improvements() const { return improvements_; }
 
   // ---- NodeColumns ----
   size_t size() const override { return specs_.size(); }
   uint32_t resource_count() const override { return kFirstExtended + names_.extended.size(); }
   std::span<const int32_t> capacity(ResourceIndex resource) const override;
   std::span<const int32_t> allocated(ResourceIndex resource) const override;
+  std::span<const float> inverse_capacity(ResourceIndex resource) const override;
   std::span<const uint32_t> rank() const override { return ranks_; }
   const NodeMask& live() const override { return live_; }
   const NodeMask& ready() const override { return ready_; }
@@ -146,6 +152,9 @@ class NodeTable final : public NodeColumns {
   };
 
   void Grow(size_t slots);
+  void SetCapacity(Slot slot, ResourceIndex resource, int32_t amount);
+  // Notes that more of a slot changed than what is allocated on it.
+  void NoteStatic(Slot slot, bool may_hold_more);
   void Describe(Slot slot, const NodeSpec& spec);  // posting bitmaps, capacity, device rows
   void DescribeDevices(Slot slot, const NodeSpec& spec);
   void Undescribe(Slot slot);
@@ -154,17 +163,18 @@ class NodeTable final : public NodeColumns {
   const uint64_t seed_;
   Names names_;
   uint32_t rank_capacity_ = 64;
-  uint64_t improvements_ = 0;
+  DirtyLog changes_, static_changes_, improvements_;
   std::map<std::string, Slot, std::less<>> by_name_;
   std::vector<Slot> free_slots_;
 
   // Columns, by slot.
   std::vector<std::shared_ptr<const NodeSpec>> specs_;  // null: no node
   std::vector<uint32_t> generations_;
-  std::vector<uint32_t> ranks_;
+  base::AlignedVector<uint32_t> ranks_;
   std::vector<int32_t> task_counts_;
-  std::array<std::vector<int32_t>, kMaxResources> capacity_;
-  std::array<std::vector<int32_t>, kMaxResources> allocated_;
+  std::array<base::AlignedVector<int32_t>, kMaxResources> capacity_;
+  std::array<base::AlignedVector<int32_t>, kMaxResources> allocated_;
+  std::array<base::AlignedVector<float>, kMaxResources> inverse_capacity_;
   std::vector<std::vector<DeviceRow>> devices_;
   std::vector<std::vector<std::string>> missing_devices_;  // ids of the rows past the inventory
   NodeMask live_, ready_, cordoned_;

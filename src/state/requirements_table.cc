@@ -182,7 +182,8 @@ absl::StatusOr<ShapeId> RequirementsTable::Acquire(const NeedsSpec& needs, uint3
     shape = free_.back();
     free_.pop_back();
   }
-  shapes_[shape] = {std::make_unique<const TaskRequirements>(*std::move(compiled)), hash, 1};
+  shapes_[shape] = {std::make_unique<const TaskRequirements>(*std::move(compiled)), hash, 1,
+                    next_serial_++};
   by_hash_.emplace(hash, shape);
   return shape;
 }

@@ -34,6 +34,8 @@ class RequirementsTable {
 
   // REQUIRES: the shape has a user. The reference holds while it has.
   const TaskRequirements& Get(ShapeId shape) const { return *shapes_[shape].requirements; }
+  // Tells two requirements apart that had the same number one after the other.
+  uint64_t serial(ShapeId shape) const { return shapes_[shape].serial; }
   size_t size() const { return shapes_.size(); }
 
  private:
@@ -41,11 +43,13 @@ class RequirementsTable {
     std::unique_ptr<const TaskRequirements> requirements;  // null: free
     uint64_t hash = 0;
     int64_t users = 0;
+    uint64_t serial = 0;
   };
 
   std::vector<Entry> shapes_;
   std::vector<ShapeId> free_;
   std::multimap<uint64_t, ShapeId> by_hash_;
+  uint64_t next_serial_ = 1;
 };
 
 }  // namespace berth::state

@@ -28,6 +28,9 @@ class MixedColumns final : public NodeColumns {
   std::span<const int32_t> allocated(ResourceIndex resource) const override {
     return From(kReadsAllocation).allocated(resource);
   }
+  std::span<const float> inverse_capacity(ResourceIndex resource) const override {
+    return From(kReadsStatic).inverse_capacity(resource);
+  }
   const NodeMask& live() const override { return base_.live(); }
   const NodeMask& ready() const override { return From(kReadsStatic).ready(); }
   const NodeMask& cordoned() const override { return From(kReadsStatic).cordoned(); }
@@ -89,6 +92,9 @@ class EmptiedColumns final : public NodeColumns {
     return base_.capacity(resource);
   }
   std::span<const int32_t> allocated(ResourceIndex) const override { return zeros_; }
+  std::span<const float> inverse_capacity(ResourceIndex resource) const override {
+    return base_.inverse_capacity(resource);
+  }
   const NodeMask& live() const override { return base_.live(); }
   const NodeMask& ready() const override { return base_.live(); }
   const NodeMask& cordoned() const override { return none_; }

@@ -126,11 +126,21 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
     return slots;
   }
 
+  // The nodes of `start` that are left when the filter was asked about `slots`; others stay.
   NodeMask Filter(const TaskRequirements& needs, const NodeColumns& columns, SlotSpan slots,
-                  NodeMask mask, TaskKey key = kKey) const {
-    const absl::Status status = filter_->Filter({needs, key}, columns, slots, mask);
+                  const NodeMask& start, TaskKey key = kKey) const {
+    std::vector<uint64_t> words(WordsFor(slots.size()), 0);
+    slots.ForEach(
+        [&](size_t i, Slot slot) { words[i / 64] |= uint64_t{start.Test(slot)} << (i % 64); });
+    SlotMask mask(slots, words);
+    const absl::Status status = filter_->Filter({needs, key}, columns, mask);
     EXPECT_TRUE(status.ok()) << status;
-    return mask;
+    NodeMask left = start;
+    slots.ForEach([&](size_t i, Slot slot) { left.Assign(slot, mask.Test(i)); });
+    if (slots.size() % 64 != 0) {
+      EXPECT_EQ(words.back() >> (slots.size() % 64), 0u);
+    }
+    return left;
   }
   NodeMask FilterAll(const TaskRequirements& needs, const NodeColumns& columns) const {
     return Filter(needs, columns, SlotSpan::All(columns.size()), columns.live());
@@ -140,9 +150,15 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
   static constexpr int32_t kUntouched = -77;
   std::vector<int32_t> Score(const TaskRequirements& needs, const NodeColumns& columns,
                              SlotSpan slots, TaskKey key = kKey) const {
-    std::vector<int32_t> scores(columns.size(), kUntouched);
-    const absl::Status status = score_->Score({needs, key}, columns, slots, scores);
+    // One more on each side, which belongs to nobody.
+    std::vector<int32_t> written(slots.size() + 2, kUntouched);
+    const absl::Status status =
+        score_->Score({needs, key}, columns, slots, std::span(written).subspan(1, slots.size()));
     EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(written.front(), kUntouched);
+    EXPECT_EQ(written.back(), kUntouched);
+    std::vector<int32_t> scores(columns.size(), kUntouched);
+    slots.ForEach([&](size_t i, Slot slot) { scores[slot] = written[i + 1]; });
     return scores;
   }
   std::vector<int32_t> ScoreAll(const TaskRequirements& needs, const NodeColumns& columns) const {
@@ -255,6 +271,35 @@ TEST_P(FilterConformanceTest, AnswersForAListAsForTheWholeRange) {
   });
 }
 
+TEST_P(FilterConformanceTest, AnswersForAPartOfTheRangeAsForTheWhole) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    if (table_->size() <= 64) return;
+    const NodeMask all = FilterAll(needs, *table_);
+    const SlotSpan rest = SlotSpan::Range(64, table_->size() - 64);
+    NodeMask expected = table_->live();
+    rest.ForEach([&](size_t, Slot slot) { expected.Assign(slot, all.Test(slot)); });
+    ASSERT_EQ(Filter(needs, *table_, rest, table_->live()), expected);
+  });
+}
+
+TEST_P(FilterConformanceTest, AnswersTheSameWithColumnsGatheredByOthers) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    const std::vector<Slot> listed = DrawSlots();
+    GatheredColumns gathered;
+    const SlotSpan list = SlotSpan::List(listed, &gathered);
+    const NodeMask alone = Filter(needs, *table_, SlotSpan::List(listed), table_->live());
+    ASSERT_EQ(Filter(needs, *table_, list, table_->live()), alone);
+    ASSERT_EQ(Filter(needs, *table_, list, table_->live()), alone);
+  });
+}
+
+TEST_P(FilterConformanceTest, PassesAllOnlyTasksOfWhichItRemovesNoNode) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    if (!filter_->PassesAll(needs)) return;
+    ASSERT_EQ(FilterAll(needs, *table_), table_->live());
+  });
+}
+
 TEST_P(FilterConformanceTest, ReadsOnlyWhatItDeclares) {
   ForManyTasks([&](const TaskRequirements& needs) {
     WithOtherColumns(filter_->reads(), [&](const NodeColumns& columns) {
@@ -334,6 +379,28 @@ TEST_P(ScoreConformanceTest, AnswersForAListAsForTheWholeRangeAndWritesNothingEl
     std::vector<int32_t> expected(table_->size(), kUntouched);
     for (Slot slot : listed) expected[slot] = all[slot];
     ASSERT_EQ(Score(needs, *table_, SlotSpan::List(listed)), expected);
+  });
+}
+
+TEST_P(ScoreConformanceTest, AnswersForAPartOfTheRangeAsForTheWhole) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    if (table_->size() <= 64) return;
+    const std::vector<int32_t> all = ScoreAll(needs, *table_);
+    const SlotSpan rest = SlotSpan::Range(64, table_->size() - 64);
+    std::vector<int32_t> expected(table_->size(), kUntouched);
+    rest.ForEach([&](size_t, Slot slot) { expected[slot] = all[slot]; });
+    ASSERT_EQ(Score(needs, *table_, rest), expected);
+  });
+}
+
+TEST_P(ScoreConformanceTest, AnswersTheSameWithColumnsGatheredByOthers) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    const std::vector<Slot> listed = DrawSlots();
+    GatheredColumns gathered;
+    const SlotSpan list = SlotSpan::List(listed, &gathered);
+    const std::vector<int32_t> alone = Score(needs, *table_, SlotSpan::List(listed));
+    ASSERT_EQ(Score(needs, *table_, list), alone);
+    ASSERT_EQ(Score(needs, *table_, list), alone);
   });
 }
 
@@ -481,8 +548,10 @@ TEST(ManyNodesConformanceTest, EveryFilterAndScoreAnswersForAListAsForTheRange) 
       const TaskView task{shapes.Get(*shape), kKey};
       if (filter != nullptr) {
         NodeMask range = table.live(), list = table.live();
-        ASSERT_TRUE(filter->Filter(task, table, SlotSpan::All(table.size()), range).ok());
-        ASSERT_TRUE(filter->Filter(task, table, SlotSpan::List(every), list).ok());
+        SlotMask of_range(SlotSpan::All(table.size()), range.mutable_words());
+        SlotMask of_list(SlotSpan::List(every), list.mutable_words());
+        ASSERT_TRUE(filter->Filter(task, table, of_range).ok());
+        ASSERT_TRUE(filter->Filter(task, table, of_list).ok());
         ASSERT_EQ(range, list) << builtin.name;
       }
       if (score != nullptr) {

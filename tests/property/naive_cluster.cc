@@ -118,10 +118,10 @@ int64_t FitScore(const Node& node, const state::NeedsSpec& needs) {
     const auto asked = InWords(needs.requests);
     int64_t score = 0;
     for (const char* name : {"cpu", "memory"}) {
-      const int64_t free = Get(capacity, name) - Get(node.used, name) - Get(asked, name);
-      score += free * (kFull / 2) / Get(capacity, name);
+      const int64_t all = Get(capacity, name);
+      score += kFull - std::min(Get(node.used, name) + Get(asked, name), all) * kFull / all;
     }
-    return score;
+    return score / 2;
   }
   int64_t used = 0, total = 0;
   for (const auto& need : needs.devices) {

@@ -93,7 +93,7 @@ class Twins {
     const state::NeedsSpec needs = RandomNeeds(rng_);
     const TaskRequirements& requirements = harness_.cluster.Needs(needs);
     const std::vector<NaiveCluster::Candidate> expected = naive_.Rank(needs);
-    const pipeline::Placement placement = harness_.Place(requirements);
+    const engine::Placement placement = harness_.Place(requirements);
 
     ASSERT_EQ(placement.nodes_feasible, static_cast<int64_t>(expected.size()));
     const pipeline::Placeability judged = *pipeline::JudgePlaceability(

@@ -264,7 +264,7 @@ class Scenario {
 
   void PlaceOnce(const YAML::Node& step) {
     const TaskRequirements& needs = harness_.cluster.Needs(Needs(step["place"]));
-    const pipeline::Placement placement = harness_.Place(needs);
+    const engine::Placement placement = harness_.Place(needs);
     const std::string chosen =
         placement.slot == kNoSlot ? "none" : harness_.cluster.NameOf(placement.slot);
     if (step["node"]) {

@@ -1,6 +1,7 @@
 // A node table with its shapes, as tests use it: by name.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "base/check.h"
 #include "base/strings.h"
 #include "berth/task_view.h"
+#include "engine/engine.h"
 #include "state/node_table.h"
 #include "state/requirements_table.h"
 #include "tests/support/node_builder.h"
@@ -57,8 +59,12 @@ class Cluster {
   const TaskRequirements& Needs(const state::NeedsSpec& needs) {
     const auto shape = shapes_.Acquire(needs, 0, table_, /*intern_unknown=*/true);
     BERTH_CHECK(shape.ok()) << base::S(shape.status().message());
-    return shapes_.Get(*shape);
+    const TaskRequirements& requirements = shapes_.Get(*shape);
+    keys_[&requirements] = {*shape, shapes_.serial(*shape)};
+    return requirements;
   }
+  // REQUIRES: it is one of Needs().
+  engine::ShapeKey KeyOf(const TaskRequirements& needs) const { return keys_.at(&needs); }
   const TaskRequirements& Needs(const TaskBuilder& builder) { return Needs(builder.Build()); }
 
   // Fills a part of a node, without asking whether it fits.
@@ -73,6 +79,7 @@ class Cluster {
  private:
   state::NodeTable table_;
   state::RequirementsTable shapes_;
+  std::map<const TaskRequirements*, engine::ShapeKey> keys_;
 };
 
 }  // namespace berth::testing

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "builtin.h"
+#include "engine/engine.h"
 #include "pipeline/explanation.h"
-#include "pipeline/placement.h"
 #include "pipeline/profile.h"
 #include "pipeline/table_context.h"
 #include "tests/support/cluster.h"
@@ -30,16 +30,16 @@ class PipelineHarness {
   }
 
   // Where the task would go; changes nothing.
-  pipeline::Placement Place(const TaskRequirements& needs) {
-    auto placement = pipeline::Place(*profile_, {needs, {}}, cluster.table(), scratch_);
+  engine::Placement Place(const TaskRequirements& needs) {
+    auto placement = engine_.Place(profile_->placing(), cluster.KeyOf(needs), {needs, {}});
     BERTH_CHECK(placement.ok()) << base::S(placement.status().message());
     return *std::move(placement);
   }
-  pipeline::Placement Place(const TaskBuilder& task) { return Place(cluster.Needs(task)); }
+  engine::Placement Place(const TaskBuilder& task) { return Place(cluster.Needs(task)); }
 
   // Places and takes the resources; the name of the node, "" when none fits.
   std::string Bind(const TaskRequirements& needs) {
-    const pipeline::Placement placement = Place(needs);
+    const engine::Placement placement = Place(needs);
     if (placement.slot == kNoSlot) return "";
     cluster.table().Allocate(placement.slot, needs, placement.reservation);
     return cluster.NameOf(placement.slot);
@@ -58,12 +58,14 @@ class PipelineHarness {
   }
 
   const pipeline::Profile& profile() const { return *profile_; }
+  engine::Engine& engine() { return engine_; }
+  const engine::Engine& engine() const { return engine_; }
 
   Cluster cluster;
 
  private:
   std::optional<pipeline::Profile> profile_;
-  pipeline::PlacementScratch scratch_;
+  engine::Engine engine_{cluster.table()};
 };
 
 }  // namespace berth::testing

@@ -67,8 +67,8 @@ class PluginProbe {
   std::vector<std::string> Passing(const TaskBuilder& task) {
     NodeMask feasible = cluster.table().live();
     const TaskRequirements& needs = cluster.Needs(task);
-    const absl::Status status =
-        As<FilterPlugin>().Filter({needs, {}}, cluster.table(), All(), feasible);
+    SlotMask mask(All(), feasible.mutable_words());
+    const absl::Status status = As<FilterPlugin>().Filter({needs, {}}, cluster.table(), mask);
     BERTH_CHECK(status.ok()) << base::S(status.message());
     return cluster.NamesOf(feasible);
   }

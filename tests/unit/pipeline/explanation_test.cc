@@ -293,7 +293,7 @@ TEST_F(ExplanationTest, RanksTheBestNodesAsAPlacementWould) {
   }
   const TaskRequirements& needs = cluster().Needs(TaskBuilder().Cpu(1).Memory("1Gi"));
   const Explanation explanation = harness_.Explain(needs);
-  const Placement placement = harness_.Place(needs);
+  const engine::Placement placement = harness_.Place(needs);
   ASSERT_THAT(explanation.scores, SizeIs(3));
   EXPECT_EQ(explanation.scores[0].slot, placement.slot);
   EXPECT_EQ(explanation.scores[0].total, placement.total);

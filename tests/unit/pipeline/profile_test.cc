@@ -39,7 +39,7 @@ class ProfileTest : public ::testing::Test {
     std::vector<std::string> names;
     const auto profile = Compile();
     EXPECT_TRUE(profile.ok()) << Text(profile);
-    for (const WeightedScore& score : profile->scores()) {
+    for (const engine::WeightedScore& score : profile->scores()) {
       names.push_back(std::string(score.plugin->name()) + " " + std::to_string(score.weight));
     }
     return names;

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -12,7 +13,7 @@
 #include "berth/reserve.h"
 #include "berth/score.h"
 
-namespace berth::pipeline {
+namespace berth::testing {
 
 // Each function is asked for one slot.
 struct Behaviour {
@@ -22,6 +23,8 @@ struct Behaviour {
   absl::Status score_status;
   absl::Status reserve_status;
   bool skips = false;
+  bool throws = false;  // from Filter
+  Reads reads = kReadsStatic;
 };
 
 class FakePlugin final : public FilterPlugin,
@@ -34,12 +37,12 @@ class FakePlugin final : public FilterPlugin,
 
   std::string_view name() const override { return name_; }
   Scope scope() const override { return Scope::kNode; }
-  Reads reads() const override { return kReadsStatic; }
+  Reads reads() const override { return behaviour_.reads; }
 
-  absl::Status Filter(const TaskView&, const NodeColumns&, SlotSpan slots,
-                      NodeMask& feasible) const override {
-    slots.ForEach([&](Slot slot) {
-      if (!behaviour_.passes(slot)) feasible.Clear(slot);
+  absl::Status Filter(const TaskView&, const NodeColumns&, SlotMask& feasible) const override {
+    if (behaviour_.throws) throw std::runtime_error("out of luck");
+    feasible.ForEach([&](size_t i, Slot slot) {
+      if (!behaviour_.passes(slot)) feasible.Clear(i);
     });
     return behaviour_.filter_status;
   }
@@ -52,7 +55,7 @@ class FakePlugin final : public FilterPlugin,
   bool Skips(const TaskRequirements&) const override { return behaviour_.skips; }
   absl::Status Score(const TaskView&, const NodeColumns&, SlotSpan slots,
                      std::span<int32_t> scores) const override {
-    slots.ForEach([&](Slot slot) { scores[slot] = behaviour_.score(slot); });
+    slots.ForEach([&](size_t i, Slot slot) { scores[i] = behaviour_.score(slot); });
     return behaviour_.score_status;
   }
   absl::Status Reserve(const TaskView&, const NodeColumns&, Slot, Reservation&) const override {
@@ -73,4 +76,4 @@ inline PluginFactory FakeFactory(std::string name, const Behaviour& behaviour) {
   };
 }
 
-}  // namespace berth::pipeline
+}  // namespace berth::testing

@@ -1,0 +1,139 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+#include "base/status_macros.h"
+#include "engine/run_plugins.h"
+
+namespace berth::engine {
+
+Engine::Engine(const state::NodeTable& table, const Options& options)
+    : table_(table), options_(options) {}
+
+void Engine::Reset() {
+  shapes_.clear();
+  recent_.clear();
+  bytes_ = 0;
+}
+
+int64_t Engine::TakeWork() { return std::exchange(work_, 0); }
+
+void Engine::Charge(const Shape& shape, size_t slots) {
+  work_ += static_cast<int64_t>(slots) * shape.columns.passes();
+}
+
+void Engine::Drop(state::ShapeId id) {
+  bytes_ -= shapes_[id]->bytes;
+  recent_.erase(shapes_[id]->recent);
+  shapes_[id].reset();
+}
+
+void Engine::Account(Shape& shape) {
+  bytes_ -= shape.bytes;
+  shape.bytes = shape.columns.bytes();
+  bytes_ += shape.bytes;
+  // The shape in use stays, however large.
+  while (bytes_ > options_.memory_bytes && recent_.size() > 1) {
+    ++counters_.evictions;
+    Drop(recent_.back());
+  }
+}
+
+Engine::Shape& Engine::Use(const PluginSet& plugins, ShapeKey key, const TaskView& task) {
+  if (shapes_.size() <= key.id) shapes_.resize(key.id + 1);
+  if (shapes_[key.id] != nullptr && shapes_[key.id]->key != key) Drop(key.id);
+  std::unique_ptr<Shape>& shape = shapes_[key.id];
+  if (shape == nullptr) {
+    shape = std::make_unique<Shape>(key, plugins, task.needs);
+    shape->recent = recent_.insert(recent_.begin(), key.id);
+  } else {
+    recent_.splice(recent_.begin(), recent_, shape->recent);
+  }
+  return *shape;
+}
+
+std::span<const Slot> Engine::ChangedSince(const state::DirtyLog& log, uint64_t cursor) {
+  changed_.clear();
+  seen_.resize(table_.size(), 0);
+  if (++pass_ == 0) {  // it came round: no slot may look seen
+    std::fill(seen_.begin(), seen_.end(), 0);
+    pass_ = 1;
+  }
+  for (uint64_t i = cursor; i < log.end(); ++i) {
+    const Slot slot = log.At(i);
+    if (std::exchange(seen_[slot], pass_) != pass_) changed_.push_back(slot);
+  }
+  return changed_;
+}
+
+bool Engine::IsNear(const state::DirtyLog& log, uint64_t cursor) const {
+  return cursor >= log.begin() && (log.end() - cursor) * options_.list_ratio <= table_.size();
+}
+
+absl::Status Engine::RefreshStatic(Shape& shape, const TaskView& task) {
+  ShapeColumns& columns = shape.columns;
+  const state::DirtyLog& log = table_.static_changes();
+  if (columns.has_static() && shape.static_cursor == log.end()) return absl::OkStatus();
+  columns.Grow(table_.size());
+  if (columns.has_static() && IsNear(log, shape.static_cursor)) {
+    const std::span<const Slot> changed = ChangedSince(log, shape.static_cursor);
+    Charge(shape, changed.size());
+    BERTH_RETURN_IF_ERROR(columns.UpdateStatic(task, table_, changed, scratch_));
+  } else {
+    Charge(shape, table_.size());
+    BERTH_RETURN_IF_ERROR(columns.SetStatic(task, table_, scratch_));
+  }
+  shape.static_cursor = log.end();
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Refresh(Shape& shape, const TaskView& task) {
+  BERTH_RETURN_IF_ERROR(RefreshStatic(shape, task));
+  ShapeColumns& columns = shape.columns;
+  const state::DirtyLog& log = table_.changes();
+  if (!columns.has_tree() || !IsNear(log, shape.cursor)) {
+    ++counters_.rebuilds;
+    Charge(shape, table_.size());
+    BERTH_RETURN_IF_ERROR(columns.Rebuild(task, table_, scratch_));
+  } else if (shape.cursor != log.end()) {
+    const std::span<const Slot> changed = ChangedSince(log, shape.cursor);
+    ++counters_.updates;
+    counters_.updated += static_cast<int64_t>(changed.size());
+    Charge(shape, changed.size());
+    BERTH_RETURN_IF_ERROR(columns.Update(task, table_, changed, scratch_));
+    // The table has grown, and all ranks were drawn again.
+    if (shape.rank_capacity != table_.rank_capacity()) columns.tree().Rekey();
+  }
+  shape.cursor = log.end();
+  shape.rank_capacity = table_.rank_capacity();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Placement> Engine::Place(const PluginSet& plugins, ShapeKey key,
+                                        const TaskView& task) {
+  ++work_;
+  Shape& shape = Use(plugins, key, task);
+  const absl::Status refreshed = Refresh(shape, task);
+  Account(shape);
+  if (!refreshed.ok()) return refreshed;
+
+  Placement placement;
+  const BestTwo two = shape.columns.tree().Best(table_.rank());
+  if (two.best == kNoSlot) return placement;
+  placement.nodes_feasible = shape.columns.tree().feasible();
+  placement.slot = two.best;
+  placement.total = TotalOf(two.best_key);
+  if (two.second != kNoSlot) {
+    placement.runner_up = two.second;
+    placement.runner_up_total = TotalOf(two.second_key);
+  }
+  BERTH_RETURN_IF_ERROR(ScoreSlot(plugins, task, table_, two.best, placement.plugin_scores));
+  for (const ReservePlugin* reserve : plugins.reserves) {
+    BERTH_RETURN_IF_ERROR(RunReserve(*reserve, task, table_, two.best, placement.reservation));
+  }
+  return placement;
+}
+
+}  // namespace berth::engine

@@ -1,0 +1,119 @@
+// Exact placement at a cost that follows change.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "berth/node_mask.h"
+#include "berth/task_view.h"
+#include "engine/placement.h"
+#include "engine/plugin_set.h"
+#include "engine/shape_columns.h"
+#include "state/node_table.h"
+#include "state/shape_id.h"
+
+namespace berth::engine {
+
+// A shape among all that ever were: numbers are used again, serials are not.
+struct ShapeKey {
+  state::ShapeId id = 0;
+  uint64_t serial = 0;
+
+  bool operator==(const ShapeKey&) const = default;
+};
+
+// Chooses, among the nodes that pass every filter, the one with the highest total; of equals the
+// one with the lowest rank. Exactly what a scan over all nodes would choose, of which the tests
+// hold the plainest possible one against it.
+//
+// For each live shape it keeps the totals of all nodes (ShapeColumns) and how far it has read the
+// table's log of changes. Before use a shape is brought up to date: what changed is asked again, a
+// few plugin calls for a short list. A shape that is too far behind is asked about all nodes, in a
+// few plugin calls for each thousand.
+// The least recently used shapes are dropped when all of them take more than `memory_bytes`.
+//
+// A function of the table and the plugins alone: how it got there decides only the cost.
+//
+// Threading: owned by the loop's thread.
+class Engine {
+ public:
+  struct Options {
+    size_t memory_bytes = size_t{512} << 20;
+    // Asking about n slots in their order costs about as much as about n / list_ratio in a list.
+    size_t list_ratio = 3;
+  };
+  // What was done, since the engine was made.
+  struct Counters {
+    int64_t updates = 0;   // lists of changes that were asked again
+    int64_t updated = 0;   // slots in them
+    int64_t rebuilds = 0;  // passes over all nodes
+    int64_t evictions = 0;
+  };
+
+  explicit Engine(const state::NodeTable& table) : Engine(table, Options{}) {}
+  // `table` outlives this.
+  Engine(const state::NodeTable& table, const Options& options);
+
+  // Where the task would go. Nothing is changed: the caller allocates.
+  //
+  // REQUIRES: task.needs are those of `shape`, and `plugins` the same since it was first seen, or
+  // since Reset.
+  // Errors: a plugin that could not work, named; that no node fits is not an error.
+  absl::StatusOr<Placement> Place(const PluginSet& plugins, ShapeKey shape, const TaskView& task);
+
+  // Entries of columns touched since the last call: what placements count against a turn's budget.
+  int64_t TakeWork();
+
+  // Forgets all shapes: the plugins have changed.
+  void Reset();
+
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+  [[nodiscard]] size_t bytes() const { return bytes_; }
+  [[nodiscard]] size_t shapes() const { return recent_.size(); }
+
+ private:
+  struct Shape {
+    ShapeKey key;
+    ShapeColumns columns;
+    size_t bytes = 0;
+    uint64_t cursor = 0;         // changes that the tree has seen
+    uint64_t static_cursor = 0;  // static changes that the static part has seen
+    uint32_t rank_capacity = 0;  // of the ranks in the tree
+    std::list<state::ShapeId>::iterator recent;
+
+    Shape(ShapeKey shape_key, const PluginSet& plugins, const TaskRequirements& needs)
+        : key(shape_key), columns(plugins, needs) {}
+  };
+
+  Shape& Use(const PluginSet& plugins, ShapeKey key, const TaskView& task);
+  void Drop(state::ShapeId id);
+  void Account(Shape& shape);
+  absl::Status RefreshStatic(Shape& shape, const TaskView& task);
+  absl::Status Refresh(Shape& shape, const TaskView& task);
+  // Whether a list of what changed since a number is worth asking about.
+  bool IsNear(const state::DirtyLog& log, uint64_t cursor) const;
+  // Slots of the log from `cursor` on, each once. Valid until the next call.
+  std::span<const Slot> ChangedSince(const state::DirtyLog& log, uint64_t cursor);
+  void Charge(const Shape& shape, size_t slots);
+
+  const state::NodeTable& table_;
+  const Options options_;
+  std::vector<std::unique_ptr<Shape>> shapes_;  // by id; null: not kept
+  std::list<state::ShapeId> recent_;            // most recently used first
+  size_t bytes_ = 0;
+  int64_t work_ = 0;
+  Counters counters_;
+
+  ColumnScratch scratch_;
+  std::vector<Slot> changed_;
+  std::vector<uint32_t> seen_;  // by slot: the pass of ChangedSince that has it
+  uint32_t pass_ = 0;
+};
+
+}  // namespace berth::engine

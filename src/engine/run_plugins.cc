@@ -1,0 +1,90 @@
+#include "engine/run_plugins.h"
+
+#include <exception>
+#include <string>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "berth/vector_kernel.h"
+
+namespace berth::engine {
+namespace {
+
+absl::Status OfPlugin(const Plugin& plugin, const char* point, const absl::Status& status) {
+  return absl::Status(status.code(), "plugin \"" + std::string(plugin.name()) + "\" cannot " +
+                                         point + ": " + base::S(status.message()));
+}
+
+// A plugin may be somebody else's code: what it throws must not take the daemon along.
+template <typename F>
+absl::Status Guarded(const Plugin& plugin, const char* point, F&& call) {
+  try {
+    absl::Status status = call();
+    return status.ok() ? status : OfPlugin(plugin, point, status);
+  } catch (const std::exception& error) {
+    return OfPlugin(plugin, point, absl::InternalError(std::string("it threw: ") + error.what()));
+  } catch (...) {
+    return OfPlugin(plugin, point, absl::InternalError("it threw something"));
+  }
+}
+
+// True when all are from 0 to kMaxScore.
+BERTH_VECTOR_KERNEL bool InRange(const int32_t* scores, size_t n) {
+  uint32_t largest = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const auto score = static_cast<uint32_t>(scores[i]);
+    largest = largest > score ? largest : score;
+  }
+  return largest <= uint32_t{kMaxScore};
+}
+
+BERTH_VECTOR_KERNEL void AddWeighted(const int32_t* __restrict scores, int32_t weight,
+                                     int32_t* __restrict totals, size_t n) {
+  for (size_t i = 0; i < n; ++i) totals[i] += scores[i] * weight;
+}
+
+}  // namespace
+
+absl::Status RunFilter(const FilterPlugin& filter, const TaskView& task, const NodeColumns& columns,
+                       SlotMask& feasible) {
+  return Guarded(filter, "filter", [&] { return filter.Filter(task, columns, feasible); });
+}
+
+absl::Status RunScore(const ScorePlugin& plugin, const TaskView& task, const NodeColumns& columns,
+                      SlotSpan slots, std::span<int32_t> scores) {
+  return Guarded(plugin, "score", [&]() -> absl::Status {
+    absl::Status status = plugin.Score(task, columns, slots, scores);
+    if (status.ok() && !InRange(scores.data(), scores.size())) {
+      return absl::InternalError("it gave a score that is not from 0 to " +
+                                 std::to_string(kMaxScore));
+    }
+    return status;
+  });
+}
+
+absl::Status AddScore(const WeightedScore& score, const TaskView& task, const NodeColumns& columns,
+                      SlotSpan slots, std::span<int32_t> scratch, std::span<int32_t> totals) {
+  absl::Status status = RunScore(*score.plugin, task, columns, slots, scratch);
+  if (status.ok()) AddWeighted(scratch.data(), score.weight, totals.data(), totals.size());
+  return status;
+}
+
+absl::Status ScoreSlot(const PluginSet& plugins, const TaskView& task, const NodeColumns& columns,
+                       Slot slot, std::span<int32_t> scores) {
+  const SlotSpan one = SlotSpan::List({&slot, 1});
+  for (size_t i = 0; i < plugins.scores.size(); ++i) {
+    const ScorePlugin& plugin = *plugins.scores[i].plugin;
+    scores[i] = 0;
+    if (plugin.Skips(task.needs)) continue;
+    BERTH_RETURN_IF_ERROR(RunScore(plugin, task, columns, one, scores.subspan(i, 1)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunReserve(const ReservePlugin& plugin, const TaskView& task,
+                        const NodeColumns& columns, Slot slot, Reservation& reservation) {
+  return Guarded(plugin, "reserve",
+                 [&] { return plugin.Reserve(task, columns, slot, reservation); });
+}
+
+}  // namespace berth::engine

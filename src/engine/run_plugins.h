@@ -1,0 +1,39 @@
+// The one place from which plugins are called: what they may do wrong ends here as a status.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "absl/status/status.h"
+#include "berth/node_columns.h"
+#include "berth/reserve.h"
+#include "berth/slot_span.h"
+#include "berth/task_view.h"
+#include "engine/plugin_set.h"
+
+namespace berth::engine {
+
+// Clears from `feasible` every slot that one filter removes.
+// Errors: the plugin could not work, or threw; names it.
+absl::Status RunFilter(const FilterPlugin& filter, const TaskView& task, const NodeColumns& columns,
+                       SlotMask& feasible);
+
+// Writes a plugin's scores of `slots`. Errors: as RunFilter, or a score is not from 0 to kMaxScore.
+absl::Status RunScore(const ScorePlugin& plugin, const TaskView& task, const NodeColumns& columns,
+                      SlotSpan slots, std::span<int32_t> scores);
+
+// Adds weight x score to the total of each position. `scratch` is overwritten.
+// REQUIRES: scratch.size() == totals.size() == slots.size(). Errors: as RunScore.
+absl::Status AddScore(const WeightedScore& score, const TaskView& task, const NodeColumns& columns,
+                      SlotSpan slots, std::span<int32_t> scratch, std::span<int32_t> totals);
+
+// Writes the score of each of the set's score plugins for one node, before weights; 0 where the
+// plugin skips the task. REQUIRES: scores.size() >= plugins.scores.size(). Errors: as RunScore.
+absl::Status ScoreSlot(const PluginSet& plugins, const TaskView& task, const NodeColumns& columns,
+                       Slot slot, std::span<int32_t> scores);
+
+// Adds to `reservation` what the task takes on `slot`. Errors: as RunFilter.
+absl::Status RunReserve(const ReservePlugin& plugin, const TaskView& task,
+                        const NodeColumns& columns, Slot slot, Reservation& reservation);
+
+}  // namespace berth::engine

@@ -1,0 +1,36 @@
+#include "pipeline/all_nodes.h"
+
+#include "base/status_macros.h"
+#include "engine/run_plugins.h"
+
+namespace berth::pipeline {
+
+absl::Status FilterAll(const FilterPlugin& filter, const TaskView& task, const NodeColumns& columns,
+                       NodeMask& feasible) {
+  if (filter.PassesAll(task.needs)) return absl::OkStatus();
+  SlotMask mask(SlotSpan::All(columns.size()), feasible.mutable_words());
+  return engine::RunFilter(filter, task, columns, mask);
+}
+
+absl::Status FilterAll(const Profile& profile, const TaskView& task, const NodeColumns& columns,
+                       NodeMask& feasible) {
+  for (const FilterPlugin* filter : profile.filters()) {
+    if (!feasible.Any()) return absl::OkStatus();
+    BERTH_RETURN_IF_ERROR(FilterAll(*filter, task, columns, feasible));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<int32_t>> ScoreAll(const Profile& profile, const TaskView& task,
+                                              const NodeColumns& columns) {
+  std::vector<int32_t> scratch(columns.size());
+  std::vector<int32_t> totals(columns.size(), 0);
+  for (const engine::WeightedScore& score : profile.scores()) {
+    if (score.plugin->Skips(task.needs)) continue;
+    BERTH_RETURN_IF_ERROR(
+        engine::AddScore(score, task, columns, SlotSpan::All(columns.size()), scratch, totals));
+  }
+  return totals;
+}
+
+}  // namespace berth::pipeline
