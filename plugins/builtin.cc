@@ -7,14 +7,17 @@
 #include "node_resources_fit/node_resources_fit.h"
 #include "priority_sort/priority_sort.h"
 #include "taint_toleration/taint_toleration.h"
+#include "task_affinity/task_affinity.h"
+#include "topology_spread/topology_spread.h"
 
 namespace berth::plugins {
 namespace {
 
 constexpr BuiltinPlugin kBuiltinPlugins[] = {
-    {kNodeReadiness, MakeNodeReadiness}, {kTaintToleration, MakeTaintToleration},
-    {kNodeAffinity, MakeNodeAffinity},   {kNodeResourcesFit, MakeNodeResourcesFit},
-    {kDeviceFit, MakeDeviceFit},         {kBalancedAllocation, MakeBalancedAllocation},
+    {kNodeReadiness, MakeNodeReadiness},   {kTaintToleration, MakeTaintToleration},
+    {kNodeAffinity, MakeNodeAffinity},     {kNodeResourcesFit, MakeNodeResourcesFit},
+    {kDeviceFit, MakeDeviceFit},           {kBalancedAllocation, MakeBalancedAllocation},
+    {kTopologySpread, MakeTopologySpread}, {kTaskAffinity, MakeTaskAffinity},
     {kPrioritySort, MakePrioritySort},
 };
 

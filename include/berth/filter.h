@@ -23,8 +23,8 @@ class RejectionSink {
   // taint concerned, by reason; `requested`, `free`, `capacity` in the subject's quantum, 0 where
   // no amount is concerned (device memory in MiB, shares of a device in thousandths).
   // `permanent`: the node would be removed even if all on it were released, its agent connected,
-  // its devices well and it were not cordoned; what operators would have to change about the node
-  // itself (size, labels, taints) counts as permanent.
+  // its devices well, it were not cordoned, and whatever other tasks came and went; what operators
+  // would have to change about the node itself (size, labels, taints) counts as permanent.
   virtual void Reject(Slot slot, Reason reason, uint32_t subject, int64_t requested, int64_t free,
                       int64_t capacity, bool permanent) = 0;
 };

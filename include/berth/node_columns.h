@@ -8,6 +8,7 @@
 #include "berth/labels.h"
 #include "berth/node_mask.h"
 #include "berth/resources.h"
+#include "berth/terms.h"
 
 namespace berth {
 
@@ -60,6 +61,13 @@ class NodeColumns {
   virtual std::span<const LabelId> labels_of_key(KeyId key) const = 0;
   // True and sets `value` when the label's value is a decimal integer within int64.
   virtual bool integer_value(LabelId label, int64_t& value) const = 0;
+
+  // The domain of each node under a key that a term names. REQUIRES: some task's terms name the
+  // key.
+  virtual std::span<const int32_t> domains(KeyId key) const = 0;
+  // Tasks counted in each of the key's domains, and in all of them together.
+  virtual std::span<const int32_t> counts(CounterId counter) const = 0;
+  virtual int64_t count_in_all(CounterId counter) const = 0;
 
   // Taints 0..n-1 that some node has or had, with the nodes that have each now.
   virtual uint32_t taint_count() const = 0;

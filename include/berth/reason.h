@@ -22,6 +22,10 @@ enum class Reason : uint16_t {
   kNodeAffinityMismatch = 122,
   kNodeCordoned = 123,
   kNodeNotReady = 124,
+  kTopologyLabelMissing = 125,
+  kSpreadSkew = 126,
+  kAffinityUnmet = 127,
+  kAntiAffinity = 128,
 
   kWaitingForTurn = 200,
   kNoNodeFitsNow = 201,

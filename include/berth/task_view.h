@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "berth/ids.h"
 #include "berth/labels.h"
 #include "berth/resources.h"
+#include "berth/terms.h"
 
 namespace berth {
 
@@ -31,15 +33,32 @@ struct TaskRequirements {
   std::vector<LabelSelector> required_nodes;  // one of them holds; empty: no condition
   std::vector<PreferredNodes> preferred_nodes;
   std::vector<Toleration> tolerations;
+  // Its own rules, and those of other tasks that keep it away (anti-affinity holds both ways: here
+  // the counter counts the tasks that have the rule).
+  std::vector<TermUse> terms;
+  std::vector<TermUse> others_terms;
+  // Counters that it is in while it holds resources; sorted, each once.
+  std::vector<CounterId> counted_in;
   uint32_t profile = 0;  // index of the profile in the configuration
 
   bool operator==(const TaskRequirements&) const = default;
+};
+
+// Domains that a task may use at all: those with a node that passes every filter which reads static
+// columns alone.
+class EligibleDomains {
+ public:
+  virtual ~EligibleDomains() = default;
+  // In rising order. REQUIRES: the key is one of the task's terms.
+  virtual std::span<const int32_t> Of(KeyId key) const = 0;
 };
 
 // Valid for the duration of a call.
 struct TaskView {
   const TaskRequirements& needs;
   TaskKey key;  // for seeds and for messages; an answer that is cached may not depend on it
+  // Null: every domain. Given to plugins of scope kDomain and kCluster.
+  const EligibleDomains* eligible = nullptr;
 };
 
 }  // namespace berth

@@ -41,6 +41,21 @@ enum class PlantedFault {
   kPlaceBesideStray,        // a task is placed while an attempt of it is in quarantine
   kHearOvertaken,           // what an agent said on a connection that it has given up counts
   kForgetGrowth,            // a recovery forgets the memory that a task grew to
+  // Found by walks of the engine beside its oracle; those above by the simulation.
+  kSkipDirtyEntry,     // the newest change of several is not read
+  kRereadTooLittle,    // a shape that is far behind reads only what the log still has
+  kWrongTie,           // of equal totals the higher rank wins
+  kKeepLoweredKey,     // a key stays when its leaf is lowered
+  kForgetRanks,        // keys stay when all ranks are drawn anew
+  kForgetStatic,       // what reads labels is not asked again when they change
+  kKeepCells,          // a node that is relabelled stays in its cell
+  kKeepEligible,       // domains that are closed still count for spread
+  kKeepLocal,          // a rule over one node each stays one when nodes share a domain
+  kCountWhereItWas,    // what is counted on a node stays in its old domain too
+  kForgetCountedOut,   // a task that ends stays counted
+  kLoseSparseLeaf,     // a node that was judged singly does not come back
+  kKeepShapeOfNumber,  // a shape's number means the shape before
+  kSkipRunnerUp,       // the second of the winner's cell is not offered
 };
 
 // Which one is planted. Set before anything runs.
@@ -76,8 +91,24 @@ inline constexpr const char* kPlantedFaultNames[] = {
     "place-beside-stray",
     "hear-overtaken",
     "forget-growth",
+    "skip-dirty-entry",
+    "reread-too-little",
+    "wrong-tie",
+    "keep-lowered-key",
+    "forget-ranks",
+    "forget-static",
+    "keep-cells",
+    "keep-eligible",
+    "keep-local",
+    "count-where-it-was",
+    "forget-counted-out",
+    "lose-sparse-leaf",
+    "keep-shape-of-number",
+    "skip-runner-up",
 };
 inline constexpr int kPlantedFaults = static_cast<int>(std::size(kPlantedFaultNames));
+// The first that walks of the engine find; those before it are the simulation's.
+inline constexpr int kFirstEngineFault = static_cast<int>(PlantedFault::kSkipDirtyEntry);
 
 }  // namespace berth::base
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "base/check.h"
+#include "base/planted_fault.h"
 #include "base/status_macros.h"
 #include "engine/run_plugins.h"
 
@@ -15,6 +15,7 @@ Engine::Engine(const state::NodeTable& table, const Options& options)
 void Engine::Reset() {
   shapes_.clear();
   recent_.clear();
+  layouts_.clear();
   bytes_ = 0;
 }
 
@@ -43,7 +44,10 @@ void Engine::Account(Shape& shape) {
 
 Engine::Shape& Engine::Use(const PluginSet& plugins, ShapeKey key, const TaskView& task) {
   if (shapes_.size() <= key.id) shapes_.resize(key.id + 1);
-  if (shapes_[key.id] != nullptr && shapes_[key.id]->key != key) Drop(key.id);
+  if (shapes_[key.id] != nullptr && shapes_[key.id]->key != key &&
+      !BERTH_PLANTED(kKeepShapeOfNumber)) {
+    Drop(key.id);
+  }
   std::unique_ptr<Shape>& shape = shapes_[key.id];
   if (shape == nullptr) {
     shape = std::make_unique<Shape>(key, plugins, task.needs);
@@ -61,7 +65,9 @@ std::span<const Slot> Engine::ChangedSince(const state::DirtyLog& log, uint64_t 
     std::fill(seen_.begin(), seen_.end(), 0);
     pass_ = 1;
   }
-  for (uint64_t i = cursor; i < log.end(); ++i) {
+  uint64_t end = log.end();
+  if (BERTH_PLANTED(kSkipDirtyEntry) && end > cursor + 1) --end;
+  for (uint64_t i = cursor; i < end; ++i) {
     const Slot slot = log.At(i);
     if (std::exchange(seen_[slot], pass_) != pass_) changed_.push_back(slot);
   }
@@ -69,21 +75,54 @@ std::span<const Slot> Engine::ChangedSince(const state::DirtyLog& log, uint64_t 
 }
 
 bool Engine::IsNear(const state::DirtyLog& log, uint64_t cursor) const {
+  if (BERTH_PLANTED(kRereadTooLittle)) return true;
   return cursor >= log.begin() && (log.end() - cursor) * options_.list_ratio <= table_.size();
+}
+
+std::shared_ptr<const CellLayout> Engine::LayoutOf(const std::vector<DomainKey>& keys) {
+  const state::DirtyLog& log = table_.static_changes();
+  const auto is_right = [&](const Layout& layout) {
+    if (layout.cursor < log.begin() || layout.cells->rank_capacity() != table_.rank_capacity()) {
+      return false;
+    }
+    for (uint64_t i = layout.cursor; i < log.end(); ++i) {
+      if (!layout.cells->IsRightFor(table_, log.At(i))) return false;
+    }
+    return true;
+  };
+  // Those that nobody has any more, and those that are wrong by now, which some may still have.
+  std::erase_if(layouts_, [&](Layout& layout) {
+    if (layout.cells.use_count() == 1 || !is_right(layout)) return true;
+    layout.cursor = log.end();
+    return false;
+  });
+  for (const Layout& layout : layouts_) {
+    if (layout.cells->keys() == keys) return layout.cells;
+  }
+  work_ += static_cast<int64_t>(table_.size());
+  layouts_.push_back({std::make_shared<const CellLayout>(table_, keys), log.end()});
+  return layouts_.back().cells;
 }
 
 absl::Status Engine::RefreshStatic(Shape& shape, const TaskView& task) {
   ShapeColumns& columns = shape.columns;
   const state::DirtyLog& log = table_.static_changes();
-  if (columns.has_static() && shape.static_cursor == log.end()) return absl::OkStatus();
-  columns.Grow(table_.size());
-  if (columns.has_static() && IsNear(log, shape.static_cursor)) {
-    const std::span<const Slot> changed = ChangedSince(log, shape.static_cursor);
+  if (columns.has_static() && (shape.static_cursor == log.end() || BERTH_PLANTED(kForgetStatic))) {
+    if (!columns.has_cells()) columns.Grow(table_.size());
+    return absl::OkStatus();
+  }
+  std::span<const Slot> changed;
+  const bool is_near = columns.has_static() && IsNear(log, shape.static_cursor);
+  if (is_near) changed = ChangedSince(log, shape.static_cursor);
+  if (is_near && columns.IsStaticRight(table_, changed)) {
+    if (!columns.has_cells()) columns.Grow(table_.size());
     Charge(shape, changed.size());
     BERTH_RETURN_IF_ERROR(columns.UpdateStatic(task, table_, changed, scratch_));
   } else {
     Charge(shape, table_.size());
-    BERTH_RETURN_IF_ERROR(columns.SetStatic(task, table_, scratch_));
+    BERTH_RETURN_IF_ERROR(columns.SetStatic(
+        task, table_, [this](const std::vector<DomainKey>& keys) { return LayoutOf(keys); },
+        scratch_));
   }
   shape.static_cursor = log.end();
   return absl::OkStatus();
@@ -104,7 +143,9 @@ absl::Status Engine::Refresh(Shape& shape, const TaskView& task) {
     Charge(shape, changed.size());
     BERTH_RETURN_IF_ERROR(columns.Update(task, table_, changed, scratch_));
     // The table has grown, and all ranks were drawn again.
-    if (shape.rank_capacity != table_.rank_capacity()) columns.tree().Rekey();
+    if (shape.rank_capacity != table_.rank_capacity() && !BERTH_PLANTED(kForgetRanks)) {
+      columns.Rekey();
+    }
   }
   shape.cursor = log.end();
   shape.rank_capacity = table_.rank_capacity();
@@ -119,17 +160,27 @@ absl::StatusOr<Placement> Engine::Place(const PluginSet& plugins, ShapeKey key,
   Account(shape);
   if (!refreshed.ok()) return refreshed;
 
+  Choice choice;
+  BERTH_RETURN_IF_ERROR(shape.columns.Choose(task, table_, scratch_, choice));
+  work_ += static_cast<int64_t>(shape.columns.slots_of_choice());
   Placement placement;
-  const BestTwo two = shape.columns.tree().Best(table_.rank());
+  const BestTwo& two = choice.two;
   if (two.best == kNoSlot) return placement;
-  placement.nodes_feasible = shape.columns.tree().feasible();
+  placement.nodes_feasible = choice.feasible;
   placement.slot = two.best;
   placement.total = TotalOf(two.best_key);
   if (two.second != kNoSlot) {
     placement.runner_up = two.second;
     placement.runner_up_total = TotalOf(two.second_key);
   }
-  BERTH_RETURN_IF_ERROR(ScoreSlot(plugins, task, table_, two.best, placement.plugin_scores));
+  TaskView winner = task;
+  if (shape.columns.has_cells()) winner.eligible = &shape.columns;
+  BERTH_RETURN_IF_ERROR(ScoreSlot(plugins, winner, table_, two.best, placement.plugin_scores));
+  for (const auto& [plugin, score] : choice.cluster_scores) {
+    for (size_t i = 0; i < plugins.scores.size(); ++i) {
+      if (plugins.scores[i].plugin == plugin) placement.plugin_scores[i] = score;
+    }
+  }
   for (const ReservePlugin* reserve : plugins.reserves) {
     BERTH_RETURN_IF_ERROR(RunReserve(*reserve, task, table_, two.best, placement.reservation));
   }

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "berth/node_mask.h"
 #include "berth/task_view.h"
+#include "engine/cell_layout.h"
 #include "engine/placement.h"
 #include "engine/plugin_set.h"
 #include "engine/shape_columns.h"
@@ -96,6 +97,7 @@ class Engine {
   void Account(Shape& shape);
   absl::Status RefreshStatic(Shape& shape, const TaskView& task);
   absl::Status Refresh(Shape& shape, const TaskView& task);
+  std::shared_ptr<const CellLayout> LayoutOf(const std::vector<DomainKey>& keys);
   // Whether a list of what changed since a number is worth asking about.
   bool IsNear(const state::DirtyLog& log, uint64_t cursor) const;
   // Slots of the log from `cursor` on, each once. Valid until the next call.
@@ -106,6 +108,12 @@ class Engine {
   const Options options_;
   std::vector<std::unique_ptr<Shape>> shapes_;  // by id; null: not kept
   std::list<state::ShapeId> recent_;            // most recently used first
+  // Of the shapes that have cells, one for all that have the same keys.
+  struct Layout {
+    std::shared_ptr<const CellLayout> cells;
+    uint64_t cursor = 0;  // static changes that it has seen
+  };
+  std::vector<Layout> layouts_;
   size_t bytes_ = 0;
   int64_t work_ = 0;
   Counters counters_;

@@ -104,7 +104,9 @@ void MaxTree::Set(Slot slot, int32_t total, std::span<const uint32_t> ranks) {
   const Key key = KeyOf(total, ranks[slot]);
   if (key <= blocks_[block]) {
     // What was the largest may not be any more; it is still not less than any other.
-    if (block_places_[block] == place) block_places_[block] = kUnknown;
+    if (block_places_[block] == place && !BERTH_PLANTED(kKeepLoweredKey)) {
+      block_places_[block] = kUnknown;
+    }
     return;
   }
   blocks_[block] = key;
@@ -194,6 +196,12 @@ BestTwo MaxTree::Best(std::span<const uint32_t> ranks) {
     two.second = SlotOf(other);
   }
   return two;
+}
+
+Key MaxTree::Bound() const {
+  Key bound = kNoKey;
+  for (const Key key : supers_) bound = std::max(bound, key);
+  return bound;
 }
 
 size_t MaxTree::bytes() const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/aligned_vector.h"
+#include "base/planted_fault.h"
 #include "berth/ids.h"
 
 namespace berth::engine {
@@ -16,11 +17,14 @@ namespace berth::engine {
 using Key = int64_t;
 inline constexpr Key kNoKey = -1;
 
-constexpr Key KeyOf(int32_t total, uint32_t rank) {
+inline Key KeyOf(int32_t total, uint32_t rank) {
+  if (BERTH_PLANTED(kWrongTie)) rank = UINT32_MAX - rank;
   return total < 0 ? kNoKey : (Key{total} << 32) | (UINT32_MAX - rank);
 }
 // -1 of kNoKey.
 constexpr int32_t TotalOf(Key key) { return static_cast<int32_t>(key >> 32); }
+// The key with so much more total. REQUIRES: it is of a node that fits.
+constexpr Key Plus(Key key, int32_t more) { return key + (Key{more} << 32); }
 
 // The nodes with the two largest keys; kNoKey and kNoSlot where there is none.
 struct BestTwo {
@@ -28,6 +32,20 @@ struct BestTwo {
   Key second_key = kNoKey;
   Slot best = kNoSlot;
   Slot second = kNoSlot;
+
+  // REQUIRES: no slot is offered twice.
+  void Offer(Key key, Slot slot) {
+    if (key <= second_key) return;
+    if (key > best_key) {
+      second_key = best_key;
+      second = best;
+      best_key = key;
+      best = slot;
+    } else {
+      second_key = key;
+      second = slot;
+    }
+  }
 };
 
 // The totals of one shape on every node, with the largest key of every 64 of them and of every
@@ -63,6 +81,8 @@ class MaxTree {
 
   [[nodiscard]] int32_t total(Slot slot) const { return leaves_[slot]; }
   [[nodiscard]] int64_t feasible() const { return feasible_; }
+  // Not less than the key of any leaf. Cost: O(size / 4096).
+  [[nodiscard]] Key Bound() const;
   // Cost: O(size / 4096 + 64) for each block that was lowered, or is new, and comes near the top.
   BestTwo Best(std::span<const uint32_t> ranks);
   [[nodiscard]] size_t bytes() const;

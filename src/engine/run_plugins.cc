@@ -75,7 +75,7 @@ absl::Status ScoreSlot(const PluginSet& plugins, const TaskView& task, const Nod
   for (size_t i = 0; i < plugins.scores.size(); ++i) {
     const ScorePlugin& plugin = *plugins.scores[i].plugin;
     scores[i] = 0;
-    if (plugin.Skips(task.needs)) continue;
+    if (plugin.Skips(task.needs) || plugin.scope() == Scope::kCluster) continue;
     BERTH_RETURN_IF_ERROR(RunScore(plugin, task, columns, one, scores.subspan(i, 1)));
   }
   return absl::OkStatus();

@@ -28,7 +28,8 @@ absl::Status AddScore(const WeightedScore& score, const TaskView& task, const No
                       SlotSpan slots, std::span<int32_t> scratch, std::span<int32_t> totals);
 
 // Writes the score of each of the set's score plugins for one node, before weights; 0 where the
-// plugin skips the task. REQUIRES: scores.size() >= plugins.scores.size(). Errors: as RunScore.
+// plugin skips the task, and of those of scope kCluster, which cannot be asked about one node
+// alone. REQUIRES: scores.size() >= plugins.scores.size(). Errors: as RunScore.
 absl::Status ScoreSlot(const PluginSet& plugins, const TaskView& task, const NodeColumns& columns,
                        Slot slot, std::span<int32_t> scores);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/planted_fault.h"
 #include "base/status_macros.h"
 #include "berth/vector_kernel.h"
 #include "engine/run_plugins.h"
@@ -15,8 +16,19 @@ constexpr size_t kSlots = ColumnScratch::kSlots;
 // about a list.
 constexpr int64_t kSparse = 8;
 
-bool ReadsStaticAlone(Scope scope, Reads reads) {
-  return scope == Scope::kNode && (reads & ~kReadsStatic) == 0;
+// Of nodes, the part from which on asking about one node of each cell costs more than asking about
+// all.
+constexpr size_t kManyCells = 8;
+
+bool ReadsStaticAlone(Reads reads) { return (reads & ~kReadsStatic) == 0; }
+
+// Each key once, in order; required when any of them says so.
+void MakeUnique(std::vector<DomainKey>& keys) {
+  std::sort(keys.begin(), keys.end(), [](const DomainKey& a, const DomainKey& b) {
+    return a.key != b.key ? a.key < b.key : a.required > b.required;
+  });
+  const auto same = [](const DomainKey& a, const DomainKey& b) { return a.key == b.key; };
+  keys.erase(std::unique(keys.begin(), keys.end(), same), keys.end());
 }
 
 // -1 where the bit is not set.
@@ -39,6 +51,12 @@ SlotSpan ListOf(std::span<const Slot> slots, ColumnScratch& scratch) {
   return SlotSpan::List(slots, &scratch.gathered);
 }
 
+// Sets the first `n` bits of as many words as they take.
+void SetAll(std::span<uint64_t> words, size_t n) {
+  std::fill(words.begin(), words.end(), ~uint64_t{0});
+  if (n % 64 != 0) words.back() = (uint64_t{1} << (n % 64)) - 1;
+}
+
 template <typename F>
 absl::Status ForEachPiece(size_t size, F&& f) {
   for (size_t begin = 0; begin < size; begin += kSlots) {
@@ -50,25 +68,97 @@ absl::Status ForEachPiece(size_t size, F&& f) {
 }  // namespace
 
 ShapeColumns::ShapeColumns(const PluginSet& plugins, const TaskRequirements& needs) {
+  const auto of_domains = [&](const Plugin& plugin, OfDomains entry) {
+    const auto& domain = dynamic_cast<const DomainPlugin&>(plugin);
+    domain.AppendKeys(needs, entry.keys);
+    entry.is_local = domain.IsLocal(needs);
+    of_domains_.push_back(std::move(entry));
+  };
   for (const FilterPlugin* filter : plugins.filters) {
     if (filter->PassesAll(needs)) continue;
-    (ReadsStaticAlone(filter->scope(), filter->reads()) ? static_filters_ : filters_)
-        .push_back(filter);
+    switch (filter->scope()) {
+      case Scope::kNode:
+        (ReadsStaticAlone(filter->reads()) ? static_filters_ : filters_).push_back(filter);
+        break;
+      case Scope::kDomain:
+        of_domains(*filter, {.filter = filter});
+        break;
+      case Scope::kSparse:
+        sparse_filters_.push_back(filter);
+        break;
+      case Scope::kCluster:
+        cluster_filters_.push_back(filter);
+        break;
+    }
   }
   for (const WeightedScore& score : plugins.scores) {
     if (score.plugin->Skips(needs)) continue;
-    (ReadsStaticAlone(score.plugin->scope(), score.plugin->reads()) ? static_scores_ : scores_)
-        .push_back(score);
+    switch (score.plugin->scope()) {
+      case Scope::kNode:
+        (ReadsStaticAlone(score.plugin->reads()) ? static_scores_ : scores_).push_back(score);
+        break;
+      case Scope::kDomain:
+        of_domains(*score.plugin, {.score = score});
+        break;
+      case Scope::kSparse:
+        sparse_scores_.push_back(score);
+        break;
+      case Scope::kCluster:
+        cluster_scores_.push_back(score);
+        break;
+    }
   }
+  row_filters_ = filters_.size();
+  row_scores_ = scores_.size();
 }
 
 // ---- what plugins say that read static columns alone ----
 
-absl::Status ShapeColumns::SetStatic(const TaskView& task, const NodeColumns& columns,
-                                     ColumnScratch& scratch) {
-  DropStatic();
-  const size_t size = columns.size();
-  static_nodes_ = columns.live();
+bool ShapeColumns::MayKeep(const OfDomains& plugin, const state::NodeTable& table) const {
+  return plugin.is_local &&
+         std::all_of(plugin.keys.begin(), plugin.keys.end(),
+                     [&](const DomainKey& key) { return table.topology().IsOneNodeEach(key.key); });
+}
+
+bool ShapeColumns::IsStaticRight(const state::NodeTable& table, std::span<const Slot> slots) const {
+  const bool kept_right =
+      std::all_of(of_domains_.begin(), of_domains_.end(), [&](const OfDomains& plugin) {
+        return plugin.is_kept == MayKeep(plugin, table) || BERTH_PLANTED(kKeepLocal);
+      });
+  return kept_right && (layout_ == nullptr ||
+                        (layout_->rank_capacity() == table.rank_capacity() &&
+                         std::all_of(slots.begin(), slots.end(),
+                                     [&](Slot slot) { return layout_->IsRightFor(table, slot); })));
+}
+
+absl::Status ShapeColumns::SetStatic(const TaskView& task, const state::NodeTable& table,
+                                     const FindLayout& find_layout, ColumnScratch& scratch) {
+  has_static_ = has_tree_ = false;
+  filters_.resize(row_filters_);
+  scores_.resize(row_scores_);
+  choice_filters_.clear();
+  choice_scores_.clear();
+  std::vector<DomainKey> keys;
+  for (OfDomains& plugin : of_domains_) {
+    plugin.is_kept = MayKeep(plugin, table);
+    if (plugin.filter != nullptr) {
+      (plugin.is_kept ? filters_ : choice_filters_).push_back(plugin.filter);
+    } else {
+      (plugin.is_kept ? scores_ : choice_scores_).push_back(plugin.score);
+    }
+    if (!plugin.is_kept) keys.insert(keys.end(), plugin.keys.begin(), plugin.keys.end());
+  }
+  single_filters_ = choice_filters_;
+  single_filters_.insert(single_filters_.end(), sparse_filters_.begin(), sparse_filters_.end());
+  single_scores_ = choice_scores_;
+  single_scores_.insert(single_scores_.end(), sparse_scores_.begin(), sparse_scores_.end());
+  MakeUnique(keys);
+  layout_ = choice_filters_.empty() && choice_scores_.empty() ? nullptr : find_layout(keys);
+  by_cells_ = layout_ != nullptr && cluster_filters_.empty() && cluster_scores_.empty() &&
+              layout_->cells().size() * kManyCells <= table.size();
+
+  const size_t size = table.size();
+  static_nodes_ = table.live();
   static_totals_.assign(static_scores_.empty() ? 0 : size, 0);
   static_base_ = 0;
   const absl::Status done = ForEachPiece(size, [&](size_t begin, size_t n) -> absl::Status {
@@ -76,12 +166,12 @@ absl::Status ShapeColumns::SetStatic(const TaskView& task, const NodeColumns& co
     SlotMask mask(range, static_nodes_.mutable_words().subspan(begin / 64, WordsFor(n)));
     for (const FilterPlugin* filter : static_filters_) {
       if (!mask.Any()) break;
-      BERTH_RETURN_IF_ERROR(RunFilter(*filter, task, columns, mask));
+      BERTH_RETURN_IF_ERROR(RunFilter(*filter, task, table, mask));
     }
     const std::span<int32_t> scores(scratch.scores.data(), n);
     for (const WeightedScore& score : static_scores_) {
-      BERTH_RETURN_IF_ERROR(AddScore(score, task, columns, range, scores,
-                                     std::span(static_totals_).subspan(begin, n)));
+      BERTH_RETURN_IF_ERROR(
+          AddScore(score, task, table, range, scores, std::span(static_totals_).subspan(begin, n)));
     }
     return absl::OkStatus();
   });
@@ -93,33 +183,51 @@ absl::Status ShapeColumns::SetStatic(const TaskView& task, const NodeColumns& co
     static_totals_ = {};
     static_totals_.shrink_to_fit();
   }
+  if (layout_ != nullptr) {
+    static_in_cell_.assign(layout_->cells().size(), 0);
+    static_nodes_.ForEach([&](Slot slot) {
+      if (layout_->cell_of(slot) == CellLayout::kNoCell) {
+        static_nodes_.Clear(slot);
+      } else {
+        ++static_in_cell_[layout_->cell_of(slot)];
+      }
+    });
+  }
+  eligible_is_right_ = false;
   has_static_ = true;
   return absl::OkStatus();
 }
 
-absl::Status ShapeColumns::UpdateStatic(const TaskView& task, const NodeColumns& columns,
+absl::Status ShapeColumns::UpdateStatic(const TaskView& task, const state::NodeTable& table,
                                         std::span<const Slot> slots, ColumnScratch& scratch) {
-  const bool kept = has_static_;
   const bool kept_tree = has_tree_;
-  DropStatic();
+  has_static_ = has_tree_ = false;
   const absl::Status done = ForEachPiece(slots.size(), [&](size_t begin, size_t n) -> absl::Status {
     const SlotSpan list = ListOf(slots.subspan(begin, n), scratch);
     const std::span<uint64_t> words(scratch.words.data(), WordsFor(n));
     std::fill(words.begin(), words.end(), 0);
     list.ForEach([&](size_t i, Slot slot) {
-      words[i / 64] |= uint64_t{columns.live().Test(slot)} << (i % 64);
+      const bool may = table.live().Test(slot) &&
+                       (layout_ == nullptr || layout_->cell_of(slot) != CellLayout::kNoCell);
+      words[i / 64] |= uint64_t{may} << (i % 64);
     });
     SlotMask mask(list, words);
     for (const FilterPlugin* filter : static_filters_) {
-      BERTH_RETURN_IF_ERROR(RunFilter(*filter, task, columns, mask));
+      BERTH_RETURN_IF_ERROR(RunFilter(*filter, task, table, mask));
     }
-    list.ForEach([&](size_t i, Slot slot) { static_nodes_.Assign(slot, mask.Test(i)); });
+    list.ForEach([&](size_t i, Slot slot) {
+      const bool before = static_nodes_.Test(slot);
+      if (before == mask.Test(i)) return;
+      static_nodes_.Assign(slot, !before);
+      if (layout_ == nullptr) return;
+      static_in_cell_[layout_->cell_of(slot)] += before ? -1 : 1;
+      eligible_is_right_ = BERTH_PLANTED(kKeepEligible);
+    });
 
     const std::span<int32_t> totals(scratch.totals.data(), n);
     std::fill(totals.begin(), totals.end(), 0);
     for (const WeightedScore& score : static_scores_) {
-      BERTH_RETURN_IF_ERROR(
-          AddScore(score, task, columns, list, {scratch.scores.data(), n}, totals));
+      BERTH_RETURN_IF_ERROR(AddScore(score, task, table, list, {scratch.scores.data(), n}, totals));
     }
     if (static_scores_.empty()) return absl::OkStatus();
     list.ForEach([&](size_t i, Slot slot) {
@@ -130,12 +238,33 @@ absl::Status ShapeColumns::UpdateStatic(const TaskView& task, const NodeColumns&
     return absl::OkStatus();
   });
   if (!done.ok()) return done;
-  has_static_ = kept;
+  has_static_ = true;
   has_tree_ = kept_tree;
   return absl::OkStatus();
 }
 
-// ---- what all of them say ----
+void ShapeColumns::FindEligible() {
+  eligible_is_right_ = true;
+  eligible_.assign(layout_->keys().size(), {});
+  for (size_t k = 0; k < eligible_.size(); ++k) {
+    std::vector<int32_t>& domains = eligible_[k];
+    for (size_t c = 0; c < static_in_cell_.size(); ++c) {
+      const int32_t domain = layout_->cells()[c].domains[k];
+      if (static_in_cell_[c] > 0 && domain != kNoDomain) domains.push_back(domain);
+    }
+    std::sort(domains.begin(), domains.end());
+    domains.erase(std::unique(domains.begin(), domains.end()), domains.end());
+  }
+}
+
+std::span<const int32_t> ShapeColumns::Of(KeyId key) const {
+  for (size_t k = 0; k < eligible_.size(); ++k) {
+    if (layout_->keys()[k].key == key) return eligible_[k];
+  }
+  return {};
+}
+
+// ---- what plugins say of a node's row ----
 
 absl::Status ShapeColumns::AddScores(const TaskView& task, const NodeColumns& columns,
                                      SlotSpan slots, std::span<int32_t> totals,
@@ -199,41 +328,83 @@ absl::Status ShapeColumns::ComputeRange(const TaskView& task, const NodeColumns&
   return absl::OkStatus();
 }
 
-absl::Status ShapeColumns::Rebuild(const TaskView& task, const NodeColumns& columns,
+// Of shapes by cells the leaves go where their cells are; `totals` are in order of slots.
+absl::Status ShapeColumns::Rebuild(const TaskView& task, const state::NodeTable& table,
                                    ColumnScratch& scratch) {
   has_tree_ = false;
-  const std::span<int32_t> leaves = tree_.leaves();
-  BERTH_RETURN_IF_ERROR(ForEachPiece(leaves.size(), [&](size_t begin, size_t n) {
-    return ComputeRange(task, columns, static_cast<Slot>(begin), leaves.subspan(begin, n), scratch);
-  }));
-  tree_.Rekey();
+  if (!by_cells_) {
+    cell_trees_.clear();
+    tree_.Grow(table.size());
+    const std::span<int32_t> leaves = tree_.leaves();
+    BERTH_RETURN_IF_ERROR(ForEachPiece(leaves.size(), [&](size_t begin, size_t n) {
+      return ComputeRange(task, table, static_cast<Slot>(begin), leaves.subspan(begin, n), scratch);
+    }));
+    tree_.Rekey();
+    has_tree_ = true;
+    return absl::OkStatus();
+  }
+  tree_ = {};
+  cell_trees_.resize(layout_->cells().size());
+  for (size_t c = 0; c < cell_trees_.size(); ++c) {
+    cell_trees_[c] = {};
+    cell_trees_[c].Grow(layout_->cells()[c].slots.size());
+  }
+  const absl::Status done = ForEachPiece(table.size(), [&](size_t begin, size_t n) {
+    const Slot first = static_cast<Slot>(begin);
+    const std::span<int32_t> totals(scratch.totals.data(), n);
+    absl::Status status = ComputeRange(task, table, first, totals, scratch);
+    if (!status.ok()) return status;
+    for (size_t i = 0; i < n; ++i) {
+      const Slot slot = first + static_cast<Slot>(i);
+      if (totals[i] >= 0)
+        cell_trees_[layout_->cell_of(slot)].leaves()[layout_->place_of(slot)] = totals[i];
+    }
+    return status;
+  });
+  if (!done.ok()) return done;
+  for (MaxTree& tree : cell_trees_) tree.Rekey();
   has_tree_ = true;
   return absl::OkStatus();
 }
 
-absl::Status ShapeColumns::Update(const TaskView& task, const NodeColumns& columns,
+int32_t ShapeColumns::Leaf(Slot slot) const {
+  if (!by_cells_) return tree_.total(slot);
+  const uint32_t cell = layout_->cell_of(slot);
+  return cell == CellLayout::kNoCell ? -1 : cell_trees_[cell].total(layout_->place_of(slot));
+}
+
+void ShapeColumns::SetLeaf(Slot slot, int32_t total, std::span<const uint32_t> ranks) {
+  if (!by_cells_) {
+    tree_.Set(slot, total, ranks);
+    return;
+  }
+  const uint32_t cell = layout_->cell_of(slot);
+  if (cell == CellLayout::kNoCell) return;
+  cell_trees_[cell].Set(layout_->place_of(slot), total, layout_->cells()[cell].ranks);
+}
+
+absl::Status ShapeColumns::Update(const TaskView& task, const state::NodeTable& table,
                                   std::span<const Slot> slots, ColumnScratch& scratch) {
   has_tree_ = false;
-  const std::span<const uint32_t> ranks = columns.rank();
+  const std::span<const uint32_t> ranks = table.rank();
   size_t count = 0;
   const auto flush = [&]() -> absl::Status {
     const std::span<const Slot> listed(scratch.listed.data(), count);
     const std::span<int32_t> totals(scratch.totals.data(), count);
     const std::span<uint64_t> words(scratch.listed_words.data(), WordsFor(count));
-    std::fill(words.begin(), words.end(), ~uint64_t{0});
-    if (count % 64 != 0) words.back() = (uint64_t{1} << (count % 64)) - 1;
-    BERTH_RETURN_IF_ERROR(ComputeList(task, columns, listed, words, totals, scratch));
-    for (size_t i = 0; i < count; ++i) tree_.Set(listed[i], totals[i], ranks);
+    SetAll(words, count);
+    BERTH_RETURN_IF_ERROR(ComputeList(task, table, listed, words, totals, scratch));
+    for (size_t i = 0; i < count; ++i) SetLeaf(listed[i], totals[i], ranks);
     count = 0;
     return absl::OkStatus();
   };
   for (const Slot slot : slots) {
     if (!static_nodes_.Test(slot)) {
-      tree_.Set(slot, -1, ranks);
+      SetLeaf(slot, -1, ranks);
       continue;
     }
     scratch.listed[count++] = slot;
-    tree_.Prefetch(slot);
+    if (!by_cells_) tree_.Prefetch(slot);
     if (count == kSlots) BERTH_RETURN_IF_ERROR(flush());
   }
   if (count > 0) BERTH_RETURN_IF_ERROR(flush());
@@ -242,15 +413,176 @@ absl::Status ShapeColumns::Update(const TaskView& task, const NodeColumns& colum
 }
 
 void ShapeColumns::Grow(size_t size) {
-  if (static_nodes_.size() >= size && tree_.size() >= size) return;
   static_nodes_.Resize(size);
   if (!static_totals_.empty()) static_totals_.resize(size, 0);
   tree_.Grow(size);
 }
 
 size_t ShapeColumns::bytes() const {
-  return sizeof(*this) + static_nodes_.words().size_bytes() +
-         static_totals_.capacity() * sizeof(int32_t) + tree_.bytes();
+  size_t bytes = sizeof(*this) + static_nodes_.words().size_bytes() +
+                 static_totals_.capacity() * sizeof(int32_t) + tree_.bytes();
+  for (const MaxTree& tree : cell_trees_) bytes += sizeof(tree) + tree.bytes();
+  return bytes;
+}
+
+// ---- what all of them say ----
+
+absl::Status ShapeColumns::Judge(const TaskView& task, const NodeColumns& columns,
+                                 std::span<const FilterPlugin* const> filters,
+                                 std::span<const WeightedScore> scores,
+                                 ColumnScratch& scratch) const {
+  std::vector<Slot>& slots = scratch.candidates;
+  scratch.candidate_words.resize(WordsFor(slots.size()));
+  SetAll(scratch.candidate_words, slots.size());
+  SlotMask mask(SlotSpan::List(slots), scratch.candidate_words);
+  for (const FilterPlugin* filter : filters) {
+    if (!mask.Any()) break;
+    BERTH_RETURN_IF_ERROR(RunFilter(*filter, task, columns, mask));
+  }
+  // Only those that are left are scored.
+  size_t left = 0;
+  mask.ForEach([&](size_t i, Slot slot) {
+    slots[left] = slot;
+    scratch.candidate_totals[left] = scratch.candidate_totals[i];
+    if (!scratch.candidate_cells.empty())
+      scratch.candidate_cells[left] = scratch.candidate_cells[i];
+    ++left;
+  });
+  slots.resize(left);
+  scratch.candidate_totals.resize(left);
+  scratch.candidate_scores.resize(left);
+  if (left == 0) return absl::OkStatus();
+  for (const WeightedScore& score : scores) {
+    BERTH_RETURN_IF_ERROR(AddScore(score, task, columns, SlotSpan::List(slots),
+                                   scratch.candidate_scores, scratch.candidate_totals));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ShapeColumns::ChooseAmongCells(const TaskView& task, const NodeColumns& columns,
+                                            ColumnScratch& scratch, Choice& choice) {
+  scratch.candidates.clear();
+  scratch.candidate_cells.clear();
+  for (size_t c = 0; c < cell_trees_.size(); ++c) {
+    if (cell_trees_[c].feasible() == 0) continue;
+    scratch.candidates.push_back(layout_->cells()[c].slots.front());
+    scratch.candidate_cells.push_back(static_cast<uint32_t>(c));
+  }
+  scratch.candidate_totals.assign(scratch.candidates.size(), 0);
+  BERTH_RETURN_IF_ERROR(Judge(task, columns, choice_filters_, choice_scores_, scratch));
+  for (size_t i = 0; i < scratch.candidates.size(); ++i) {
+    const uint32_t cell = scratch.candidate_cells[i];
+    MaxTree& tree = cell_trees_[cell];
+    const int32_t more = scratch.candidate_totals[i];
+    choice.feasible += tree.feasible();
+    if (Plus(tree.Bound(), more) <= choice.two.second_key) continue;
+    const BestTwo two = tree.Best(layout_->cells()[cell].ranks);
+    choice.two.Offer(Plus(two.best_key, more), layout_->cells()[cell].slots[two.best]);
+    if (two.second == kNoSlot || BERTH_PLANTED(kSkipRunnerUp)) continue;
+    choice.two.Offer(Plus(two.second_key, more), layout_->cells()[cell].slots[two.second]);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ShapeColumns::ChooseAmongAll(const TaskView& task, const NodeColumns& columns,
+                                          ColumnScratch& scratch, Choice& choice) {
+  scratch.candidates.clear();
+  scratch.candidate_cells.clear();
+  scratch.candidate_totals.clear();
+  const std::span<const int32_t> leaves = tree_.leaves();
+  for (size_t slot = 0; slot < leaves.size(); ++slot) {
+    if (leaves[slot] < 0) continue;
+    scratch.candidates.push_back(static_cast<Slot>(slot));
+    scratch.candidate_totals.push_back(leaves[slot]);
+  }
+  std::vector<const FilterPlugin*> filters = single_filters_;
+  filters.insert(filters.end(), cluster_filters_.begin(), cluster_filters_.end());
+  BERTH_RETURN_IF_ERROR(Judge(task, columns, filters, single_scores_, scratch));
+  std::vector<std::vector<int32_t>> cluster;
+  for (const WeightedScore& score : cluster_scores_) {
+    BERTH_RETURN_IF_ERROR(AddScore(score, task, columns, SlotSpan::List(scratch.candidates),
+                                   scratch.candidate_scores, scratch.candidate_totals));
+    cluster.emplace_back(scratch.candidate_scores.begin(), scratch.candidate_scores.end());
+  }
+  for (size_t i = 0; i < scratch.candidates.size(); ++i) {
+    const Slot slot = scratch.candidates[i];
+    choice.two.Offer(KeyOf(scratch.candidate_totals[i], columns.rank()[slot]), slot);
+  }
+  choice.feasible = static_cast<int64_t>(scratch.candidates.size());
+  if (choice.two.best == kNoSlot) return absl::OkStatus();
+  const auto winner = static_cast<size_t>(
+      std::lower_bound(scratch.candidates.begin(), scratch.candidates.end(), choice.two.best) -
+      scratch.candidates.begin());
+  for (size_t s = 0; s < cluster.size(); ++s) {
+    choice.cluster_scores.emplace_back(cluster_scores_[s].plugin, cluster[s][winner]);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ShapeColumns::ChooseWithoutSparse(const TaskView& task, const NodeColumns& columns,
+                                               ColumnScratch& scratch, Choice& choice) {
+  if (by_cells_) return ChooseAmongCells(task, columns, scratch, choice);
+  choice.two = tree_.Best(columns.rank());
+  choice.feasible = tree_.feasible();
+  return absl::OkStatus();
+}
+
+// The few are taken out of the trees, the best is chosen of the rest, and each of the few is judged
+// beside it.
+absl::Status ShapeColumns::ChooseWithSparse(const TaskView& task, const NodeColumns& columns,
+                                            ColumnScratch& scratch, Choice& choice) {
+  std::vector<Slot>& few = scratch.sparse_slots;
+  few.clear();
+  const auto append = [&](const Plugin& plugin) {
+    dynamic_cast<const SparsePlugin&>(plugin).AppendSlots(task, columns, few);
+  };
+  for (const FilterPlugin* filter : sparse_filters_) append(*filter);
+  for (const WeightedScore& score : sparse_scores_) append(*score.plugin);
+  std::sort(few.begin(), few.end());
+  few.erase(std::unique(few.begin(), few.end()), few.end());
+  std::erase_if(few, [&](Slot slot) { return Leaf(slot) < 0; });
+
+  scratch.sparse_totals.clear();
+  for (const Slot slot : few) {
+    scratch.sparse_totals.push_back(Leaf(slot));
+    SetLeaf(slot, -1, columns.rank());
+  }
+  const absl::Status done = ChooseWithoutSparse(task, columns, scratch, choice);
+  for (size_t i = BERTH_PLANTED(kLoseSparseLeaf) ? 1 : 0; i < few.size(); ++i) {
+    SetLeaf(few[i], scratch.sparse_totals[i], columns.rank());
+  }
+  if (!done.ok()) return done;
+
+  scratch.candidates = few;
+  scratch.candidate_cells.clear();
+  scratch.candidate_totals.assign(scratch.sparse_totals.begin(), scratch.sparse_totals.end());
+  BERTH_RETURN_IF_ERROR(Judge(task, columns, single_filters_, single_scores_, scratch));
+  for (size_t i = 0; i < scratch.candidates.size(); ++i) {
+    const Slot slot = scratch.candidates[i];
+    choice.two.Offer(KeyOf(scratch.candidate_totals[i], columns.rank()[slot]), slot);
+  }
+  choice.feasible += static_cast<int64_t>(scratch.candidates.size());
+  return absl::OkStatus();
+}
+
+absl::Status ShapeColumns::Choose(const TaskView& task, const state::NodeTable& table,
+                                  ColumnScratch& scratch, Choice& choice) {
+  if (layout_ != nullptr && !eligible_is_right_) FindEligible();
+  TaskView view = task;
+  if (layout_ != nullptr) view.eligible = this;
+  slots_of_choice_ = 0;
+  const bool has_sparse = !sparse_filters_.empty() || !sparse_scores_.empty();
+  const bool asks_all =
+      !cluster_filters_.empty() || !cluster_scores_.empty() || (layout_ != nullptr && !by_cells_);
+  if (asks_all) {
+    BERTH_RETURN_IF_ERROR(ChooseAmongAll(view, table, scratch, choice));
+  } else if (has_sparse) {
+    BERTH_RETURN_IF_ERROR(ChooseWithSparse(view, table, scratch, choice));
+  } else {
+    BERTH_RETURN_IF_ERROR(ChooseWithoutSparse(view, table, scratch, choice));
+  }
+  if (asks_all || has_sparse || by_cells_) slots_of_choice_ = scratch.candidates.size();
+  return absl::OkStatus();
 }
 
 }  // namespace berth::engine

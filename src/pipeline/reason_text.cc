@@ -81,6 +81,14 @@ std::string WhyText(const RejectionGroup& group, const TaskRequirements& needs,
       return "cordoned";
     case Reason::kNodeNotReady:
       return "not ready";
+    case Reason::kTopologyLabelMissing:
+      return "without a label " + subject;
+    case Reason::kSpreadSkew:
+      return "with too many such tasks in their " + subject;
+    case Reason::kAffinityUnmet:
+      return "without a task to be with in their " + subject;
+    case Reason::kAntiAffinity:
+      return "with a task to be away from in their " + subject;
     default:
       return "removed by " + std::string(group.filter->name());
   }
@@ -145,6 +153,11 @@ std::string SubjectText(const RejectionGroup& group, const state::NodeTable& tab
       return state::ToString(table.TaintOf(TaintId{group.subject}));
     case Reason::kNodeSelectorMismatch:
       return table.LabelText(LabelId{group.subject});
+    case Reason::kTopologyLabelMissing:
+    case Reason::kSpreadSkew:
+    case Reason::kAffinityUnmet:
+    case Reason::kAntiAffinity:
+      return table.names().keys.Name(group.subject);
     default:
       return "";
   }

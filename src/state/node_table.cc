@@ -75,6 +75,7 @@ void NodeTable::Grow(size_t slots) {
   }
   for (NodeMask* mask : {&live_, &ready_, &cordoned_, &empty_}) mask->Resize(slots);
   ChangePostings([slots](NodeMask& mask) { mask.Resize(slots); });
+  topology_.Grow(slots);
   for (DirtyLog* log : {&changes_, &static_changes_, &improvements_}) log->Reserve(slots);
 }
 
@@ -150,6 +151,15 @@ void NodeTable::Describe(Slot slot, const NodeSpec& spec) {
     LabelInfo& label = labels_.at(InternLabel(key, value).value);
     label.nodes.Set(slot);
     keys_.at(label.key.value).nodes.Set(slot);
+    if (topology_.Tracks(label.key)) topology_.Move(slot, label.key, label.domain);
+  }
+  // Of keys whose label it had and has no more, it is in no domain.
+  if (specs_[slot] != nullptr) {
+    for (const auto& [key, value] : specs_[slot]->labels) {
+      if (spec.labels.contains(key)) continue;
+      const KeyId id = InternKey(key);
+      if (topology_.Tracks(id)) topology_.Move(slot, id, kNoDomain);
+    }
   }
   for (const TaintSpec& taint : spec.taints) with_taint_[InternTaint(taint).value].Set(slot);
 
@@ -209,6 +219,7 @@ void NodeTable::Undescribe(Slot slot) {
 void NodeTable::Remove(Slot slot) {
   BERTH_CHECK(Holds(slot) && task_counts_[slot] == 0);
   Undescribe(slot);
+  topology_.Leave(slot);
   by_name_.erase(specs_[slot]->name);
   specs_[slot].reset();
   devices_[slot].clear();
@@ -241,6 +252,7 @@ void NodeTable::Allocate(Slot slot, const TaskRequirements& needs, const Reserva
     row.allocated_milli += grant.share_milli;
     row.allocated_memory_mib += grant.memory_mib;
   }
+  for (const CounterId counter : needs.counted_in) topology_.Count(slot, counter, 1);
   ++task_counts_[slot];
   changes_.Append(slot);
 }
@@ -265,8 +277,23 @@ void NodeTable::Release(Slot slot, const TaskRequirements& needs, const Reservat
     missing.pop_back();
   }
   --task_counts_[slot];
+  for (const CounterId counter : needs.counted_in) {
+    if (!BERTH_PLANTED(kForgetCountedOut)) topology_.Count(slot, counter, -1);
+  }
   changes_.Append(slot);
   if (!BERTH_PLANTED(kForgetRelease)) improvements_.Append(slot);
+}
+
+CounterId NodeTable::AddCounter(KeyId key) {
+  const auto known = keys_.find(key.value);
+  const size_t domains = known == keys_.end() ? 0 : known->second.labels.size();
+  return topology_.AddCounter(key, domains, [&](Slot slot) {
+    if (!Holds(slot)) return kNoDomain;
+    const auto& labels = specs_[slot]->labels;
+    const auto label = labels.find(names_.keys.Name(key.value));
+    if (label == labels.end()) return kNoDomain;
+    return labels_.at(names_.labels.Find(LabelName(label->first, label->second))).domain;
+  });
 }
 
 uint16_t NodeTable::DevicePosition(Slot slot, const std::string& id) {
@@ -375,8 +402,11 @@ LabelId NodeTable::InternLabel(std::string_view key, std::string_view value) {
   const LabelId id{names_.labels.Intern(LabelName(key, value))};
   const auto [it, is_new] = labels_.try_emplace(id.value);
   if (is_new) {
-    it->second = {InternKey(key), ParseInteger(value), NodeMask(size())};
-    keys_.at(it->second.key.value).labels.push_back(id);
+    const KeyId key_id = InternKey(key);
+    std::vector<LabelId>& labels = keys_.at(key_id.value).labels;
+    it->second = {key_id, static_cast<int32_t>(labels.size()), ParseInteger(value),
+                  NodeMask(size())};
+    labels.push_back(id);
   }
   return id;
 }

@@ -21,6 +21,7 @@
 #include "state/dictionary.h"
 #include "state/dirty_log.h"
 #include "state/node_spec.h"
+#include "state/topology.h"
 
 namespace berth::state {
 
@@ -81,6 +82,12 @@ class NodeTable final : public NodeColumns {
   void Allocate(Slot slot, const TaskRequirements& needs, const Reservation& reservation);
   void Release(Slot slot, const TaskRequirements& needs, const Reservation& reservation);
 
+  // Counts tasks by the domains of a key, until it is removed. REQUIRES, to remove it: nothing is
+  // counted in it.
+  CounterId AddCounter(KeyId key);
+  void RemoveCounter(CounterId counter) { topology_.RemoveCounter(counter); }
+  const Topology& topology() const { return topology_; }
+
   // ---- one node ----
 
   // kNoSlot when there is no such node.
@@ -125,6 +132,11 @@ class NodeTable final : public NodeColumns {
   const NodeMask& with_key(KeyId key) const override;
   std::span<const LabelId> labels_of_key(KeyId key) const override;
   bool integer_value(LabelId label, int64_t& value) const override;
+  std::span<const int32_t> domains(KeyId key) const override { return topology_.domains(key); }
+  std::span<const int32_t> counts(CounterId counter) const override {
+    return topology_.counts(counter);
+  }
+  int64_t count_in_all(CounterId counter) const override { return topology_.total(counter); }
   uint32_t taint_count() const override { return names_.taints.size(); }
   const NodeMask& with_taint(TaintId taint) const override;
   TaintEffect effect(TaintId taint) const override;
@@ -143,6 +155,7 @@ class NodeTable final : public NodeColumns {
  private:
   struct LabelInfo {
     KeyId key;
+    int32_t domain = 0;  // position among the key's labels
     std::optional<int64_t> integer;
     NodeMask nodes;
   };
@@ -176,6 +189,7 @@ class NodeTable final : public NodeColumns {
   std::array<base::AlignedVector<int32_t>, kMaxResources> allocated_;
   std::array<base::AlignedVector<float>, kMaxResources> inverse_capacity_;
   std::vector<std::vector<DeviceRow>> devices_;
+  Topology topology_;
   std::vector<std::vector<std::string>> missing_devices_;  // ids of the rows past the inventory
   NodeMask live_, ready_, cordoned_;
 

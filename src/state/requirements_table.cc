@@ -159,6 +159,17 @@ uint64_t HashOf(const TaskRequirements& needs) {
     hasher.Mix(toleration.key_value);
     hasher.Mix(toleration.effect ? static_cast<uint64_t>(*toleration.effect) + 1 : 0);
   }
+  for (const std::vector<TermUse>* terms : {&needs.terms, &needs.others_terms}) {
+    hasher.Mix(terms->size());
+    for (const TermUse& term : *terms) {
+      hasher.Mix(static_cast<uint64_t>(term.kind) | uint64_t{term.counts_itself} << 8 |
+                 uint64_t{term.key.value} << 32);
+      hasher.Mix(term.counter.value | uint64_t{static_cast<uint32_t>(term.weight)} << 32);
+      hasher.Mix(static_cast<uint64_t>(term.max_skew));
+    }
+  }
+  hasher.Mix(needs.counted_in.size());
+  for (const CounterId counter : needs.counted_in) hasher.Mix(counter.value);
   return hasher.hash();
 }
 

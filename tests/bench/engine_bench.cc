@@ -9,7 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,10 +22,12 @@
 #include "tests/bench/openb.h"
 #include "tests/support/full_scan.h"
 #include "tests/support/pipeline_harness.h"
+#include "tests/support/scoped_plugins.h"
 
 namespace berth::bench {
 namespace {
 
+using testing::FewNodes;
 using testing::PipelineHarness;
 
 struct Case {
@@ -47,60 +49,126 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// The default profile's filters and scores for tasks without devices, labels or preferences, in one
-// pass, one node after the other: the tightest loop that a scheduler which scans would have.
-__attribute__((optimize("no-tree-vectorize"), noinline)) Slot ScalarScan(
-    const state::NodeTable& table, const TaskRequirements& needs) {
-  const int32_t* cpu = table.capacity(kCpu).data();
-  const int32_t* cpu_used = table.allocated(kCpu).data();
-  const int32_t* memory = table.capacity(kMemory).data();
-  const int32_t* memory_used = table.allocated(kMemory).data();
-  const float* cpu_inverse = table.inverse_capacity(kCpu).data();
-  const float* memory_inverse = table.inverse_capacity(kMemory).data();
-  const uint32_t* ranks = table.rank().data();
-  const int32_t cpu_asked = needs.requests[kCpu];
-  const int32_t memory_asked = needs.requests[kMemory];
-  // Readiness, cordon and taints are words of 64 nodes, as in the plugins.
-  std::vector<uint64_t> eligible(table.live().words().begin(), table.live().words().end());
-  for (size_t w = 0; w < eligible.size(); ++w) {
-    eligible[w] &= table.ready().words()[w] & ~table.cordoned().words()[w];
+constexpr size_t kDomains = 100;
+pipeline::ProfileOptions OptionsOf(const std::string& scope) {
+  pipeline::ProfileOptions options;
+  if (scope == "domain") {
+    options.filters.enabled = {"TopologySpread", "TaskAffinity"};
+    options.scores.enabled = {{"TopologySpread", 2}, {"TaskAffinity", 2}};
   }
-  for (uint32_t i = 0; i < table.taint_count(); ++i) {
-    if (table.effect(TaintId{i}) == TaintEffect::kPreferNoSchedule) continue;
-    if (table.Tolerates(needs.tolerations, TaintId{i})) continue;
-    for (size_t w = 0; w < eligible.size(); ++w) {
-      eligible[w] &= ~table.with_taint(TaintId{i}).words()[w];
+  if (scope == "sparse") options.scores.enabled = {{std::string(FewNodes::kName), 2}};
+  return options;
+}
+
+// The profile's filters and scores for tasks without devices, in one pass, one node after the
+// other: the tightest loop that a scheduler which scans would have. What is of domains is worked
+// out once for each, and looked up.
+class ScalarScan {
+ public:
+  __attribute__((optimize("no-tree-vectorize"), noinline)) Slot operator()(
+      const state::NodeTable& table, const TaskView& task, const std::string& scope) {
+    const TaskRequirements& needs = task.needs;
+    const int32_t* cpu = table.capacity(kCpu).data();
+    const int32_t* cpu_used = table.allocated(kCpu).data();
+    const float* cpu_inverse = table.inverse_capacity(kCpu).data();
+    const int32_t* memory = table.capacity(kMemory).data();
+    const int32_t* memory_used = table.allocated(kMemory).data();
+    const float* memory_inverse = table.inverse_capacity(kMemory).data();
+    const uint32_t* ranks = table.rank().data();
+    const int32_t cpu_asked = needs.requests[kCpu];
+    const int32_t memory_asked = needs.requests[kMemory];
+    FindEligible(table, needs);
+    const bool by_domain = scope == "domain";
+    if (by_domain) FindDomainParts(table, needs);
+    const int32_t* domain = by_domain ? table.domains(needs.terms[0].key).data() : nullptr;
+    const bool has_few = scope == "sparse";
+    if (has_few) {
+      few_.resize(table.size(), 0);
+      for (size_t i = 0; i < FewNodes::kNodes; ++i)
+        few_[FewNodes::At(task, i, table.size())] = FewNodes::kScore;
     }
+    int64_t best = -1;
+    Slot chosen = kNoSlot;
+    for (size_t w = 0; w < eligible_.size(); ++w) {
+      for (uint64_t bits = eligible_[w]; bits != 0; bits &= bits - 1) {
+        const size_t i = w * 64 + static_cast<size_t>(std::countr_zero(bits));
+        const int32_t cpu_then = cpu_used[i] + cpu_asked;
+        const int32_t memory_then = memory_used[i] + memory_asked;
+        if (cpu_then > cpu[i] || memory_then > memory[i]) continue;
+        const int32_t cpu_part = plugins::ScorePart(cpu_then, cpu[i], cpu_inverse[i]);
+        const int32_t memory_part = plugins::ScorePart(memory_then, memory[i], memory_inverse[i]);
+        const int32_t fit = (2 * kMaxScore - cpu_part - memory_part) / 2;
+        const int32_t balanced = kMaxScore - std::abs(cpu_part - memory_part);
+        int64_t total = 2 * int64_t{fit} + balanced + 3 * int64_t{kMaxScore};
+        if (by_domain) {
+          const int32_t part = domain_parts_[static_cast<size_t>(domain[i])];
+          if (part < 0) continue;
+          total += part;
+        }
+        if (has_few) total += 2 * few_[i];
+        if (total > best || (total == best && ranks[i] < ranks[chosen])) {
+          best = total;
+          chosen = static_cast<Slot>(i);
+        }
+      }
+    }
+    if (has_few) {
+      for (size_t i = 0; i < FewNodes::kNodes; ++i) few_[FewNodes::At(task, i, table.size())] = 0;
+    }
+    return chosen;
   }
-  int64_t best = -1;
-  Slot chosen = kNoSlot;
-  for (size_t w = 0; w < eligible.size(); ++w) {
-    for (uint64_t bits = eligible[w]; bits != 0; bits &= bits - 1) {
-      const size_t i = w * 64 + static_cast<size_t>(std::countr_zero(bits));
-      const int32_t cpu_then = cpu_used[i] + cpu_asked;
-      const int32_t memory_then = memory_used[i] + memory_asked;
-      if (cpu_then > cpu[i] || memory_then > memory[i]) continue;
-      const int32_t cpu_part = plugins::ScorePart(cpu_then, cpu[i], cpu_inverse[i]);
-      const int32_t memory_part = plugins::ScorePart(memory_then, memory[i], memory_inverse[i]);
-      const int32_t fit = (2 * kMaxScore - cpu_part - memory_part) / 2;
-      const int32_t balanced = kMaxScore - std::abs(cpu_part - memory_part);
-      const int64_t total = 2 * int64_t{fit} + balanced + 3 * int64_t{kMaxScore};
-      if (total > best || (total == best && ranks[i] < ranks[chosen])) {
-        best = total;
-        chosen = static_cast<Slot>(i);
+
+ private:
+  // Readiness, cordon and taints are words of 64 nodes, as in the plugins.
+  void FindEligible(const state::NodeTable& table, const TaskRequirements& needs) {
+    eligible_.assign(table.live().words().begin(), table.live().words().end());
+    for (size_t w = 0; w < eligible_.size(); ++w) {
+      eligible_[w] &= table.ready().words()[w] & ~table.cordoned().words()[w];
+    }
+    for (uint32_t i = 0; i < table.taint_count(); ++i) {
+      if (table.effect(TaintId{i}) == TaintEffect::kPreferNoSchedule) continue;
+      if (table.Tolerates(needs.tolerations, TaintId{i})) continue;
+      for (size_t w = 0; w < eligible_.size(); ++w) {
+        eligible_[w] &= ~table.with_taint(TaintId{i}).words()[w];
       }
     }
   }
-  return chosen;
-}
+
+  // By domain, -1 where a rule forbids it. All domains have a node that is eligible.
+  void FindDomainParts(const state::NodeTable& table, const TaskRequirements& needs) {
+    const std::span<const int32_t> counts = table.counts(needs.terms[0].counter);
+    const int32_t fewest = *std::min_element(counts.begin(), counts.end());
+    domain_parts_.clear();
+    for (const int32_t count : counts) {
+      const bool fits = count + 1 - fewest <= needs.terms[0].max_skew;
+      const int64_t more = std::max(0, count - fewest);
+      const auto spread = static_cast<int32_t>(int64_t{kMaxScore} * needs.terms[1].max_skew /
+                                               (needs.terms[1].max_skew + more));
+      const auto together = static_cast<int32_t>(int64_t{kMaxScore} * count / (count + 1));
+      domain_parts_.push_back(fits ? 2 * spread + 2 * together : -1);
+    }
+  }
+
+  std::vector<uint64_t> eligible_;
+  std::vector<int32_t> domain_parts_, few_;
+};
 
 class Run {
  public:
-  Run(const Case& one, const std::string& data) : case_(one), engine_(harness_.cluster.table()) {
-    for (const state::NodeSpec& node : OpenbNodes(data, one.nodes, 100)) harness_.cluster.Add(node);
+  Run(const Case& one, const std::string& data)
+      : case_(one),
+        harness_(OptionsOf(one.scope), /*seed=*/1, testing::RegisterScopedPlugins),
+        engine_(harness_.cluster.table()) {
+    for (const state::NodeSpec& node : OpenbNodes(data, one.nodes, kDomains)) {
+      harness_.cluster.Add(node);
+    }
     const auto shapes =
         one.devices == "openb" ? DeviceShapes(data, one.shapes) : CpuShapes(one.shapes);
-    for (const state::NeedsSpec& needs : shapes) needs_.push_back(&harness_.cluster.Needs(needs));
+    for (const state::NeedsSpec& needs : shapes) {
+      shapes_.push_back(harness_.cluster.Needs(needs));
+      if (one.scope == "domain") AddTerms(shapes_.back());
+      needs_.push_back(&shapes_.back());
+    }
     ring_.resize(std::max<size_t>(one.nodes / 2, 1));
     for (Bound& place : ring_) Bind(place, NextShape());
     // Whoever comes first pays for nobody else: every shape has been used, in the order measured.
@@ -125,7 +193,8 @@ class Run {
   }
 
   double MeasureScalar(double seconds) {
-    return MeasureScan(seconds, [&](size_t shape) { ScalarScan(table(), *needs_[shape]); });
+    return MeasureScan(seconds,
+                       [&](size_t shape) { scalar_(table(), TaskOf(shape), case_.scope); });
   }
 
   // The plugins' own vector kernels over all nodes, a thousand at a time, with what they say of
@@ -136,13 +205,16 @@ class Run {
     std::vector<std::unique_ptr<engine::ShapeColumns>> columns;
     for (const TaskRequirements* needs : needs_) {
       columns.push_back(std::make_unique<engine::ShapeColumns>(set, *needs));
-      BERTH_CHECK(columns.back()->SetStatic({*needs, {}}, table(), scratch).ok());
+      const auto layout = [&](const std::vector<DomainKey>& keys) {
+        return std::make_shared<const engine::CellLayout>(table(), keys);
+      };
+      BERTH_CHECK(columns.back()->SetStatic({*needs, {}}, table(), layout, scratch).ok());
     }
     return MeasureScan(seconds, [&](size_t shape) {
       engine::ShapeColumns& one = *columns[shape];
-      one.Grow(table().size());
-      BERTH_CHECK(one.Rebuild({*needs_[shape], {}}, table(), scratch).ok());
-      BERTH_CHECK(one.tree().Best(table().rank()).best != kNoSlot);
+      engine::Choice choice;
+      BERTH_CHECK(one.Rebuild(TaskOf(shape), table(), scratch).ok());
+      BERTH_CHECK(one.Choose(TaskOf(shape), table(), scratch, choice).ok());
     });
   }
 
@@ -150,7 +222,7 @@ class Run {
   void Verify() {
     for (int i = 0; i < 50; ++i) {
       const size_t shape = NextShape();
-      const TaskView task{*needs_[shape], {}};
+      const TaskView task = TaskOf(shape);
       const auto oracle = testing::PlaceByFullScan(harness_.profile().placing(), task, table());
       const auto placed = engine_.Place(harness_.profile().placing(), {Id(shape), 1}, task);
       BERTH_CHECK(oracle.ok() && placed.ok());
@@ -158,7 +230,7 @@ class Run {
                   oracle->reservation == placed->reservation)
           << "the engine and the oracle differ";
       if (case_.devices == "none") {
-        BERTH_CHECK(ScalarScan(table(), *needs_[shape]) == oracle->slot)
+        BERTH_CHECK(scalar_(table(), task, case_.scope) == oracle->slot)
             << "the scalar loop and the oracle differ";
       }
       Step();
@@ -172,6 +244,35 @@ class Run {
  private:
   state::NodeTable& table() { return harness_.cluster.table(); }
   static state::ShapeId Id(size_t shape) { return static_cast<state::ShapeId>(shape); }
+
+  // Its own tasks evenly over racks, at most twenty more than in the emptiest, and rather with each
+  // other.
+  void AddTerms(TaskRequirements& needs) {
+    const KeyId rack = table().InternKey("rack");
+    const CounterId own = table().AddCounter(rack);
+    needs.terms = {{.kind = TermKind::kSpread,
+                    .key = rack,
+                    .counter = own,
+                    .max_skew = 20,
+                    .counts_itself = true},
+                   {.kind = TermKind::kSpread,
+                    .key = rack,
+                    .counter = own,
+                    .weight = 1,
+                    .max_skew = 4,
+                    .counts_itself = true},
+                   {.kind = TermKind::kAffinity,
+                    .key = rack,
+                    .counter = own,
+                    .weight = 1,
+                    .counts_itself = true}};
+    needs.counted_in = {own};
+  }
+
+  // Each task is another one.
+  TaskView TaskOf(size_t shape) {
+    return {*needs_[shape], {.job = {}, .group = 0, .position = ++tasks_}};
+  }
 
   size_t NextShape() {
     const size_t i = next_++;
@@ -233,7 +334,10 @@ class Run {
   const Case case_;
   PipelineHarness harness_;
   engine::Engine engine_;
+  ScalarScan scalar_;
+  std::deque<TaskRequirements> shapes_;
   std::vector<const TaskRequirements*> needs_;
+  uint32_t tasks_ = 0;
   std::vector<Bound> ring_;
   size_t oldest_ = 0;
   size_t next_ = 0;
@@ -245,7 +349,7 @@ class Run {
 struct Wanted {
   std::vector<size_t> nodes{1000, 10'000, 100'000};
   std::vector<size_t> shapes{1, 100, 1000};
-  std::vector<std::string> scopes{"node"};
+  std::vector<std::string> scopes{"node", "domain", "sparse"};
   std::vector<std::string> orders{"runs", "round_robin"};
   std::vector<int> churn{0, 1};
   std::vector<std::string> devices{"none", "openb"};

@@ -44,6 +44,15 @@ class MixedColumns final : public NodeColumns {
   bool integer_value(LabelId label, int64_t& value) const override {
     return base_.integer_value(label, value);
   }
+  std::span<const int32_t> domains(KeyId key) const override {
+    return From(kReadsStatic).domains(key);
+  }
+  std::span<const int32_t> counts(CounterId counter) const override {
+    return From(kReadsTerms).counts(counter);
+  }
+  int64_t count_in_all(CounterId counter) const override {
+    return From(kReadsTerms).count_in_all(counter);
+  }
   uint32_t taint_count() const override { return base_.taint_count(); }
   const NodeMask& with_taint(TaintId taint) const override {
     return From(kReadsStatic).with_taint(taint);
@@ -106,6 +115,11 @@ class EmptiedColumns final : public NodeColumns {
   bool integer_value(LabelId label, int64_t& value) const override {
     return base_.integer_value(label, value);
   }
+  std::span<const int32_t> domains(KeyId key) const override { return base_.domains(key); }
+  std::span<const int32_t> counts(CounterId counter) const override {
+    return std::span(no_tasks_).first(base_.counts(counter).size());
+  }
+  int64_t count_in_all(CounterId) const override { return 0; }
   uint32_t taint_count() const override { return base_.taint_count(); }
   const NodeMask& with_taint(TaintId taint) const override { return base_.with_taint(taint); }
   TaintEffect effect(TaintId taint) const override { return base_.effect(taint); }
@@ -120,6 +134,7 @@ class EmptiedColumns final : public NodeColumns {
  private:
   const NodeColumns& base_;
   const std::vector<int32_t> zeros_;
+  const std::vector<int32_t> no_tasks_ = std::vector<int32_t>(1024, 0);  // by domain
   const NodeMask none_;
   std::vector<std::vector<DeviceRow>> devices_;
 };

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,16 +27,19 @@
 namespace berth {
 namespace {
 
+using testing::AddCounters;
 using testing::Arg;
 using testing::ArgList;
 using testing::ArgMap;
 using testing::ArgWeight;
 using testing::Between;
 using testing::Chance;
+using testing::CountRandomly;
 using testing::EmptiedColumns;
 using testing::FillRandomly;
 using testing::MixedColumns;
 using testing::RandomNeeds;
+using testing::RandomTerm;
 
 constexpr TaskKey kKey{.job = JobId{7}, .group = 0, .position = 3};
 constexpr TaskKey kOtherKey{.job = JobId{8}, .group = 1, .position = 0};
@@ -84,6 +89,8 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
   void Draw(int nodes) {
     table_ = std::make_unique<state::NodeTable>(1);
     FillRandomly(rng_, nodes, *table_);
+    counters_ = AddCounters(*table_, {"zone", "disk"});
+    CountRandomly(rng_, counters_, *table_);
     pipeline::TableContext context(table_->names());
     for (const plugins::BuiltinPlugin& builtin : plugins::BuiltinPlugins()) {
       if (builtin.name != GetParam().plugin) continue;
@@ -100,7 +107,15 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
   const TaskRequirements& DrawNeeds() {
     const auto shape = shapes_.Acquire(RandomNeeds(rng_), 0, *table_, /*intern_unknown=*/true);
     EXPECT_TRUE(shape.ok()) << shape.status();
-    return shapes_.Get(*shape);
+    TaskRequirements& needs = drawn_.emplace_back(shapes_.Get(*shape));
+    if (Chance(rng_, 60)) {
+      for (int i = Between(rng_, 1, 3); i > 0; --i) {
+        needs.terms.push_back(RandomTerm(rng_, counters_));
+      }
+      needs.others_terms.push_back(RandomTerm(rng_, counters_));
+      needs.others_terms.back().kind = TermKind::kAntiAffinity;
+    }
+    return needs;
   }
 
   // Calls check(needs) for a number of tasks on clusters of several sizes.
@@ -170,6 +185,7 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
   void WithOtherColumns(Reads reads, F&& check) {
     state::NodeTable other(2);
     FillRandomly(rng_, static_cast<int>(table_->size()), other);
+    CountRandomly(rng_, AddCounters(other, {"zone", "disk"}), other);
     const auto unread = static_cast<Reads>(
         (kReadsStatic | kReadsAllocation | kReadsDevices | kReadsUsage | kReadsTerms) & ~reads);
     check(MixedColumns(*table_, other, unread));
@@ -178,6 +194,8 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
   base::Rng rng_;
   std::unique_ptr<state::NodeTable> table_;
   state::RequirementsTable shapes_;
+  std::vector<testing::KeyedCounter> counters_;
+  std::deque<TaskRequirements> drawn_;
   std::unique_ptr<Plugin> plugin_;
   const FilterPlugin* filter_ = nullptr;
   const ScorePlugin* score_ = nullptr;
@@ -339,7 +357,11 @@ TEST_P(FilterConformanceTest, GivesReasonsOfFiltersAndAmountsThatExplainThem) {
 }
 
 TEST_P(FilterConformanceTest, CallsPermanentWhatNoReleaseMends) {
-  ForManyTasks([&](const TaskRequirements& needs) {
+  ForManyTasks([&](const TaskRequirements& drawn) {
+    // Without a task to be with, affinity is unmet; one may still come.
+    TaskRequirements needs = drawn;
+    std::erase_if(needs.terms,
+                  [](const TermUse& term) { return term.kind == TermKind::kAffinity; });
     SeenSink sink;
     filter_->Diagnose({needs, kKey}, *table_, table_->live(), sink);
     NodeMask possible = table_->live();
@@ -419,6 +441,83 @@ TEST_P(ScoreConformanceTest, SkipsOnlyTasksOnWhichEveryNodeScoresTheSame) {
     ASSERT_EQ(std::count(scores.begin(), scores.end(), scores.empty() ? 0 : scores[0]),
               static_cast<std::ptrdiff_t>(scores.size()));
   });
+}
+
+// ---- what depends on domains ----
+
+class DomainConformanceTest : public PluginConformanceTest {
+ protected:
+  // What the plugin says of each node: -1 where its filter removes it, else its score.
+  std::vector<int32_t> Answers(const TaskRequirements& needs, const NodeColumns& columns) const {
+    std::vector<int32_t> answers =
+        score_ == nullptr ? std::vector<int32_t>(columns.size(), 0) : ScoreAll(needs, columns);
+    if (filter_ == nullptr) return answers;
+    const NodeMask fits = FilterAll(needs, columns);
+    for (Slot slot = 0; slot < columns.size(); ++slot) {
+      if (columns.live().Test(slot) && !fits.Test(slot)) answers[slot] = -1;
+    }
+    return answers;
+  }
+  const DomainPlugin& domain() const { return dynamic_cast<const DomainPlugin&>(*plugin_); }
+  std::vector<DomainKey> KeysOf(const TaskRequirements& needs) const {
+    std::vector<DomainKey> keys;
+    domain().AppendKeys(needs, keys);
+    return keys;
+  }
+};
+
+TEST_P(DomainConformanceTest, AnswersTheSameForNodesInTheSameDomains) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    const std::vector<int32_t> answers = Answers(needs, *table_);
+    std::map<std::vector<int32_t>, int32_t> of_cell;
+    table_->live().ForEach([&](Slot slot) {
+      std::vector<int32_t> cell;
+      for (const DomainKey& key : KeysOf(needs)) cell.push_back(table_->domains(key.key)[slot]);
+      const auto [it, is_new] = of_cell.try_emplace(cell, answers[slot]);
+      EXPECT_EQ(it->second, answers[slot]) << "slot " << slot;
+    });
+  });
+}
+
+TEST_P(DomainConformanceTest, RemovesNodesWithoutALabelThatItRequires) {
+  ForManyTasks([&](const TaskRequirements& needs) {
+    if (filter_ == nullptr || filter_->PassesAll(needs)) return;
+    const NodeMask fits = FilterAll(needs, *table_);
+    for (const DomainKey& key : KeysOf(needs)) {
+      if (!key.required) continue;
+      fits.ForEach([&](Slot slot) { EXPECT_NE(table_->domains(key.key)[slot], kNoDomain); });
+    }
+  });
+}
+
+TEST_P(DomainConformanceTest, WhatIsLocalDependsOnItsOwnDomainsAlone) {
+  int64_t compared = 0;
+  ForManyTasks([&](const TaskRequirements& needs) {
+    if (!domain().IsLocal(needs)) return;
+    state::NodeTable other(2);
+    FillRandomly(rng_, static_cast<int>(table_->size()), other);
+    CountRandomly(rng_, AddCounters(other, {"zone", "disk"}), other);
+    const MixedColumns elsewhere(*table_, other, kReadsTerms);
+    const std::vector<int32_t> before = Answers(needs, *table_);
+    const std::vector<int32_t> after = Answers(needs, elsewhere);
+    table_->live().ForEach([&](Slot slot) {
+      const bool same = std::all_of(counters_.begin(), counters_.end(), [&](const auto& counter) {
+        const int32_t at = table_->domains(counter.first)[slot];
+        return at == kNoDomain || table_->counts(counter.second)[static_cast<size_t>(at)] ==
+                                      elsewhere.counts(counter.second)[static_cast<size_t>(at)];
+      });
+      if (!same) return;
+      EXPECT_EQ(before[slot], after[slot]) << "slot " << slot;
+      ++compared;
+    });
+  });
+  // Of those that never are, there is nothing to compare.
+  TaskRequirements away;
+  away.terms = {
+      {.kind = TermKind::kAntiAffinity, .key = counters_[0].first, .counter = counters_[0].second}};
+  if (domain().IsLocal(away)) {
+    EXPECT_GT(compared, 0);
+  }
 }
 
 // ---- reserves ----
@@ -524,6 +623,8 @@ INSTANTIATE_TEST_SUITE_P(Registered, FilterConformanceTest,
                          ::testing::ValuesIn(VariantsWith<FilterPlugin>()), NameOf);
 INSTANTIATE_TEST_SUITE_P(Registered, ScoreConformanceTest,
                          ::testing::ValuesIn(VariantsWith<ScorePlugin>()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Registered, DomainConformanceTest,
+                         ::testing::ValuesIn(VariantsWith<DomainPlugin>()), NameOf);
 INSTANTIATE_TEST_SUITE_P(Registered, ReserveConformanceTest,
                          ::testing::ValuesIn(VariantsWith<ReservePlugin>()), NameOf);
 INSTANTIATE_TEST_SUITE_P(Registered, QueueSortConformanceTest,

@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 // Each is in the list above.
 TEST(PlantedFaultsTest, AreAllTried) {
-  EXPECT_EQ(base::kPlantedFaults - 1, 27) << "a fault was planted: say above what finds it";
+  EXPECT_EQ(base::kFirstEngineFault - 1, 27) << "a fault was planted: say above what finds it";
 }
 
 }  // namespace

@@ -133,7 +133,7 @@ int FindPlanted(int fault, const Range& seeds) {
 
 int FindAllPlanted(const char* wanted, const Range& seeds) {
   int result = 2;
-  for (int fault = 1; fault < base::kPlantedFaults; ++fault) {
+  for (int fault = 1; fault < base::kFirstEngineFault; ++fault) {
     const char* name = base::kPlantedFaultNames[fault];
     if (std::strcmp(wanted, "all") != 0 && std::strcmp(wanted, name) != 0) continue;
     result = (result == 1) | FindPlanted(fault, seeds);

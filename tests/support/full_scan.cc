@@ -1,14 +1,67 @@
 #include "tests/support/full_scan.h"
 
+#include <map>
+#include <set>
 #include <vector>
 
 #include "base/status_macros.h"
 
 namespace berth::testing {
+namespace {
+
+// Domains with a node that passes every filter which reads static columns alone, and that has every
+// label which some plugin requires.
+class EligibleByScan final : public EligibleDomains {
+ public:
+  absl::Status Find(const engine::PluginSet& plugins, const TaskView& task,
+                    const NodeColumns& columns) {
+    NodeMask nodes = columns.live();
+    std::vector<DomainKey> keys;
+    const auto append = [&](const Plugin& plugin) {
+      dynamic_cast<const DomainPlugin&>(plugin).AppendKeys(task.needs, keys);
+    };
+    for (const FilterPlugin* filter : plugins.filters) {
+      if (filter->scope() == Scope::kDomain && !filter->PassesAll(task.needs)) append(*filter);
+      if (filter->scope() != Scope::kNode || filter->reads() != kReadsStatic) continue;
+      SlotMask mask(SlotSpan::All(columns.size()), nodes.mutable_words());
+      BERTH_RETURN_IF_ERROR(filter->Filter(task, columns, mask));
+    }
+    for (const engine::WeightedScore& score : plugins.scores) {
+      if (score.plugin->scope() == Scope::kDomain && !score.plugin->Skips(task.needs)) {
+        append(*score.plugin);
+      }
+    }
+    for (const DomainKey& key : keys) {
+      if (key.required) nodes.And(columns.with_key(key.key));
+    }
+    for (const DomainKey& key : keys) {
+      std::set<int32_t> domains;
+      nodes.ForEach([&](Slot slot) {
+        const int32_t domain = columns.domains(key.key)[slot];
+        if (domain != kNoDomain) domains.insert(domain);
+      });
+      domains_[key.key].assign(domains.begin(), domains.end());
+    }
+    return absl::OkStatus();
+  }
+  std::span<const int32_t> Of(KeyId key) const override {
+    const auto it = domains_.find(key);
+    return it == domains_.end() ? std::span<const int32_t>() : it->second;
+  }
+
+ private:
+  std::map<KeyId, std::vector<int32_t>> domains_;
+};
+
+}  // namespace
 
 absl::StatusOr<engine::Placement> PlaceByFullScan(const engine::PluginSet& plugins,
-                                                  const TaskView& task,
+                                                  const TaskView& asked,
                                                   const NodeColumns& columns) {
+  EligibleByScan eligible;
+  BERTH_RETURN_IF_ERROR(eligible.Find(plugins, asked, columns));
+  TaskView task = asked;
+  task.eligible = &eligible;
   const SlotSpan all = SlotSpan::All(columns.size());
   NodeMask feasible = columns.live();
   for (const FilterPlugin* filter : plugins.filters) {
@@ -19,7 +72,16 @@ absl::StatusOr<engine::Placement> PlaceByFullScan(const engine::PluginSet& plugi
   for (const engine::WeightedScore& score : plugins.scores) {
     scores.emplace_back(columns.size(), 0);
     if (score.plugin->Skips(task.needs)) continue;
-    BERTH_RETURN_IF_ERROR(score.plugin->Score(task, columns, all, scores.back()));
+    if (score.plugin->scope() != Scope::kCluster) {
+      BERTH_RETURN_IF_ERROR(score.plugin->Score(task, columns, all, scores.back()));
+      continue;
+    }
+    // Asked about those that fit, and no others.
+    std::vector<Slot> fit;
+    feasible.ForEach([&](Slot slot) { fit.push_back(slot); });
+    std::vector<int32_t> of_fit(fit.size());
+    BERTH_RETURN_IF_ERROR(score.plugin->Score(task, columns, SlotSpan::List(fit), of_fit));
+    for (size_t i = 0; i < fit.size(); ++i) scores.back()[fit[i]] = of_fit[i];
   }
 
   engine::Placement placement;

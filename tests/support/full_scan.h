@@ -14,6 +14,7 @@ namespace berth::testing {
 //
 // Errors: a plugin that could not work.
 absl::StatusOr<engine::Placement> PlaceByFullScan(const engine::PluginSet& plugins,
-                                                  const TaskView& task, const NodeColumns& columns);
+                                                  const TaskView& asked,
+                                                  const NodeColumns& columns);
 
 }  // namespace berth::testing

@@ -1,6 +1,7 @@
 // A profile and a cluster: places, binds, releases and explains.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,10 +20,13 @@ namespace berth::testing {
 // test program.
 class PipelineHarness {
  public:
-  explicit PipelineHarness(const pipeline::ProfileOptions& options = {}, uint64_t seed = 1)
+  // `add_plugins` registers further ones, for the profile to name.
+  explicit PipelineHarness(const pipeline::ProfileOptions& options = {}, uint64_t seed = 1,
+                           const std::function<void(PluginRegistry&)>& add_plugins = nullptr)
       : cluster(seed) {
     PluginRegistry registry;
     plugins::RegisterBuiltinPlugins(registry);
+    if (add_plugins) add_plugins(registry);
     pipeline::TableContext context(cluster.table().names());
     auto compiled = pipeline::CompileProfile(options, "profiles[0]", registry, context);
     BERTH_CHECK(compiled.ok()) << base::S(compiled.status().message());

@@ -169,6 +169,42 @@ state::NeedsSpec RandomNeeds(base::Rng& rng) {
   return needs;
 }
 
+std::vector<KeyedCounter> AddCounters(state::NodeTable& table,
+                                      const std::vector<std::string>& keys) {
+  std::vector<KeyedCounter> counters;
+  for (const std::string& name : keys) {
+    const KeyId key = table.InternKey(name);
+    for (int i = 0; i < 2; ++i) counters.emplace_back(key, table.AddCounter(key));
+  }
+  return counters;
+}
+
+void CountRandomly(base::Rng& rng, const std::vector<KeyedCounter>& counters,
+                   state::NodeTable& table) {
+  std::vector<Slot> nodes;
+  table.live().ForEach([&](Slot slot) { nodes.push_back(slot); });
+  if (nodes.empty()) return;
+  for (const auto& [key, counter] : counters) {
+    TaskRequirements counted;
+    counted.counted_in = {counter};
+    for (int i = Between(rng, 0, 12); i > 0; --i) {
+      table.Allocate(nodes[rng.Uniform(nodes.size())], counted, {});
+    }
+  }
+}
+
+TermUse RandomTerm(base::Rng& rng, const std::vector<KeyedCounter>& counters) {
+  TermUse term;
+  term.kind = static_cast<TermKind>(rng.Uniform(3));
+  const auto& [key, counter] = counters[rng.Uniform(counters.size())];
+  term.key = key;
+  term.counter = counter;
+  term.weight = Chance(rng, 50) ? 0 : Between(rng, 1, 100);
+  term.max_skew = Between(rng, 1, 3);
+  term.counts_itself = Chance(rng, 70);
+  return term;
+}
+
 void InternEverything(state::NodeTable& table) {
   BERTH_CHECK(state::ResourceColumn(table.names(), "fpga_slots").ok());
   for (const std::string& zone : kZones) table.InternLabel("zone", zone);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -28,6 +29,18 @@ state::NodeSpec RandomNode(base::Rng& rng, std::string name);
 
 // Asks, now and then, for everything that RandomNode can have, and sometimes for what it cannot.
 state::NeedsSpec RandomNeeds(base::Rng& rng);
+
+// A counter of tasks and the key whose domains it counts by.
+using KeyedCounter = std::pair<KeyId, CounterId>;
+
+// Two counters for each of some keys. In tables that are new, the same keys get the same numbers.
+std::vector<KeyedCounter> AddCounters(state::NodeTable& table,
+                                      const std::vector<std::string>& keys);
+// Tasks in the counters, on random nodes.
+void CountRandomly(base::Rng& rng, const std::vector<KeyedCounter>& counters,
+                   state::NodeTable& table);
+// A rule of any kind over one of the counters.
+TermUse RandomTerm(base::Rng& rng, const std::vector<KeyedCounter>& counters);
 
 // Gives every name that the two above can produce its number, in a fixed order, so that two tables
 // agree on numbers.

@@ -1,0 +1,305 @@
+#include "tests/property/engine_walk.h"
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "base/rng.h"
+#include "engine/engine.h"
+#include "tests/support/full_scan.h"
+#include "tests/support/pipeline_harness.h"
+#include "tests/support/random_cluster.h"
+#include "tests/support/scoped_plugins.h"
+
+namespace berth::testing {
+namespace {
+
+// What the placement depends on beside the default profile.
+pipeline::ProfileOptions RandomOptions(base::Rng& rng) {
+  pipeline::ProfileOptions options;
+  options.filters.enabled = {"TopologySpread", "TaskAffinity"};
+  options.scores.enabled = {{"TopologySpread", Between(rng, 1, 5)}, {"TaskAffinity", 2}};
+  if (Chance(rng, 30)) options.scores.enabled.push_back({std::string(FewNodes::kName), 3});
+  if (Chance(rng, 15)) options.scores.enabled.push_back({std::string(RelativelyFree::kName), 2});
+  if (Chance(rng, 20)) options.scores.disabled = {"NodeResourcesFit"};  // more ties
+  return options;
+}
+
+engine::Engine::Options RandomEngineOptions(base::Rng& rng) {
+  engine::Engine::Options options;
+  options.list_ratio = static_cast<size_t>(Between(rng, 1, 4));
+  if (Chance(rng, 20)) options.memory_bytes = 3000;
+  return options;
+}
+
+class Walk {
+ public:
+  Walk(uint64_t seed, WalkCounts& counts)
+      : rng_(seed),
+        counts_(counts),
+        options_(RandomOptions(rng_)),
+        harness_(options_, /*seed=*/seed, RegisterScopedPlugins),
+        engine_(std::make_unique<engine::Engine>(table(), RandomEngineOptions(rng_))) {}
+
+  std::string Run() {
+    int nodes = Between(rng_, 1, Chance(rng_, 20) ? 140 : 40);
+    if (Chance(rng_, 10))
+      nodes = Chance(rng_, 50) ? 64 : 128;  // with one more, ranks are drawn anew
+    for (int i = 0; i < nodes; ++i) AddNode();
+    shares_hosts_ = Chance(rng_, 50);
+    // Rules are over four zones, two kinds of disks, or hosts.
+    counters_ = AddCounters(table(), {"zone", "disk", "host"});
+    for (int i = Between(rng_, 1, 6); i > 0; --i) AddShape();
+    for (int step = Between(rng_, 10, 60); step > 0; --step) {
+      const int32_t dice = Between(rng_, 0, 99);
+      if (dice < 60) {
+        Place();
+      } else if (dice < 75) {
+        Release();
+      } else if (dice < 83) {
+        TurnSwitch();
+      } else if (dice < 89) {
+        Describe();
+      } else if (dice < 93) {
+        for (int i = Chance(rng_, 20) ? 30 : 1; i > 0; --i) AddNode();
+      } else if (dice < 95) {
+        RemoveIdleNode();
+      } else if (dice < 98) {
+        AddShape();
+      } else if (dice < 99) {
+        engine_->Reset();
+        ++counts_["reload"];
+      } else {
+        Burst();
+      }
+      if (!difference_.empty()) return difference_;
+    }
+    CheckCounts();
+    const engine::Engine::Counters& done = engine_->counters();
+    counts_["replay"] += done.updates;
+    counts_["rebuild"] += done.rebuilds;
+    counts_["eviction"] += done.evictions;
+    return difference_;
+  }
+
+ private:
+  struct Shape {
+    TaskRequirements needs;
+    engine::ShapeKey key;
+  };
+  struct Bound {
+    Slot slot = kNoSlot;
+    const Shape* shape = nullptr;
+    Reservation reservation;
+  };
+
+  state::NodeTable& table() { return harness_.cluster.table(); }
+
+  state::NodeSpec NewSpec(std::string name) {
+    state::NodeSpec spec = RandomNode(rng_, std::move(name));
+    if (Chance(rng_, 50)) {  // few sizes, so that totals are equal
+      spec.capacity.builtin[kCpu] = 8000 << rng_.Uniform(2);
+      spec.capacity.builtin[kMemory] = 32 << 10;
+    }
+    // A name of its own for most, which is a domain with one node.
+    if (Chance(rng_, 90)) spec.labels["host"] = spec.name;
+    if (shares_hosts_ && Chance(rng_, 30)) spec.labels["host"] = "twin";
+    return spec;
+  }
+
+  void AddNode() {
+    const uint32_t ranks = table().rank_capacity();
+    harness_.cluster.Add(NewSpec("n" + std::to_string(next_node_++)));
+    counts_["ranks drawn anew"] += table().rank_capacity() != ranks;
+  }
+
+  void AddShape() {
+    Shape shape{harness_.cluster.Needs(RandomNeeds(rng_)), {}};
+    TaskRequirements& needs = shape.needs;
+    if (Chance(rng_, 40)) needs.devices.clear();
+    if (Chance(rng_, 60)) {
+      for (int i = Between(rng_, 1, 3); i > 0; --i) {
+        needs.terms.push_back(RandomTerm(rng_, counters_));
+      }
+    }
+    if (Chance(rng_, 20)) {
+      needs.others_terms.push_back(RandomTerm(rng_, counters_));
+      needs.others_terms.back().kind = TermKind::kAntiAffinity;
+    }
+    for (const TermUse& term : needs.terms) {
+      if (term.counts_itself) needs.counted_in.push_back(term.counter);
+    }
+    if (Chance(rng_, 50)) {
+      needs.counted_in.push_back(counters_[rng_.Uniform(counters_.size())].second);
+    }
+    std::sort(needs.counted_in.begin(), needs.counted_in.end());
+    needs.counted_in.erase(std::unique(needs.counted_in.begin(), needs.counted_in.end()),
+                           needs.counted_in.end());
+    // Numbers are used again, serials are not.
+    const auto serial = static_cast<uint64_t>(shapes_.size()) + 1;
+    shape.key = {static_cast<state::ShapeId>(serial % 7), serial};
+    shapes_.push_back(std::move(shape));
+  }
+
+  std::string NameOf(Slot slot) const { return harness_.cluster.NameOf(slot); }
+
+  Slot AnyNode() {
+    const auto& nodes = table().by_name();
+    auto it = nodes.begin();
+    std::advance(it, static_cast<std::ptrdiff_t>(rng_.Uniform(nodes.size())));
+    return it->second;
+  }
+
+  void TurnSwitch() {
+    const Slot slot = AnyNode();
+    if (Chance(rng_, 50)) {
+      table().SetReady(slot, !table().ready().Test(slot));
+    } else {
+      table().SetCordoned(slot, !table().cordoned().Test(slot));
+    }
+  }
+
+  // More changes than the log of a small table keeps, of which most are taken back.
+  void Burst() {
+    TurnSwitch();
+    const Slot slot = AnyNode();
+    for (int i = 0; i < 2500; ++i) {
+      table().SetCordoned(slot, true);
+      table().SetCordoned(slot, false);
+    }
+    ++counts_["log overrun"];
+  }
+
+  // Another size, other labels, taints and devices on a node that stays.
+  void Describe() {
+    const Slot slot = AnyNode();
+    state::NodeSpec spec = NewSpec(table().name(slot));
+    if (table().task_count(slot) > 0) spec.devices = table().spec(slot).devices;
+    BERTH_CHECK(table().Put(spec).ok());
+    ++counts_["relabelled node"];
+  }
+
+  void RemoveIdleNode() {
+    const Slot slot = AnyNode();
+    if (table().by_name().size() == 1 || table().task_count(slot) > 0) return;
+    table().Remove(slot);
+    ++counts_["removed node"];
+  }
+
+  void Release() {
+    if (bound_.empty()) return;
+    std::swap(bound_[rng_.Uniform(bound_.size())], bound_.back());
+    const Bound& task = bound_.back();
+    table().Release(task.slot, task.shape->needs, task.reservation);
+    bound_.pop_back();
+    ++counts_["release"];
+  }
+
+  void Place() {
+    // The shapes that came last have the numbers.
+    const size_t first = shapes_.size() > 7 ? shapes_.size() - 7 : 0;
+    const Shape& shape = shapes_[first + rng_.Uniform(shapes_.size() - first)];
+    const TaskView task{shape.needs, {.job = {}, .group = 0, .position = next_task_++}};
+    const engine::PluginSet& plugins = harness_.profile().placing();
+    const auto expected = PlaceByFullScan(plugins, task, table());
+    const auto placed = engine_->Place(plugins, shape.key, task);
+    BERTH_CHECK(expected.ok()) << base::S(expected.status().message());
+    if (!placed.ok()) {
+      difference_ = "the engine says " + base::S(placed.status().message());
+      return;
+    }
+    Compare(*expected, *placed);
+    Note(shape.needs, *expected);
+    if (placed->slot == kNoSlot || Chance(rng_, 20)) return;
+    table().Allocate(placed->slot, shape.needs, placed->reservation);
+    bound_.push_back({placed->slot, &shape, placed->reservation});
+  }
+
+  void Compare(const engine::Placement& expected, const engine::Placement& placed) {
+    std::ostringstream out;
+    const auto differ = [&](const char* what, const auto& a, const auto& b) {
+      if (a != b) out << what << ": " << b << " in place of " << a << "; ";
+    };
+    differ("node", NameOf(expected.slot), NameOf(placed.slot));
+    differ("total", expected.total, placed.total);
+    differ("runner-up", NameOf(expected.runner_up), NameOf(placed.runner_up));
+    differ("its total", expected.runner_up_total, placed.runner_up_total);
+    differ("nodes that fit", expected.nodes_feasible, placed.nodes_feasible);
+    for (size_t i = 0; i < placed.plugin_scores.size(); ++i) {
+      differ("a plugin's score", expected.plugin_scores[i], placed.plugin_scores[i]);
+    }
+    if (expected.reservation != placed.reservation) out << "other devices";
+    difference_ = out.str();
+  }
+
+  // The counters have what a count of the bound tasks gives.
+  void CheckCounts() {
+    for (const auto& [key, counter] : counters_) {
+      std::map<std::string, int64_t> expected, seen;
+      for (const Bound& task : bound_) {
+        const auto& counted = task.shape->needs.counted_in;
+        if (std::find(counted.begin(), counted.end(), counter) == counted.end()) continue;
+        const auto& labels = table().spec(task.slot).labels;
+        const auto label = labels.find(table().names().keys.Name(key.value));
+        if (label != labels.end()) ++expected[label->second];
+      }
+      const std::span<const int32_t> counts = table().counts(counter);
+      for (size_t domain = 0; domain < counts.size(); ++domain) {
+        if (counts[domain] == 0) continue;
+        const std::string pair = table().LabelText(table().labels_of_key(key)[domain]);
+        seen[pair.substr(pair.find('=') + 1)] = counts[domain];
+      }
+      if (seen != expected) difference_ = "a counter is wrong";
+    }
+  }
+
+  void Note(const TaskRequirements& needs, const engine::Placement& placement) {
+    const auto note = [&](const char* event, bool happened) { counts_[event] += happened; };
+    note("node selector", !needs.node_selector.empty());
+    note("required node affinity", !needs.required_nodes.empty());
+    note("preferred node affinity", !needs.preferred_nodes.empty());
+    note("toleration", !needs.tolerations.empty());
+    for (const DeviceNeed& device : needs.devices) {
+      note(device.share_milli == 1000 ? "whole devices" : "share of a device", true);
+    }
+    for (const TermUse& term : needs.terms) {
+      static constexpr const char* kKinds[] = {"affinity", "anti-affinity", "spread"};
+      const std::string kind = kKinds[static_cast<int>(term.kind)];
+      ++counts_[(term.weight == 0 ? "required " : "preferred ") + kind];
+      note("rule over one node each", table().topology().IsOneNodeEach(term.key));
+      note("rule over many cells",
+           term.key == table().InternKey("host") &&
+               (term.kind == TermKind::kSpread || !table().topology().IsOneNodeEach(term.key)));
+    }
+    note("others' anti-affinity", !needs.others_terms.empty());
+    for (const auto& score : options_.scores.enabled) {
+      note("opinion on few nodes", score.name == FewNodes::kName);
+      note("score over all nodes", score.name == RelativelyFree::kName);
+    }
+    note("infeasible", placement.slot == kNoSlot);
+    note("tie", placement.runner_up != kNoSlot && placement.runner_up_total == placement.total);
+  }
+
+  base::Rng rng_;
+  WalkCounts& counts_;
+  const pipeline::ProfileOptions options_;
+  PipelineHarness harness_;
+  std::unique_ptr<engine::Engine> engine_;
+  bool shares_hosts_ = false;
+  std::vector<KeyedCounter> counters_;
+  std::deque<Shape> shapes_;
+  std::vector<Bound> bound_;
+  int next_node_ = 0;
+  uint32_t next_task_ = 0;
+  std::string difference_;
+};
+
+}  // namespace
+
+std::string WalkEngine(uint64_t seed, WalkCounts& counts) { return Walk(seed, counts).Run(); }
+
+}  // namespace berth::testing

@@ -1,0 +1,49 @@
+// Random changes to a cluster, with the engine held against the oracle at every placement.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace berth::testing {
+
+// What happened on walks, by name: kinds of constraints that were placed, and what the engine met.
+using WalkCounts = std::map<std::string, int64_t>;
+
+// One sequence of changes and placements. Returns what differed first; empty: nothing did. Adds to
+// `counts`.
+std::string WalkEngine(uint64_t seed, WalkCounts& counts);
+
+// The names that `counts` has after enough walks.
+inline constexpr const char* kWalkEvents[] = {
+    "node selector",
+    "required node affinity",
+    "preferred node affinity",
+    "toleration",
+    "whole devices",
+    "share of a device",
+    "required spread",
+    "preferred spread",
+    "required affinity",
+    "preferred affinity",
+    "required anti-affinity",
+    "preferred anti-affinity",
+    "others' anti-affinity",
+    "rule over one node each",
+    "rule over many cells",
+    "opinion on few nodes",
+    "score over all nodes",
+    "tie",
+    "infeasible",
+    "replay",
+    "rebuild",
+    "eviction",
+    "ranks drawn anew",
+    "log overrun",
+    "relabelled node",
+    "removed node",
+    "release",
+    "reload",
+};
+
+}  // namespace berth::testing
