@@ -56,6 +56,7 @@ enum class PlantedFault {
   kLoseSparseLeaf,     // a node that was judged singly does not come back
   kKeepShapeOfNumber,  // a shape's number means the shape before
   kSkipRunnerUp,       // the second of the winner's cell is not offered
+  kCursorAfterUndo,    // a shape that has read what a trial did is not told that it was undone
 };
 
 // Which one is planted. Set before anything runs.
@@ -105,6 +106,7 @@ inline constexpr const char* kPlantedFaultNames[] = {
     "lose-sparse-leaf",
     "keep-shape-of-number",
     "skip-runner-up",
+    "cursor-after-undo",
 };
 inline constexpr int kPlantedFaults = static_cast<int>(std::size(kPlantedFaultNames));
 // The first that walks of the engine find; those before it are the simulation's.

@@ -43,6 +43,7 @@ void Engine::Account(Shape& shape) {
 }
 
 Engine::Shape& Engine::Use(const PluginSet& plugins, ShapeKey key, const TaskView& task) {
+  ++used_in_trial_;
   if (shapes_.size() <= key.id) shapes_.resize(key.id + 1);
   if (shapes_[key.id] != nullptr && shapes_[key.id]->key != key &&
       !BERTH_PLANTED(kKeepShapeOfNumber)) {
@@ -58,7 +59,8 @@ Engine::Shape& Engine::Use(const PluginSet& plugins, ShapeKey key, const TaskVie
   return *shape;
 }
 
-std::span<const Slot> Engine::ChangedSince(const state::DirtyLog& log, uint64_t cursor) {
+std::span<const Slot> Engine::ChangedSince(const state::DirtyLog& log, uint64_t cursor,
+                                           std::span<const Slot> more) {
   changed_.clear();
   seen_.resize(table_.size(), 0);
   if (++pass_ == 0) {  // it came round: no slot may look seen
@@ -71,7 +73,27 @@ std::span<const Slot> Engine::ChangedSince(const state::DirtyLog& log, uint64_t 
     const Slot slot = log.At(i);
     if (std::exchange(seen_[slot], pass_) != pass_) changed_.push_back(slot);
   }
+  for (const Slot slot : more) {
+    if (std::exchange(seen_[slot], pass_) != pass_) changed_.push_back(slot);
+  }
   return changed_;
+}
+
+void Engine::UndoTrial() {
+  const state::DirtyLog& log = table_.changes();
+  const uint64_t mark = table_.trial_mark();
+  auto next = recent_.begin();
+  for (size_t i = 0; i < used_in_trial_ && next != recent_.end(); ++i, ++next) {
+    Shape& shape = *shapes_[*next];
+    if (shape.cursor <= mark || BERTH_PLANTED(kCursorAfterUndo)) continue;
+    // When the log does not reach back to the mark, it goes on as it is.
+    if (log.begin() > mark) continue;
+    for (uint64_t number = mark; number < shape.cursor; ++number) {
+      shape.undone.push_back(log.At(number));
+    }
+    shape.cursor = mark;
+  }
+  used_in_trial_ = 0;
 }
 
 bool Engine::IsNear(const state::DirtyLog& log, uint64_t cursor) const {
@@ -136,8 +158,8 @@ absl::Status Engine::Refresh(Shape& shape, const TaskView& task) {
     ++counters_.rebuilds;
     Charge(shape, table_.size());
     BERTH_RETURN_IF_ERROR(columns.Rebuild(task, table_, scratch_));
-  } else if (shape.cursor != log.end()) {
-    const std::span<const Slot> changed = ChangedSince(log, shape.cursor);
+  } else if (shape.cursor != log.end() || !shape.undone.empty()) {
+    const std::span<const Slot> changed = ChangedSince(log, shape.cursor, shape.undone);
     ++counters_.updates;
     counters_.updated += static_cast<int64_t>(changed.size());
     Charge(shape, changed.size());
@@ -148,6 +170,7 @@ absl::Status Engine::Refresh(Shape& shape, const TaskView& task) {
     }
   }
   shape.cursor = log.end();
+  shape.undone.clear();
   shape.rank_capacity = table_.rank_capacity();
   return absl::OkStatus();
 }

@@ -68,6 +68,11 @@ class Engine {
   // Errors: a plugin that could not work, named; that no node fits is not an error.
   absl::StatusOr<Placement> Place(const PluginSet& plugins, ShapeKey shape, const TaskView& task);
 
+  // A trial of the table begins; it is about to be undone. A shape that has read what the trial did
+  // has those slots on a list of its own, since the table's log will not tell of them.
+  void BeginTrial() { used_in_trial_ = 0; }
+  void UndoTrial();
+
   // Entries of columns touched since the last call: what placements count against a turn's budget.
   int64_t TakeWork();
 
@@ -84,6 +89,7 @@ class Engine {
     ShapeColumns columns;
     size_t bytes = 0;
     uint64_t cursor = 0;         // changes that the tree has seen
+    std::vector<Slot> undone;    // slots that were changed back since, of which no log tells
     uint64_t static_cursor = 0;  // static changes that the static part has seen
     uint32_t rank_capacity = 0;  // of the ranks in the tree
     std::list<state::ShapeId>::iterator recent;
@@ -100,8 +106,9 @@ class Engine {
   std::shared_ptr<const CellLayout> LayoutOf(const std::vector<DomainKey>& keys);
   // Whether a list of what changed since a number is worth asking about.
   bool IsNear(const state::DirtyLog& log, uint64_t cursor) const;
-  // Slots of the log from `cursor` on, each once. Valid until the next call.
-  std::span<const Slot> ChangedSince(const state::DirtyLog& log, uint64_t cursor);
+  // Slots of the log from `cursor` on, and `more`, each once. Valid until the next call.
+  std::span<const Slot> ChangedSince(const state::DirtyLog& log, uint64_t cursor,
+                                     std::span<const Slot> more = {});
   void Charge(const Shape& shape, size_t slots);
 
   const state::NodeTable& table_;
@@ -116,6 +123,7 @@ class Engine {
   std::vector<Layout> layouts_;
   size_t bytes_ = 0;
   int64_t work_ = 0;
+  size_t used_in_trial_ = 0;  // how many uses; those shapes are the first of recent_
   Counters counters_;
 
   ColumnScratch scratch_;

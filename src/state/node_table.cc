@@ -243,8 +243,34 @@ void NodeTable::SetCordoned(Slot slot, bool cordoned) {
   NoteStatic(slot, !cordoned);
 }
 
+void NodeTable::BeginTrial() {
+  BERTH_CHECK(!trial_.has_value());
+  trial_.emplace(Trial{changes_.end(), improvements_.end(), {}});
+}
+
+void NodeTable::KeepTrial() {
+  BERTH_CHECK(trial_.has_value());
+  trial_.reset();
+}
+
+void NodeTable::UndoTrial() {
+  BERTH_CHECK(trial_.has_value());
+  const Trial trial = *std::move(trial_);
+  trial_.reset();
+  for (auto step = trial.steps.rbegin(); step != trial.steps.rend(); ++step) {
+    if (step->is_release) {
+      Allocate(step->slot, *step->needs, step->reservation);
+    } else {
+      Release(step->slot, *step->needs, step->reservation);
+    }
+  }
+  if (changes_.begin() <= trial.changes) changes_.Truncate(trial.changes);
+  if (improvements_.begin() <= trial.improvements) improvements_.Truncate(trial.improvements);
+}
+
 void NodeTable::Allocate(Slot slot, const TaskRequirements& needs, const Reservation& reservation) {
   BERTH_CHECK(Holds(slot));
+  if (trial_) trial_->steps.push_back({slot, &needs, reservation, false});
   for (uint32_t i = 0; i < needs.resource_count; ++i) allocated_[i][slot] += needs.requests[i];
   for (const DeviceGrant& grant : reservation.devices) {
     BERTH_CHECK(grant.device < devices_[slot].size());
@@ -259,6 +285,7 @@ void NodeTable::Allocate(Slot slot, const TaskRequirements& needs, const Reserva
 
 void NodeTable::Release(Slot slot, const TaskRequirements& needs, const Reservation& reservation) {
   BERTH_CHECK(Holds(slot) && task_counts_[slot] > 0);
+  if (trial_) trial_->steps.push_back({slot, &needs, reservation, true});
   for (uint32_t i = 0; i < needs.resource_count; ++i) {
     allocated_[i][slot] -= needs.requests[i];
     BERTH_CHECK(allocated_[i][slot] >= 0);

@@ -82,6 +82,18 @@ class NodeTable final : public NodeColumns {
   void Allocate(Slot slot, const TaskRequirements& needs, const Reservation& reservation);
   void Release(Slot slot, const TaskRequirements& needs, const Reservation& reservation);
 
+  // ---- trials: what is allocated and released from Begin on can be undone ----
+
+  // REQUIRES: no trial is on, or for the other two, one is. Until its end nothing but allocations
+  // and releases changes, and their requirements stay where they are.
+  void BeginTrial();
+  void KeepTrial();
+  // Everything is as it was at Begin, and so are the logs, unless they do not reach back so far:
+  // then they have what was undone as changes. Cost: O(what is undone).
+  void UndoTrial();
+  // What the log of changes had at Begin.
+  uint64_t trial_mark() const { return trial_->changes; }
+
   // Counts tasks by the domains of a key, until it is removed. REQUIRES, to remove it: nothing is
   // counted in it.
   CounterId AddCounter(KeyId key);
@@ -177,6 +189,19 @@ class NodeTable final : public NodeColumns {
   Names names_;
   uint32_t rank_capacity_ = 64;
   DirtyLog changes_, static_changes_, improvements_;
+  // What a trial did, in order.
+  struct TrialStep {
+    Slot slot;
+    const TaskRequirements* needs;
+    Reservation reservation;
+    bool is_release;
+  };
+  struct Trial {
+    uint64_t changes = 0;  // ends of the logs
+    uint64_t improvements = 0;
+    std::vector<TrialStep> steps;
+  };
+  std::optional<Trial> trial_;
   std::map<std::string, Slot, std::less<>> by_name_;
   std::vector<Slot> free_slots_;
 

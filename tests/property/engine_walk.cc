@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "engine/engine.h"
+#include "engine/trial.h"
 #include "tests/support/full_scan.h"
 #include "tests/support/pipeline_harness.h"
 #include "tests/support/random_cluster.h"
@@ -60,9 +61,11 @@ class Walk {
         Place();
       } else if (dice < 75) {
         Release();
-      } else if (dice < 83) {
+      } else if (dice < 79) {
+        TryOut();
+      } else if (dice < 85) {
         TurnSwitch();
-      } else if (dice < 89) {
+      } else if (dice < 90) {
         Describe();
       } else if (dice < 93) {
         for (int i = Chance(rng_, 20) ? 30 : 1; i > 0; --i) AddNode();
@@ -217,6 +220,27 @@ class Walk {
     if (placed->slot == kNoSlot || Chance(rng_, 20)) return;
     table().Allocate(placed->slot, shape.needs, placed->reservation);
     bound_.push_back({placed->slot, &shape, placed->reservation});
+  }
+
+  // Placements and releases that may all be taken back.
+  void TryOut() {
+    const std::vector<Bound> bound_before = bound_;
+    const bool keep = Chance(rng_, 30);
+    engine::Trial trial(table(), *engine_);
+    for (int i = Between(rng_, 1, 6); i > 0 && difference_.empty(); --i) {
+      if (Chance(rng_, 70)) {
+        Place();
+      } else {
+        Release();
+      }
+    }
+    if (keep) {
+      trial.Keep();
+      ++counts_["trial kept"];
+    } else {
+      bound_ = bound_before;
+      ++counts_["trial undone"];
+    }
   }
 
   void Compare(const engine::Placement& expected, const engine::Placement& placed) {

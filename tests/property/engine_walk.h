@@ -44,6 +44,8 @@ inline constexpr const char* kWalkEvents[] = {
     "removed node",
     "release",
     "reload",
+    "trial kept",
+    "trial undone",
 };
 
 }  // namespace berth::testing

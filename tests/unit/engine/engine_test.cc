@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/trial.h"
 #include "pipeline/table_context.h"
 #include "tests/support/cluster.h"
 #include "tests/support/fake_plugins.h"
@@ -280,6 +281,22 @@ TEST_F(EngineOverTimeTest, TellsShapesApartThatHadOneNumberAfterAnother) {
   const TaskRequirements& large = harness_.cluster.Needs(TaskBuilder().Cpu(64));
   EXPECT_NE(engine.Place(plugins, {7, 1}, {needs_, {}})->slot, kNoSlot);
   EXPECT_EQ(engine.Place(plugins, {7, 2}, {large, {}})->slot, kNoSlot);
+}
+
+TEST_F(EngineOverTimeTest, PlacesOnTrialAsIfItWereReal) {
+  const Slot first = harness_.Place(needs_).slot;
+  {
+    Trial trial(table(), harness_.engine());
+    table().Allocate(first, needs_, {});
+    EXPECT_NE(harness_.Place(needs_).slot, first);
+  }
+  EXPECT_EQ(harness_.Place(needs_).slot, first);
+  {
+    Trial trial(table(), harness_.engine());
+    table().Allocate(first, needs_, {});
+    trial.Keep();
+  }
+  EXPECT_NE(harness_.Place(needs_).slot, first);
 }
 
 }  // namespace
