@@ -1,6 +1,8 @@
 #include "engine/cell_layout.h"
 
+#include <algorithm>
 #include <map>
+#include <numeric>
 #include <utility>
 
 #include "base/planted_fault.h"
@@ -29,7 +31,11 @@ CellLayout::CellLayout(const state::NodeTable& table, std::vector<DomainKey> key
       rank_capacity_(table.rank_capacity()) {
   std::map<std::vector<int32_t>, uint32_t> known;
   std::vector<int32_t> domains;
-  for (Slot slot = 0; slot < table.size(); ++slot) {
+  std::vector<Slot> by_rank(table.size());
+  std::iota(by_rank.begin(), by_rank.end(), 0);
+  std::sort(by_rank.begin(), by_rank.end(),
+            [&](Slot a, Slot b) { return table.rank()[a] < table.rank()[b]; });
+  for (const Slot slot : by_rank) {
     if (!FindDomains(table, keys_, slot, domains)) continue;
     const auto [it, is_new] = known.try_emplace(domains, static_cast<uint32_t>(cells_.size()));
     if (is_new) cells_.push_back({.slots = {}, .ranks = {}, .domains = domains});

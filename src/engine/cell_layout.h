@@ -17,7 +17,7 @@ namespace berth::engine {
 // a label that is required is in no cell; without one that is not, it is with others like it.
 //
 // Invariants: cell_of(slot) is kNoCell or its cell; place_of(slot) is its place among the cell's
-// slots, which rise; every cell has at least one node.
+// slots, which are in order of rank; every cell has at least one node.
 //
 // Threading: immutable once made; shared by the shapes that have the same keys.
 class CellLayout {
@@ -26,11 +26,11 @@ class CellLayout {
 
   struct Cell {
     std::vector<Slot> slots;
-    std::vector<uint32_t> ranks;   // of the slots
+    std::vector<uint32_t> ranks;   // of the slots: they rise
     std::vector<int32_t> domains;  // one for each key
   };
 
-  // Cost: O(nodes x keys).
+  // Without keys there is one cell. Cost: O(nodes x (keys + log nodes)).
   CellLayout(const state::NodeTable& table, std::vector<DomainKey> keys);
 
   const std::vector<DomainKey>& keys() const { return keys_; }

@@ -198,6 +198,44 @@ BestTwo MaxTree::Best(std::span<const uint32_t> ranks) {
   return two;
 }
 
+Slot MaxTree::FirstIn(size_t begin, size_t end, int32_t total) const {
+  for (size_t at = begin; at < end;) {
+    if (at % (kFan * kFan) == 0 && TotalOf(supers_[at / (kFan * kFan)]) < total) {
+      at += kFan * kFan;
+      continue;
+    }
+    const size_t block_end = std::min((at / kFan + 1) * kFan, end);
+    if (TotalOf(blocks_[at / kFan]) >= total) {
+      for (size_t i = at; i < block_end; ++i) {
+        if (leaves_[i] == total) return static_cast<Slot>(i);
+      }
+    }
+    at = block_end;
+  }
+  return kNoSlot;
+}
+
+BestTwo MaxTree::BestFrom(size_t start, std::span<const uint32_t> ranks) {
+  const auto first = [&](int32_t total) {
+    const Slot after = FirstIn(start, leaves_.size(), total);
+    return after != kNoSlot ? after : FirstIn(0, start, total);
+  };
+  const BestTwo by_rank = Best(ranks);
+  BestTwo two;
+  if (by_rank.best == kNoSlot) return two;
+  const int32_t most = TotalOf(by_rank.best_key);
+  two.best = first(most);
+  two.best_key = KeyOf(most, ranks[two.best]);
+  if (by_rank.second == kNoSlot) return two;
+  // The best is out of the way while the second is looked for.
+  Set(two.best, -1, ranks);
+  const int32_t next = TotalOf(by_rank.second_key);
+  two.second = first(next);
+  two.second_key = KeyOf(next, ranks[two.second]);
+  Set(two.best, most, ranks);
+  return two;
+}
+
 Key MaxTree::Bound() const {
   Key bound = kNoKey;
   for (const Key key : supers_) bound = std::max(bound, key);

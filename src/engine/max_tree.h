@@ -23,8 +23,6 @@ inline Key KeyOf(int32_t total, uint32_t rank) {
 }
 // -1 of kNoKey.
 constexpr int32_t TotalOf(Key key) { return static_cast<int32_t>(key >> 32); }
-// The key with so much more total. REQUIRES: it is of a node that fits.
-constexpr Key Plus(Key key, int32_t more) { return key + (Key{more} << 32); }
 
 // The nodes with the two largest keys; kNoKey and kNoSlot where there is none.
 struct BestTwo {
@@ -85,6 +83,9 @@ class MaxTree {
   [[nodiscard]] Key Bound() const;
   // Cost: O(size / 4096 + 64) for each block that was lowered, or is new, and comes near the top.
   BestTwo Best(std::span<const uint32_t> ranks);
+  // The same where ties go to the first leaf at or after `start`, and from the last one on to the
+  // first: for leaves in an order that matters. The keys are those that ranks give.
+  BestTwo BestFrom(size_t start, std::span<const uint32_t> ranks);
   [[nodiscard]] size_t bytes() const;
 
  private:
@@ -98,6 +99,9 @@ class MaxTree {
   }
   void RekeyBlock(size_t block, std::span<const uint32_t> ranks);
   void RekeySuper(size_t super);
+  // The first leaf of [begin, end) with this total, kNoSlot when there is none.
+  // REQUIRES: no leaf has more. Cost: O(size / 4096 + 128).
+  [[nodiscard]] Slot FirstIn(size_t begin, size_t end, int32_t total) const;
   // Makes the key of a super exact. Returns the block that has it.
   size_t Resolve(size_t super, std::span<const uint32_t> ranks);
 

@@ -27,6 +27,9 @@ struct PluginSet {
   std::vector<const FilterPlugin*> filters;
   std::vector<WeightedScore> scores;  // at most kMaxScorePlugins
   std::vector<const ReservePlugin*> reserves;
+  // Of equal totals not the lowest rank wins, but the first at or after a rank that each task has
+  // of its own; after the last rank comes the first.
+  bool rotates_ties = false;
 };
 
 }  // namespace berth::engine

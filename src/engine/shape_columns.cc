@@ -67,7 +67,8 @@ absl::Status ForEachPiece(size_t size, F&& f) {
 
 }  // namespace
 
-ShapeColumns::ShapeColumns(const PluginSet& plugins, const TaskRequirements& needs) {
+ShapeColumns::ShapeColumns(const PluginSet& plugins, const TaskRequirements& needs)
+    : rotates_ties_(plugins.rotates_ties) {
   const auto of_domains = [&](const Plugin& plugin, OfDomains entry) {
     const auto& domain = dynamic_cast<const DomainPlugin&>(plugin);
     domain.AppendKeys(needs, entry.keys);
@@ -153,7 +154,8 @@ absl::Status ShapeColumns::SetStatic(const TaskView& task, const state::NodeTabl
   single_scores_ = choice_scores_;
   single_scores_.insert(single_scores_.end(), sparse_scores_.begin(), sparse_scores_.end());
   MakeUnique(keys);
-  layout_ = choice_filters_.empty() && choice_scores_.empty() ? nullptr : find_layout(keys);
+  const bool needs_cells = rotates_ties_ || !choice_filters_.empty() || !choice_scores_.empty();
+  layout_ = needs_cells ? find_layout(keys) : nullptr;
   by_cells_ = layout_ != nullptr && cluster_filters_.empty() && cluster_scores_.empty() &&
               layout_->cells().size() * kManyCells <= table.size();
 
@@ -475,11 +477,23 @@ absl::Status ShapeColumns::ChooseAmongCells(const TaskView& task, const NodeColu
     MaxTree& tree = cell_trees_[cell];
     const int32_t more = scratch.candidate_totals[i];
     choice.feasible += tree.feasible();
-    if (Plus(tree.Bound(), more) <= choice.two.second_key) continue;
-    const BestTwo two = tree.Best(layout_->cells()[cell].ranks);
-    choice.two.Offer(Plus(two.best_key, more), layout_->cells()[cell].slots[two.best]);
+    const int32_t most = TotalOf(tree.Bound()) + more;
+    if (most < TotalOf(choice.two.second_key)) continue;
+    const std::vector<Slot>& slots = layout_->cells()[cell].slots;
+    const std::vector<uint32_t>& ranks = layout_->cells()[cell].ranks;
+    BestTwo two;
+    if (rotates_ties_) {
+      const auto start = std::lower_bound(ranks.begin(), ranks.end(), ties_.start());
+      two = tree.BestFrom(static_cast<size_t>(start - ranks.begin()), ranks);
+    } else {
+      two = tree.Best(ranks);
+    }
+    const auto offer = [&](Key key, Slot place) {
+      choice.two.Offer(KeyOf(TotalOf(key) + more, ties_(ranks[place])), slots[place]);
+    };
+    offer(two.best_key, two.best);
     if (two.second == kNoSlot || BERTH_PLANTED(kSkipRunnerUp)) continue;
-    choice.two.Offer(Plus(two.second_key, more), layout_->cells()[cell].slots[two.second]);
+    offer(two.second_key, two.second);
   }
   return absl::OkStatus();
 }
@@ -506,7 +520,7 @@ absl::Status ShapeColumns::ChooseAmongAll(const TaskView& task, const NodeColumn
   }
   for (size_t i = 0; i < scratch.candidates.size(); ++i) {
     const Slot slot = scratch.candidates[i];
-    choice.two.Offer(KeyOf(scratch.candidate_totals[i], columns.rank()[slot]), slot);
+    choice.two.Offer(KeyOf(scratch.candidate_totals[i], ties_(columns.rank()[slot])), slot);
   }
   choice.feasible = static_cast<int64_t>(scratch.candidates.size());
   if (choice.two.best == kNoSlot) return absl::OkStatus();
@@ -559,7 +573,7 @@ absl::Status ShapeColumns::ChooseWithSparse(const TaskView& task, const NodeColu
   BERTH_RETURN_IF_ERROR(Judge(task, columns, single_filters_, single_scores_, scratch));
   for (size_t i = 0; i < scratch.candidates.size(); ++i) {
     const Slot slot = scratch.candidates[i];
-    choice.two.Offer(KeyOf(scratch.candidate_totals[i], columns.rank()[slot]), slot);
+    choice.two.Offer(KeyOf(scratch.candidate_totals[i], ties_(columns.rank()[slot])), slot);
   }
   choice.feasible += static_cast<int64_t>(scratch.candidates.size());
   return absl::OkStatus();
@@ -571,6 +585,7 @@ absl::Status ShapeColumns::Choose(const TaskView& task, const state::NodeTable& 
   TaskView view = task;
   if (layout_ != nullptr) view.eligible = this;
   slots_of_choice_ = 0;
+  if (rotates_ties_) ties_ = TieBreak(table, task.key);
   const bool has_sparse = !sparse_filters_.empty() || !sparse_scores_.empty();
   const bool asks_all =
       !cluster_filters_.empty() || !cluster_scores_.empty() || (layout_ != nullptr && !by_cells_);

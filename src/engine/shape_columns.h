@@ -17,6 +17,7 @@
 #include "engine/cell_layout.h"
 #include "engine/max_tree.h"
 #include "engine/plugin_set.h"
+#include "engine/tie_break.h"
 #include "state/node_table.h"
 
 namespace berth::engine {
@@ -63,6 +64,8 @@ struct Choice {
 //   as many as nodes, all nodes that fit are asked about instead;
 // * on this very task, on few nodes: those are taken out of the trees, and judged singly;
 // * on anything else: asked about all nodes that fit.
+//
+// With ties that rotate the leaves are always by cells, of which each is in order of rank.
 //
 // Invariants: while has_static(), the static part is that of the columns as of the last SetStatic
 // or UpdateStatic; while has_tree(), so are the leaves as of the last Rebuild or Update.
@@ -131,10 +134,6 @@ class ShapeColumns final : public EligibleDomains {
     bool is_local = false;
     bool is_kept = false;  // as that of a row
   };
-  // Slots with what is known of them, on their way to the choice.
-  struct Candidates;
-
-  void Sort(const OfDomains& plugin, const state::NodeTable& table);
   [[nodiscard]] bool MayKeep(const OfDomains& plugin, const state::NodeTable& table) const;
   void FindEligible();
 
@@ -171,6 +170,7 @@ class ShapeColumns final : public EligibleDomains {
   std::vector<const FilterPlugin*> static_filters_, filters_, sparse_filters_, cluster_filters_;
   std::vector<WeightedScore> static_scores_, scores_, sparse_scores_, cluster_scores_;
   std::vector<OfDomains> of_domains_;
+  bool rotates_ties_ = false;
   size_t row_filters_ = 0;  // of filters_, those that depend on a row
   size_t row_scores_ = 0;
   // Of of_domains_, those that are not kept; and with those of few nodes.
@@ -190,6 +190,7 @@ class ShapeColumns final : public EligibleDomains {
   // The leaves: of all nodes, or of each cell's.
   MaxTree tree_;
   std::vector<MaxTree> cell_trees_;
+  TieBreak ties_;  // of the choice that is made
   bool by_cells_ = false;
   bool has_static_ = false;
   bool has_tree_ = false;

@@ -169,11 +169,8 @@ absl::Status CheckRequired(const std::vector<Enabled>& filters, const ProfileDef
 }
 
 absl::Status CheckTie(const std::string& tie, const std::string& path) {
-  if (tie == "fixed") return absl::OkStatus();
-  if (tie == "rotate") {
-    return Wrong(path + ".tie", "\"rotate\" is not honoured yet; leave it out, or write fixed");
-  }
-  return Wrong(path + ".tie", "must be fixed, is " + Quoted(tie));
+  if (tie == "fixed" || tie == "rotate") return absl::OkStatus();
+  return Wrong(path + ".tie", "must be fixed or rotate, is " + Quoted(tie));
 }
 
 }  // namespace
@@ -206,6 +203,7 @@ class ProfileCompiler {
     if (options_.name.empty()) return Wrong(path_ + ".name", "must not be empty");
     profile_.name_ = options_.name;
     BERTH_RETURN_IF_ERROR(CheckTie(options_.tie, path_));
+    profile_.set_.rotates_ties = options_.tie == "rotate";
     BERTH_RETURN_IF_ERROR(maker_.MakeConfigured());
     BERTH_RETURN_IF_ERROR(AddFilters());
     BERTH_RETURN_IF_ERROR(AddScores());

@@ -53,7 +53,8 @@ struct ProfileOptions {
   // Arguments by plugin, in the order of the file. A plugin without an entry has its defaults.
   std::vector<std::pair<std::string, PluginArgs>> plugin_config;
   std::string queue_sort = "PrioritySort";
-  // How equal totals are decided. "fixed": by rank. "rotate" is not honoured yet.
+  // How equal totals are decided. "fixed": by rank. "rotate": by rank too, from a place on that
+  // each task has of its own, so that tasks are spread over equal nodes.
   std::string tie = "fixed";
 };
 

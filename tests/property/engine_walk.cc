@@ -26,6 +26,7 @@ pipeline::ProfileOptions RandomOptions(base::Rng& rng) {
   options.scores.enabled = {{"TopologySpread", Between(rng, 1, 5)}, {"TaskAffinity", 2}};
   if (Chance(rng, 30)) options.scores.enabled.push_back({std::string(FewNodes::kName), 3});
   if (Chance(rng, 15)) options.scores.enabled.push_back({std::string(RelativelyFree::kName), 2});
+  if (Chance(rng, 25)) options.tie = "rotate";
   if (Chance(rng, 20)) options.scores.disabled = {"NodeResourcesFit"};  // more ties
   return options;
 }
@@ -305,6 +306,8 @@ class Walk {
       note("score over all nodes", score.name == RelativelyFree::kName);
     }
     note("infeasible", placement.slot == kNoSlot);
+    note("tie that is turned", options_.tie == "rotate" && placement.runner_up != kNoSlot &&
+                                   placement.runner_up_total == placement.total);
     note("tie", placement.runner_up != kNoSlot && placement.runner_up_total == placement.total);
   }
 

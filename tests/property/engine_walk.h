@@ -34,6 +34,7 @@ inline constexpr const char* kWalkEvents[] = {
     "opinion on few nodes",
     "score over all nodes",
     "tie",
+    "tie that is turned",
     "infeasible",
     "replay",
     "rebuild",

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/status_macros.h"
+#include "engine/tie_break.h"
 
 namespace berth::testing {
 namespace {
@@ -57,7 +58,7 @@ class EligibleByScan final : public EligibleDomains {
 
 absl::StatusOr<engine::Placement> PlaceByFullScan(const engine::PluginSet& plugins,
                                                   const TaskView& asked,
-                                                  const NodeColumns& columns) {
+                                                  const state::NodeTable& columns) {
   EligibleByScan eligible;
   BERTH_RETURN_IF_ERROR(eligible.Find(plugins, asked, columns));
   TaskView task = asked;
@@ -93,9 +94,11 @@ absl::StatusOr<engine::Placement> PlaceByFullScan(const engine::PluginSet& plugi
     }
     return sum;
   };
+  engine::TieBreak ties;
+  if (plugins.rotates_ties) ties = engine::TieBreak(columns, asked.key);
   const auto better = [&](Slot a, Slot b) {
     if (b == kNoSlot || total(a) != total(b)) return b == kNoSlot || total(a) > total(b);
-    return columns.rank()[a] < columns.rank()[b];
+    return ties(columns.rank()[a]) < ties(columns.rank()[b]);
   };
   feasible.ForEach([&](Slot slot) {
     if (better(slot, placement.slot)) {

@@ -6,6 +6,7 @@
 #include "berth/task_view.h"
 #include "engine/placement.h"
 #include "engine/plugin_set.h"
+#include "state/node_table.h"
 
 namespace berth::testing {
 
@@ -15,6 +16,6 @@ namespace berth::testing {
 // Errors: a plugin that could not work.
 absl::StatusOr<engine::Placement> PlaceByFullScan(const engine::PluginSet& plugins,
                                                   const TaskView& asked,
-                                                  const NodeColumns& columns);
+                                                  const state::NodeTable& columns);
 
 }  // namespace berth::testing

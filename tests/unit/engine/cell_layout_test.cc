@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/support/cluster.h"
 
 namespace berth::engine {
@@ -31,7 +33,11 @@ class CellLayoutTest : public ::testing::Test {
 
   std::vector<std::vector<Slot>> Cells(const CellLayout& layout) {
     std::vector<std::vector<Slot>> cells;
-    for (const CellLayout::Cell& cell : layout.cells()) cells.push_back(cell.slots);
+    for (const CellLayout::Cell& cell : layout.cells()) {
+      cells.push_back(cell.slots);
+      std::sort(cells.back().begin(), cells.back().end());
+    }
+    std::sort(cells.begin(), cells.end());
     return cells;
   }
 
@@ -43,15 +49,25 @@ TEST_F(CellLayoutTest, PutsNodesOfTheSameDomainsTogether) {
   const CellLayout layout(cluster_.table(), {{zone_, false}, {disk_, false}});
   EXPECT_THAT(Cells(layout),
               ElementsAre(ElementsAre(0, 1), ElementsAre(2), ElementsAre(3), ElementsAre(4)));
-  EXPECT_EQ(layout.cell_of(1), 0u);
-  EXPECT_EQ(layout.place_of(1), 1u);
-  EXPECT_THAT(layout.cells()[3].domains, ElementsAre(kNoDomain, kNoDomain));
+  for (Slot slot = 0; slot < 5; ++slot) {
+    EXPECT_EQ(layout.cells()[layout.cell_of(slot)].slots[layout.place_of(slot)], slot);
+  }
+  EXPECT_THAT(layout.cells()[layout.cell_of(4)].domains, ElementsAre(kNoDomain, kNoDomain));
 }
 
 TEST_F(CellLayoutTest, LeavesOutNodesWithoutALabelThatIsRequired) {
   const CellLayout layout(cluster_.table(), {{zone_, true}});
   EXPECT_THAT(Cells(layout), ElementsAre(ElementsAre(0, 1), ElementsAre(2, 3)));
   EXPECT_EQ(layout.cell_of(4), CellLayout::kNoCell);
+}
+
+TEST_F(CellLayoutTest, EachCellIsInOrderOfRank) {
+  const CellLayout layout(cluster_.table(), {});
+  ASSERT_EQ(layout.cells().size(), 1u);
+  const CellLayout::Cell& all = layout.cells()[0];
+  EXPECT_EQ(all.slots.size(), 5u);
+  EXPECT_TRUE(std::is_sorted(all.ranks.begin(), all.ranks.end()));
+  for (size_t i = 0; i < 5; ++i) EXPECT_EQ(cluster_.table().rank()[all.slots[i]], all.ranks[i]);
 }
 
 TEST_F(CellLayoutTest, NoticesANodeThatIsInTheWrongCell) {

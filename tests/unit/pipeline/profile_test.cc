@@ -214,13 +214,12 @@ TEST_F(ProfileTest, JudgesArgumentsOfAPluginThatIsSwitchedOff) {
             "resources");
 }
 
-TEST_F(ProfileTest, SaysThatRotatingTiesIsNotHonouredYet) {
+TEST_F(ProfileTest, BreaksTiesByRankOrInTurn) {
+  EXPECT_FALSE(Compile()->placing().rotates_ties);
   options_.tie = "rotate";
-  EXPECT_EQ(Error(),
-            "INVALID_ARGUMENT: profiles[0].tie: \"rotate\" is not honoured yet; leave it out, or "
-            "write fixed");
+  EXPECT_TRUE(Compile()->placing().rotates_ties);
   options_.tie = "random";
-  EXPECT_EQ(Error(), "INVALID_ARGUMENT: profiles[0].tie: must be fixed, is \"random\"");
+  EXPECT_EQ(Error(), "INVALID_ARGUMENT: profiles[0].tie: must be fixed or rotate, is \"random\"");
 }
 
 TEST_F(ProfileTest, RefusesAQueueOrderThatIsNone) {
