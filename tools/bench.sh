@@ -6,7 +6,8 @@
 #   process   real processes on one agent: tasks a second, CPU a task, time from submit to running
 #   running   what an agent and its shims take while 1,000 tasks run
 #   idle      what berthd takes with two agents and nothing to do
-#   engine    placements a second by the engine, against scans over all nodes, without a cluster
+#   engine    placements a second by the engine, against scans over all nodes, without a cluster;
+#             then what a million tasks that fit nowhere cost the loop
 #   all       every one of them
 # Arguments go to the benchmark: tools/bench.sh process --help. Builds build/release first.
 set -euo pipefail
@@ -30,8 +31,8 @@ build() {
 }
 programs=(berthd berth-agent berth-shim berth)
 case $name in
-  engine) programs=(engine_bench) ;;
-  all) programs+=(engine_bench) ;;
+  engine) programs=(engine_bench backlog_bench) ;;
+  all) programs+=(engine_bench backlog_bench) ;;
 esac
 build "${programs[@]}" >&2 || {
   echo 'bench: the build failed; its message is above' >&2
@@ -44,7 +45,11 @@ case $name in
     "$python" -B tests/bench/running_bench.py
     "$python" -B tests/bench/idle_bench.py
     "$BERTH_BUILD_DIR/bench/engine_bench"
+    "$BERTH_BUILD_DIR/bench/backlog_bench"
     ;;
-  engine) "$BERTH_BUILD_DIR/bench/engine_bench" "$@" ;;
+  engine)
+    "$BERTH_BUILD_DIR/bench/engine_bench" "$@"
+    [ $# -gt 0 ] || "$BERTH_BUILD_DIR/bench/backlog_bench"
+    ;;
   *) "$python" -B "tests/bench/${name}_bench.py" "$@" ;;
 esac

@@ -175,17 +175,29 @@ absl::Status Engine::Refresh(Shape& shape, const TaskView& task) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Placement> Engine::Place(const PluginSet& plugins, ShapeKey key,
-                                        const TaskView& task) {
+absl::StatusOr<Engine::Shape*> Engine::Choose(const PluginSet& plugins, ShapeKey key,
+                                              const TaskView& task, Choice& choice) {
   ++work_;
   Shape& shape = Use(plugins, key, task);
   const absl::Status refreshed = Refresh(shape, task);
   Account(shape);
   if (!refreshed.ok()) return refreshed;
-
-  Choice choice;
   BERTH_RETURN_IF_ERROR(shape.columns.Choose(task, table_, scratch_, choice));
   work_ += static_cast<int64_t>(shape.columns.slots_of_choice());
+  return &shape;
+}
+
+absl::StatusOr<bool> Engine::Fits(const PluginSet& plugins, ShapeKey key, const TaskView& task) {
+  Choice choice;
+  BERTH_RETURN_IF_ERROR(Choose(plugins, key, task, choice).status());
+  return choice.two.best != kNoSlot;
+}
+
+absl::StatusOr<Placement> Engine::Place(const PluginSet& plugins, ShapeKey key,
+                                        const TaskView& task) {
+  Choice choice;
+  BERTH_ASSIGN_OR_RETURN(Shape* const found, Choose(plugins, key, task, choice));
+  Shape& shape = *found;
   Placement placement;
   const BestTwo& two = choice.two;
   if (two.best == kNoSlot) return placement;

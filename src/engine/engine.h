@@ -68,6 +68,9 @@ class Engine {
   // Errors: a plugin that could not work, named; that no node fits is not an error.
   absl::StatusOr<Placement> Place(const PluginSet& plugins, ShapeKey shape, const TaskView& task);
 
+  // Whether a node fits it now. REQUIRES, errors: as above.
+  absl::StatusOr<bool> Fits(const PluginSet& plugins, ShapeKey shape, const TaskView& task);
+
   // A trial of the table begins; it is about to be undone. A shape that has read what the trial did
   // has those slots on a list of its own, since the table's log will not tell of them.
   void BeginTrial() { used_in_trial_ = 0; }
@@ -100,6 +103,9 @@ class Engine {
 
   Shape& Use(const PluginSet& plugins, ShapeKey key, const TaskView& task);
   void Drop(state::ShapeId id);
+  // Brings a shape up to date, and chooses.
+  absl::StatusOr<Shape*> Choose(const PluginSet& plugins, ShapeKey key, const TaskView& task,
+                                Choice& choice);
   void Account(Shape& shape);
   absl::Status RefreshStatic(Shape& shape, const TaskView& task);
   absl::Status Refresh(Shape& shape, const TaskView& task);

@@ -166,17 +166,6 @@ absl::StatusOr<Explanation> Explain(const Profile& profile, const TaskView& task
   return explanation;
 }
 
-absl::StatusOr<Placeability> JudgePlaceability(const Profile& profile, const TaskView& task,
-                                               const state::NodeTable& table) {
-  NodeMask feasible = table.live();
-  if (!feasible.Any()) return Placeability::kFitsLater;
-  BERTH_RETURN_IF_ERROR(FilterAll(profile, task, table, feasible));
-  if (feasible.Any()) return Placeability::kFitsNow;
-  BERTH_ASSIGN_OR_RETURN(const PossibleNodes possible,
-                         FindPossibleNodes(profile, task, table, /*why_never=*/false));
-  return possible.nodes.Any() ? Placeability::kFitsLater : Placeability::kNeverFits;
-}
-
 absl::StatusOr<NodeScore> ScoreNode(const Profile& profile, const TaskView& task,
                                     const state::NodeTable& table, Slot slot) {
   BERTH_CHECK(table.Holds(slot)) << "slot " << slot;

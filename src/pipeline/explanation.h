@@ -90,11 +90,6 @@ absl::StatusOr<Explanation> Explain(const Profile& profile, const TaskView& task
                                     const state::NodeTable& table,
                                     const ExplainOptions& options = {});
 
-// Only the first line of the above: fits now, later, or never. Cost: one filter pass when it fits
-// now, else three.
-absl::StatusOr<Placeability> JudgePlaceability(const Profile& profile, const TaskView& task,
-                                               const state::NodeTable& table);
-
 // One node's scores as of now, whether or not it passes the filters: a placed task's own node.
 // REQUIRES: a node is in the slot.
 absl::StatusOr<NodeScore> ScoreNode(const Profile& profile, const TaskView& task,

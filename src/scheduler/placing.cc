@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/planted_fault.h"
+#include "pipeline/possible_nodes.h"
 #include "scheduler/turn.h"
 #include "state/generation.h"
 
@@ -65,6 +66,19 @@ void Turn::Charge(const pipeline::Profile& profile, int64_t looks) {
 
 engine::ShapeKey Turn::KeyOf(state::ShapeId shape) const {
   return {shape, state_->requirements().serial(shape)};
+}
+
+absl::StatusOr<bool> Turn::MayEverFit(state::ShapeId shape, const TaskView& task) {
+  const uint64_t changes = state_->nodes().static_changes().end();
+  EverFits& known = ever_fits_[shape];
+  if (known.shape == KeyOf(shape) && known.static_changes == changes) return known.may;
+  const pipeline::Profile& profile = ProfileOf(shape).profile;
+  Charge(profile, 1);
+  const auto possible = pipeline::FindPossibleNodes(profile, task, state_->nodes(),
+                                                    /*why_never=*/false);
+  if (!possible.ok()) return possible.status();
+  known = {KeyOf(shape), changes, possible->nodes.Any()};
+  return known.may;
 }
 
 void Turn::Schedule(int64_t budget) {

@@ -116,16 +116,30 @@ Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
   return Answer(std::move(reply));
 }
 
+absl::StatusOr<pipeline::Placeability> Turn::JudgeShape(state::ShapeId shape,
+                                                        const TaskView& task) {
+  using pipeline::Placeability;
+  if (!state_->nodes().live().Any()) return Placeability::kFitsLater;
+  // What is parked was found not to fit now.
+  if (!queue_.IsParked(shape)) {
+    const auto fits = engine_.Fits(ProfileOf(shape).profile.placing(), KeyOf(shape), task);
+    work_units_ += engine_.TakeWork();
+    if (!fits.ok()) return fits.status();
+    if (*fits) return Placeability::kFitsNow;
+  }
+  const auto may_ever_fit = MayEverFit(shape, task);
+  if (!may_ever_fit.ok()) return may_ever_fit.status();
+  return *may_ever_fit ? Placeability::kFitsLater : Placeability::kNeverFits;
+}
+
 void Turn::Judge(const JobRow& job, SubmitReply& reply) {
   using pipeline::Placeability;
   reply.placeability = Placeability::kFitsNow;
   for (uint32_t g = 0; g < job.groups.size(); ++g) {
     const state::ShapeId shape = job.groups[g].shape;
     const TaskView view{state_->requirements().Get(shape), {job.id, g, 0}};
-    // What is parked was found not to fit; whether it ever will is asked below.
     const auto& profile = ProfileOf(shape).profile;
-    Charge(profile, 1);
-    const auto verdict = pipeline::JudgePlaceability(profile, view, state_->nodes());
+    const auto verdict = JudgeShape(shape, view);
     if (!verdict.ok()) continue;  // a plugin that cannot work shows when it is its turn
     if (*verdict > reply.placeability) reply.placeability = *verdict;
     if (*verdict != Placeability::kNeverFits) continue;

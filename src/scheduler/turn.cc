@@ -39,6 +39,7 @@ absl::Status Turn::LoadProfiles(const std::vector<pipeline::ProfileOptions>& opt
   // What they keep is of the plugins that go.
   WakeAllParked();
   engine_.Reset();
+  ever_fits_.clear();
   for (Profile& profile : *compiled) {
     state::ScoreSheet sheet;
     sheet.profile = profile.name();

@@ -135,6 +135,7 @@ class Turn {
   Reply Admit(const state::Principal& who, state::SubmitJob& command);
   // Says how a new job stands: fits now, later, never.
   void Judge(const state::JobRow& job, SubmitReply& reply);
+  absl::StatusOr<pipeline::Placeability> JudgeShape(state::ShapeId shape, const TaskView& task);
 
   // ---- operators (operations.cc) ----
   Reply Do(const state::Principal& who, const state::Cancel& command);
@@ -291,6 +292,9 @@ class Turn {
   // Counts looks at every node through a profile.
   void Charge(const pipeline::Profile& profile, int64_t looks);
   engine::ShapeKey KeyOf(state::ShapeId shape) const;
+  // Whether a node could ever hold such a task. What is known of a shape holds until a node changes
+  // in more than what is allocated on it.
+  absl::StatusOr<bool> MayEverFit(state::ShapeId shape, const TaskView& task);
   // After anything that changes whether a group has something to place.
   void SyncQueue(const state::JobRow& job, uint32_t group);
   void SyncShape(state::ShapeId shape, const queue::QueuedEntry& entry, bool has_pending);
@@ -316,6 +320,12 @@ class Turn {
   queue::SchedulingQueue queue_;
   engine::Engine engine_;
   engine::ParkedShapes parked_shapes_;
+  struct EverFits {
+    engine::ShapeKey shape;
+    uint64_t static_changes = 0;  // as of when
+    bool may = false;
+  };
+  std::map<state::ShapeId, EverFits> ever_fits_;
   static constexpr int64_t kRetryAfterErrorMs = 1000;
 
   std::optional<int64_t> retry_parked_at_ms_;

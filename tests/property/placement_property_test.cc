@@ -96,9 +96,8 @@ class Twins {
     const engine::Placement placement = harness_.Place(requirements);
 
     ASSERT_EQ(placement.nodes_feasible, static_cast<int64_t>(expected.size()));
-    const pipeline::Placeability judged = *pipeline::JudgePlaceability(
-        harness_.profile(), {requirements, {}}, harness_.cluster.table());
-    ASSERT_EQ(judged == pipeline::Placeability::kFitsNow, !expected.empty());
+    const pipeline::Explanation explained = harness_.Explain(requirements);
+    ASSERT_EQ(explained.placeability == pipeline::Placeability::kFitsNow, !expected.empty());
     if (expected.empty()) {
       ASSERT_EQ(placement.slot, kNoSlot);
       ++unplaced_;

@@ -227,22 +227,18 @@ TEST_F(ExplanationTest, NeverFitsWhenEachNodeFailsForGoodInItsOwnWay) {
             Placeability::kNeverFits);
 }
 
-TEST_F(ExplanationTest, IsJudgedTheSameWithoutItsWords) {
+TEST_F(ExplanationTest, TellsNowFromLaterFromNever) {
   cluster().Add(NodeBuilder("n").Cpu(4));
   cluster().Fill("n", TaskBuilder().Cpu(2));
-  const auto judge = [&](const TaskBuilder& task) {
-    return *JudgePlaceability(harness_.profile(), {cluster().Needs(task), {}}, cluster().table());
-  };
+  const auto judge = [&](const TaskBuilder& task) { return harness_.Explain(task).placeability; };
   EXPECT_EQ(judge(TaskBuilder().Cpu(2)), Placeability::kFitsNow);
   EXPECT_EQ(judge(TaskBuilder().Cpu(4)), Placeability::kFitsLater);
   EXPECT_EQ(judge(TaskBuilder().Cpu(5)), Placeability::kNeverFits);
 }
 
-TEST(JudgePlaceabilityTest, WaitsForTheFirstNode) {
+TEST(ExplanationWithoutNodesTest, WaitsForTheFirstNode) {
   PipelineHarness harness;
-  EXPECT_EQ(*JudgePlaceability(harness.profile(), {harness.cluster.Needs(TaskBuilder()), {}},
-                               harness.cluster.table()),
-            Placeability::kFitsLater);
+  EXPECT_EQ(harness.Explain(TaskBuilder()).placeability, Placeability::kFitsLater);
 }
 
 // ---- suggestions ----
