@@ -13,7 +13,7 @@
 namespace berth::plugins {
 namespace {
 
-constexpr BuiltinPlugin kBuiltinPlugins[] = {
+constexpr PluginEntry kBuiltinPlugins[] = {
     {kNodeReadiness, MakeNodeReadiness},   {kTaintToleration, MakeTaintToleration},
     {kNodeAffinity, MakeNodeAffinity},     {kNodeResourcesFit, MakeNodeResourcesFit},
     {kDeviceFit, MakeDeviceFit},           {kBalancedAllocation, MakeBalancedAllocation},
@@ -23,6 +23,6 @@ constexpr BuiltinPlugin kBuiltinPlugins[] = {
 
 }  // namespace
 
-std::span<const BuiltinPlugin> BuiltinPlugins() { return kBuiltinPlugins; }
+std::span<const PluginEntry> BuiltinPlugins() { return kBuiltinPlugins; }
 
 }  // namespace berth::plugins

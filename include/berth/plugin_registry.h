@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,10 @@ class PluginContext {
   // RESOURCE_EXHAUSTED when the cluster has kMaxResources already.
   virtual absl::StatusOr<uint32_t> ResourceColumn(std::string_view name) = 0;
   virtual KindId DeviceKind(std::string_view name) = 0;
+  // A label of nodes, and all labels with this key; NodeColumns knows them by these ids, also when
+  // no node has them yet.
+  virtual LabelId Label(std::string_view key, std::string_view value) = 0;
+  virtual KeyId LabelKey(std::string_view key) = 0;
 };
 
 // Makes a plugin from its arguments (null or an empty map: defaults). INVALID_ARGUMENT begins with
@@ -30,12 +35,31 @@ class PluginContext {
 using PluginFactory = std::function<absl::StatusOr<std::unique_ptr<Plugin>>(
     const PluginArgs& args, PluginContext& context)>;
 
+// Takes plugins in by name. All that a library of plugins sees of the registry.
+class PluginRegistrar {
+ public:
+  virtual ~PluginRegistrar() = default;
+  virtual void Register(std::string_view name, PluginFactory factory) = 0;
+};
+
+// A plugin as those list theirs who bring several: berthd itself, or a library of plugins.
+struct PluginEntry {
+  std::string_view name;  // static storage
+  absl::StatusOr<std::unique_ptr<Plugin>> (*make)(const PluginArgs& args, PluginContext& context);
+};
+
+inline void RegisterPlugins(std::span<const PluginEntry> plugins, PluginRegistrar& registrar) {
+  for (const PluginEntry& plugin : plugins) registrar.Register(plugin.name, plugin.make);
+}
+
 // Names and factories, in the order of registration. A plain value, made once at start; no global
 // registration, so that no linker can drop one.
-class PluginRegistry {
+//
+// berthd's own: its functions are not in the SDK.
+class PluginRegistry final : public PluginRegistrar {
  public:
   // Later registrations of a name replace earlier ones.
-  void Register(std::string_view name, PluginFactory factory);
+  void Register(std::string_view name, PluginFactory factory) override;
 
   // NOT_FOUND names the plugin and the nearest known name.
   absl::StatusOr<std::unique_ptr<Plugin>> Make(std::string_view name, const PluginArgs& args,

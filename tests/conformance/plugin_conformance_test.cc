@@ -57,7 +57,7 @@ PluginArgs Strategy(PluginArgs::Map entries) {
 
 std::vector<Variant> AllVariants() {
   std::vector<Variant> variants;
-  for (const plugins::BuiltinPlugin& plugin : plugins::BuiltinPlugins()) {
+  for (const PluginEntry& plugin : plugins::BuiltinPlugins()) {
     variants.push_back({std::string(plugin.name), "Default", {}});
   }
   const PluginArgs three =
@@ -92,7 +92,7 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
     counters_ = AddCounters(*table_, {"zone", "disk"});
     CountRandomly(rng_, counters_, *table_);
     pipeline::TableContext context(table_->names());
-    for (const plugins::BuiltinPlugin& builtin : plugins::BuiltinPlugins()) {
+    for (const PluginEntry& builtin : plugins::BuiltinPlugins()) {
       if (builtin.name != GetParam().plugin) continue;
       auto made = builtin.make(GetParam().args, context);
       ASSERT_TRUE(made.ok()) << made.status();
@@ -246,7 +246,7 @@ TEST_P(PluginConformanceTest, TakesPartSomewhere) {
 TEST_P(PluginConformanceTest, RefusesArgumentsItDoesNotKnow) {
   state::Names names;
   pipeline::TableContext context(names);
-  for (const plugins::BuiltinPlugin& builtin : plugins::BuiltinPlugins()) {
+  for (const PluginEntry& builtin : plugins::BuiltinPlugins()) {
     if (builtin.name != GetParam().plugin) continue;
     const auto made = builtin.make(ArgMap({{"noSuchArgument", Arg(1)}}), context);
     EXPECT_EQ(made.status().code(), absl::StatusCode::kInvalidArgument);
@@ -604,7 +604,7 @@ std::vector<Variant> VariantsWith() {
   state::Names names;
   pipeline::TableContext context(names);
   for (const Variant& variant : AllVariants()) {
-    for (const plugins::BuiltinPlugin& builtin : plugins::BuiltinPlugins()) {
+    for (const PluginEntry& builtin : plugins::BuiltinPlugins()) {
       if (builtin.name != variant.plugin) continue;
       const auto made = builtin.make(variant.args, context);
       if (made.ok() && dynamic_cast<const Point*>(made->get()) != nullptr) with.push_back(variant);
@@ -637,7 +637,7 @@ TEST(ManyNodesConformanceTest, EveryFilterAndScoreAnswersForAListAsForTheRange) 
   FillRandomly(rng, 5000, table);
   state::RequirementsTable shapes;
   pipeline::TableContext context(table.names());
-  for (const plugins::BuiltinPlugin& builtin : plugins::BuiltinPlugins()) {
+  for (const PluginEntry& builtin : plugins::BuiltinPlugins()) {
     const auto plugin = *builtin.make({}, context);
     const auto* filter = dynamic_cast<const FilterPlugin*>(plugin.get());
     const auto* score = dynamic_cast<const ScorePlugin*>(plugin.get());

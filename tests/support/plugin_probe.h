@@ -49,7 +49,7 @@ inline absl::StatusOr<std::unique_ptr<Plugin>> MakeBuiltin(std::string_view name
                                                            const PluginArgs& args,
                                                            state::Names& names) {
   pipeline::TableContext context(names);
-  for (const plugins::BuiltinPlugin& plugin : plugins::BuiltinPlugins()) {
+  for (const PluginEntry& plugin : plugins::BuiltinPlugins()) {
     if (plugin.name == name) return plugin.make(args, context);
   }
   return absl::NotFoundError(std::string(name));
