@@ -6,7 +6,7 @@
 #   berth_executable(NAME n SRCS ... [DEPS ...])
 #   berth_static_executable(NAME n SRCS ...)
 #
-# Layers: 0 sdk (include/berth) · 1 base · 2 observe yaml snapshot · 3 files jobfile config state shim images
+# Layers: 0 sdk (include/berth) · 1 base · 2 observe yaml snapshot plugin_dir · 3 files jobfile config state shim images
 #         4 wire queue engine store features plugins · 5 agents pipeline optimize · 6 scheduler
 #         7 api monitor planning sim agentd · 8 cli · 9 exe
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
 #include <map>
 
 #include "base/did_you_mean.h"
@@ -53,12 +54,12 @@ class PluginMaker {
       if (!args.is_null() && args.as_map() == nullptr) {
         return Wrong(path + ".args", "must be a map of the plugin's arguments");
       }
-      auto plugin = registry_.Make(name, args, context_);
-      if (!plugin.ok()) {
-        return absl::Status(plugin.status().code(),
-                            path + ".args." + base::S(plugin.status().message()));
+      BERTH_ASSIGN_OR_RETURN(auto made, Make(name, args, path + ".args"));
+      if (!made.ok()) {
+        return absl::Status(made.status().code(),
+                            path + ".args." + base::S(made.status().message()));
       }
-      made_[name] = *std::move(plugin);
+      made_[name] = *std::move(made);
     }
     return absl::OkStatus();
   }
@@ -67,9 +68,9 @@ class PluginMaker {
   absl::StatusOr<Plugin*> Get(const std::string& path, const std::string& name) {
     if (const auto it = made_.find(name); it != made_.end()) return it->second.get();
     if (!Knows(name)) return Unknown(path, name);
-    auto plugin = registry_.Make(name, PluginArgs{}, context_);
-    if (!plugin.ok()) return Wrong(path, base::S(plugin.status().message()));
-    return (made_[name] = *std::move(plugin)).get();
+    BERTH_ASSIGN_OR_RETURN(auto made, Make(name, PluginArgs{}, path));
+    if (!made.ok()) return Wrong(path, base::S(made.status().message()));
+    return (made_[name] = *std::move(made)).get();
   }
 
   std::vector<std::unique_ptr<Plugin>> TakeAll() {
@@ -79,6 +80,24 @@ class PluginMaker {
   }
 
  private:
+  using Made = absl::StatusOr<std::unique_ptr<Plugin>>;
+
+  // What the factory answers. A factory may be somebody else's code: one that throws, or makes
+  // nothing, must not take the daemon along, and is said to at `path`.
+  absl::StatusOr<Made> Make(std::string_view name, const PluginArgs& args,
+                            const std::string& path) {
+    std::string why = "its factory made nothing";
+    try {
+      Made made = registry_.Make(name, args, context_);
+      if (!made.ok() || *made != nullptr) return made;
+    } catch (const std::exception& error) {
+      why = std::string("its factory threw: ") + error.what();
+    } catch (...) {
+      why = "its factory threw something";
+    }
+    return Wrong(path, Quoted(name) + " cannot be made: " + why + "; mend the plugin");
+  }
+
   const ProfileOptions& options_;
   const std::string path_;
   const PluginRegistry& registry_;

@@ -106,7 +106,7 @@ class Profile {
 // INVALID_ARGUMENT names the path of what is wrong ("profiles[0].plugins.score.enabled[1]"), what
 // it is and what would be accepted: an unknown plugin with the nearest known name, a weight out of
 // range, a plugin that has no such extension point, a missing required filter, an argument that its
-// plugin refuses ("profiles[0].pluginConfig[1].args.scoringStrategy.type").
+// plugin refuses ("profiles[0].pluginConfig[1].args.scoringStrategy.type"), a factory that throws.
 absl::StatusOr<Profile> CompileProfile(const ProfileOptions& options, std::string_view path,
                                        const PluginRegistry& registry, PluginContext& context,
                                        const ProfileDefaults& defaults = DefaultPlugins());

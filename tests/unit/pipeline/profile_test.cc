@@ -214,6 +214,27 @@ TEST_F(ProfileTest, JudgesArgumentsOfAPluginThatIsSwitchedOff) {
             "resources");
 }
 
+TEST_F(ProfileTest, OutlivesAFactoryThatThrowsOrMakesNothing) {
+  registry_.Register(
+      "Throws", [](const PluginArgs&, PluginContext&) -> absl::StatusOr<std::unique_ptr<Plugin>> {
+        throw std::runtime_error("out of luck");
+      });
+  registry_.Register("Nothing",
+                     [](const PluginArgs&, PluginContext&) { return std::unique_ptr<Plugin>(); });
+  options_.scores.enabled = {{"Throws", 1}};
+  EXPECT_EQ(Error(),
+            "INVALID_ARGUMENT: profiles[0].plugins.score.enabled[0]: \"Throws\" cannot be made: "
+            "its factory threw: out of luck; mend the plugin");
+  options_.scores.enabled = {{"Nothing", 1}};
+  EXPECT_EQ(Error(),
+            "INVALID_ARGUMENT: profiles[0].plugins.score.enabled[0]: \"Nothing\" cannot be made: "
+            "its factory made nothing; mend the plugin");
+  options_.plugin_config = {{"Throws", PluginArgs{}}};
+  EXPECT_EQ(Error(),
+            "INVALID_ARGUMENT: profiles[0].pluginConfig[0].args: \"Throws\" cannot be made: its "
+            "factory threw: out of luck; mend the plugin");
+}
+
 TEST_F(ProfileTest, BreaksTiesByRankOrInTurn) {
   EXPECT_FALSE(Compile()->placing().rotates_ties);
   options_.tie = "rotate";
