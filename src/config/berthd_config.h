@@ -145,6 +145,11 @@ struct BerthdConfig {
   // Changes of this many epochs are kept for watches that resume.
   int64_t watch_history_epochs = 100'000;
 
+  // Folder with libraries of plugins (`*.so`), loaded at the start. Empty: none.
+  std::string plugin_dir;
+  // Start without those that cannot be used, in place of not at all.
+  bool ignore_broken_plugins = false;
+
   // Never empty after loading: without any in the file, one with default plugins. Names are unique.
   std::vector<ProfileConfig> profiles = {ProfileConfig{}};
 

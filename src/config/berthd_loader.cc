@@ -292,8 +292,9 @@ void ReadBerthd(const Node& root, BerthdConfig* config) {
   config->snapshots.directory = OwnSnapshots(*config);
   if (const auto node = map.Get("snapshots")) ReadSnapshots(*node, &config->snapshots);
   map.Int("watchHistoryEpochs", 1, 1'000'000'000, &config->watch_history_epochs);
+  ReadPath(map, "pluginDir", true, &config->plugin_dir);
+  map.Bool("ignoreBrokenPlugins", &config->ignore_broken_plugins);
   if (const auto node = map.Get("profiles")) ReadProfiles(*node, &config->profiles);
-  map.NotHonoured("pluginDir", "plugins are compiled in");
   map.NotHonoured("tls", "use the Unix socket, or TCP on loopback with `insecure: true`");
   map.NotHonoured("queues", "there is one queue, \"default\"");
   map.NotHonoured("audit", "audit records are kept in the store");
@@ -421,6 +422,8 @@ std::string FormatBerthdConfig(const BerthdConfig& config) {
   snapshots.Set("keep", Value::Int(config.snapshots.keep));
   map.Set("snapshots", std::move(snapshots));
   map.Set("watchHistoryEpochs", Value::Int(config.watch_history_epochs));
+  SetText(map, "pluginDir", config.plugin_dir);
+  map.Set("ignoreBrokenPlugins", Value::Bool(config.ignore_broken_plugins));
   Value::List profiles;
   for (const ProfileConfig& profile : config.profiles) profiles.push_back(WriteProfile(profile));
   map.Set("profiles", Value::Sequence(std::move(profiles)));
@@ -457,6 +460,8 @@ ReloadDiff CompareForReload(const BerthdConfig& running, const BerthdConfig& rel
   if (moved.directory == OwnSnapshots(running)) moved.directory = OwnSnapshots(reloaded);
   restart("snapshots", moved == reloaded.snapshots);
   restart("watchHistoryEpochs", running.watch_history_epochs == reloaded.watch_history_epochs);
+  restart("pluginDir", running.plugin_dir == reloaded.plugin_dir);
+  restart("ignoreBrokenPlugins", running.ignore_broken_plugins == reloaded.ignore_broken_plugins);
   at_once("profiles", running.profiles == reloaded.profiles);
   return diff;
 }

@@ -46,6 +46,7 @@
 #include "monitor/store_metrics.h"
 #include "observe/process_metrics.h"
 #include "pipeline/table_context.h"
+#include "plugin_dir/plugin_dir.h"
 #include "scheduler/loop.h"
 #include "scheduler/recovery.h"
 #include "store/output_tail_store.h"
@@ -87,6 +88,26 @@ std::vector<pipeline::ProfileOptions> ToOptions(const std::vector<config::Profil
   std::vector<pipeline::ProfileOptions> options;
   for (const config::ProfileConfig& profile : list) options.push_back(ToOptions(profile));
   return options;
+}
+
+// A configuration that can be put in force, with the plugins that it names.
+struct Configured {
+  config::BerthdConfig config;
+  PluginRegistry registry;
+  plugin_dir::LoadedPlugins plugins;  // of pluginDir; they are in the registry
+};
+
+// All plugins that there are: once in a process, for libraries are never unloaded.
+absl::Status LoadPlugins(Configured& configured) {
+  plugins::RegisterBuiltinPlugins(configured.registry);
+  if (configured.config.plugin_dir.empty()) return absl::OkStatus();
+  BERTH_ASSIGN_OR_RETURN(
+      configured.plugins,
+      plugin_dir::LoadPluginDir({.directory = configured.config.plugin_dir,
+                                 .ignore_broken = configured.config.ignore_broken_plugins,
+                                 .taken = configured.registry.Names()},
+                                configured.registry));
+  return absl::OkStatus();
 }
 
 // What no file can tell: whether the plugins are there and take their arguments.
@@ -164,10 +185,10 @@ class ForgottenJobs final : public scheduler::WatchSink {
 // The daemon, from the store up. Members go in reverse: whoever is called lives longer.
 class Daemon {
  public:
-  Daemon(std::string config_path, config::BerthdConfig config)
-      : config_path_(std::move(config_path)), config_(std::move(config)) {
-    plugins::RegisterBuiltinPlugins(registry_);
-  }
+  Daemon(std::string config_path, config::BerthdConfig config, PluginRegistry registry)
+      : config_path_(std::move(config_path)),
+        config_(std::move(config)),
+        registry_(std::move(registry)) {}
 
   absl::Status Start();
   void Stop();
@@ -189,7 +210,7 @@ class Daemon {
   const std::string config_path_;
   mutable base::Mutex mutex_;
   config::BerthdConfig config_ BERTH_GUARDED_BY(mutex_);
-  PluginRegistry registry_;
+  const PluginRegistry registry_;
   base::SystemClock clock_;
   std::unique_ptr<store::RocksDbStore> store_;
   std::unique_ptr<store::SnapshotKeeper> keeper_;  // null: there are no snapshots of its own
@@ -463,7 +484,8 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
-int Serve(const std::string& path, const config::BerthdConfig& config) {
+int Serve(const std::string& path, Configured configured) {
+  const config::BerthdConfig& config = configured.config;
   // Before any thread is made, so that all of them leave these signals to this one.
   sigset_t signals;
   sigemptyset(&signals);
@@ -478,7 +500,15 @@ int Serve(const std::string& path, const config::BerthdConfig& config) {
   BERTH_LOG_INFO("effective configuration, from {}:", path.empty() ? "the defaults" : path);
   std::istringstream lines(config::FormatBerthdConfig(config));
   for (std::string line; std::getline(lines, line);) BERTH_LOG_INFO("  {}", line);
-  Daemon daemon(path, config);
+  for (const plugin_dir::LoadedLibrary& library : configured.plugins.libraries) {
+    std::string names;
+    for (const std::string& name : library.plugins) names += (names.empty() ? "" : ", ") + name;
+    BERTH_LOG_INFO("plugins from {}: {}", library.path, names);
+  }
+  for (const std::string& why : configured.plugins.ignored) {
+    BERTH_LOG_WARN("a library of plugins is left out: {}", why);
+  }
+  Daemon daemon(path, config, std::move(configured.registry));
   if (auto status = daemon.Start(); !status.ok()) {
     BERTH_LOG_ERROR("{}", base::S(status.message()));
     daemon.Stop();
@@ -519,17 +549,32 @@ int Serve(const std::string& path, const config::BerthdConfig& config) {
   }
 }
 
+// Before there is a log.
+void PrintIgnored(const plugin_dir::LoadedPlugins& plugins) {
+  for (const std::string& why : plugins.ignored) {
+    std::cerr << "berthd: a library of plugins is left out: " << why << "\n";
+  }
+}
+
 // The configuration at `path`, or of the default path, or the defaults when there is no file there.
-absl::StatusOr<config::BerthdConfig> LoadConfig(std::string& path) {
+absl::StatusOr<Configured> LoadConfig(std::string& path) {
+  Configured configured;
   if (path.empty()) {
-    if (access(kDefaultConfig, F_OK) != 0) return config::BerthdConfig{};
+    if (access(kDefaultConfig, F_OK) != 0) {
+      BERTH_RETURN_IF_ERROR(LoadPlugins(configured));
+      return configured;
+    }
     path = kDefaultConfig;
   }
   BERTH_ASSIGN_OR_RETURN(config::LoadedBerthdConfig loaded, config::LoadBerthdConfig(path));
-  PluginRegistry registry;
-  plugins::RegisterBuiltinPlugins(registry);
-  BERTH_RETURN_IF_ERROR(loaded.places.Locate(CheckProfiles(loaded.config, registry)));
-  return std::move(loaded.config);
+  configured.config = std::move(loaded.config);
+  BERTH_RETURN_IF_ERROR(loaded.places.Locate(LoadPlugins(configured)));
+  const absl::Status profiles = CheckProfiles(configured.config, configured.registry);
+  if (!profiles.ok()) {
+    PrintIgnored(configured.plugins);  // a plugin that a profile misses may be in one of these
+    return loaded.places.Locate(profiles);
+  }
+  return configured;
 }
 
 // Of the configuration at `path`, as LoadConfig finds it, no more than where the state is.
@@ -631,16 +676,17 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (restore->parsed()) return Restore(restore_flags, path);
-  const auto config = LoadConfig(path);
-  if (!config.ok()) return Fail(config.status());
+  auto configured = LoadConfig(path);
+  if (!configured.ok()) return Fail(configured.status());
   if (check->parsed()) {
-    std::cout << config::FormatBerthdConfig(*config);
+    std::cout << config::FormatBerthdConfig(configured->config);
+    PrintIgnored(configured->plugins);
     std::cerr << (path.empty() ? "the defaults" : path) << ": ok\n";
     return 0;
   }
   if (print_config) {
-    std::cout << config::FormatBerthdConfig(*config);
+    std::cout << config::FormatBerthdConfig(configured->config);
     return 0;
   }
-  return Serve(path, *config);
+  return Serve(path, *std::move(configured));
 }

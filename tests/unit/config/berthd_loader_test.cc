@@ -57,6 +57,8 @@ limits:
 retention: {finishedJobsAge: 1d, finishedJobsCount: 500}
 snapshots: {directory: /backup/berth, interval: 6h, keep: 28}
 watchHistoryEpochs: 1000
+pluginDir: /opt/berth/plugins
+ignoreBrokenPlugins: true
 profiles:
   - name: default
   - name: packed
@@ -103,6 +105,8 @@ TEST(BerthdLoaderTest, ReadsEveryKey) {
   EXPECT_EQ(config.retention.finished_jobs_count, 500);
   EXPECT_EQ(config.snapshots, (Snapshots{"/backup/berth", absl::Hours(6), 28}));
   EXPECT_EQ(config.watch_history_epochs, 1000);
+  EXPECT_EQ(config.plugin_dir, "/opt/berth/plugins");
+  EXPECT_TRUE(config.ignore_broken_plugins);
   ASSERT_EQ(config.profiles.size(), 2u);
   const ProfileConfig& packed = config.profiles[1];
   EXPECT_EQ(packed.name, "packed");
@@ -178,7 +182,8 @@ TEST(BerthdLoaderTest, RefusesWithPathLineAndProposal) {
       {"snapshots: {keep: 0}\n", "snapshots.keep: 0 is out of range: from 1"},
       {"snapshots: {directory: here}\n", "snapshots.directory: \"here\" is not an absolute path"},
       {"snapshots: {every: 1h}\n", "snapshots: unknown key \"every\""},
-      {"pluginDir: /p\n", "berthd.yaml:1:12: pluginDir: is not honoured yet"},
+      {"pluginDir: plugins\n", "berthd.yaml:1:12: pluginDir: \"plugins\" is not an absolute path"},
+      {"ignoreBrokenPlugins: some\n", "berthd.yaml:1:22: ignoreBrokenPlugins: expected"},
       {"tls: {cert: c}\n", "tls: is not honoured yet"},
       {"profiles: {}\n", "profiles: expected a list, found a map"},
       {"profiles: []\n", "profiles: is empty"},
@@ -256,9 +261,11 @@ TEST(BerthdLoaderTest, TellsWhatAReloadChangesAndWhatItCannot) {
   EXPECT_THAT(CompareForReload(running, running).needs_restart, IsEmpty());
   const ReloadDiff diff = CompareForReload(
       running, ParseBerthd("log: {level: warn}\nprofiles: [{name: default}, {name: second}]\n"
-                           "dataDir: /other\nlimits: {inboxFacts: 5}\n"));
+                           "dataDir: /other\nlimits: {inboxFacts: 5}\npluginDir: /plugins\n"
+                           "ignoreBrokenPlugins: true\n"));
   EXPECT_THAT(diff.at_once, ElementsAre("log.level", "profiles"));
-  EXPECT_THAT(diff.needs_restart, ElementsAre("dataDir", "limits"));
+  EXPECT_THAT(diff.needs_restart,
+              ElementsAre("dataDir", "limits", "pluginDir", "ignoreBrokenPlugins"));
   EXPECT_THAT(CompareForReload(running, ParseBerthd("snapshots: {interval: off}\n")).needs_restart,
               ElementsAre("snapshots"));
 }
