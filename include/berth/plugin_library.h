@@ -25,7 +25,8 @@ namespace berth {
 // Version of the interface that these headers are. 0: unstable, nothing is promised from one build
 // of the headers to the next, and BERTH_SDK_HASH decides. From release 1.0 on it is raised by each
 // change that a library would notice.
-inline constexpr uint32_t kPluginAbiVersion = 0;
+#define BERTH_PLUGIN_ABI_VERSION 0
+inline constexpr uint32_t kPluginAbiVersion = BERTH_PLUGIN_ABI_VERSION;
 
 // "berthplg". No other function of that name returns it by chance.
 inline constexpr uint64_t kPluginLibraryMagic = 0x67'6c'70'68'74'72'65'62;
@@ -98,11 +99,16 @@ inline constexpr uint64_t kPluginLibraryMagic = 0x67'6c'70'68'74'72'65'62;
 
 // Of whoever includes this; berthd compares it with its own, as text. No variable: the loader would
 // give two libraries the same one.
-#define BERTH_PLUGIN_FINGERPRINT                                                             \
-  BERTH_ABI_COMPILER "; C++ " BERTH_ABI_TEXT(__cplusplus) "; " BERTH_ABI_LIBRARY             \
-                                                          "; " BERTH_ABI_ABSL                \
-                                                          "; sanitizer " BERTH_ABI_SANITIZER \
-                                                          "; sdk " BERTH_SDK_HASH
+#define BERTH_PLUGIN_FINGERPRINT                                                      \
+  BERTH_ABI_COMPILER                                                                  \
+      "; C++ " BERTH_ABI_TEXT(__cplusplus) "; " BERTH_ABI_LIBRARY "; " BERTH_ABI_ABSL \
+                                           "; sanitizer " BERTH_ABI_SANITIZER         \
+                                           "; plugin ABI " BERTH_ABI_TEXT(            \
+                                               BERTH_PLUGIN_ABI_VERSION) "; sdk " BERTH_SDK_HASH
+
+// Where it stands in the library's file, so that berthd can read it before anything of the library
+// runs: static initialisers, or the runtime of a sanitizer that ends whom it was not linked to.
+#define BERTH_PLUGIN_SECTION ".berth_plugin"
 
 // ---- the entry point ----
 
@@ -128,12 +134,15 @@ using PluginLibraryEntry = const PluginLibrary* (*)();
 
 // Makes the shared object a library of plugins, which `function`, a void(PluginRegistrar&),
 // registers.
-#define BERTH_PLUGIN_LIBRARY(function)                                                 \
-  extern "C" __attribute__((visibility("default"))) const ::berth::PluginLibrary*      \
-  berth_plugin_library() {                                                             \
-    static constexpr ::berth::PluginLibrary kLibrary = {.register_plugins = function}; \
-    return &kLibrary;                                                                  \
-  }                                                                                    \
+#define BERTH_PLUGIN_LIBRARY(function)                                                          \
+  extern "C" __attribute__((visibility("default"))) const ::berth::PluginLibrary*               \
+  berth_plugin_library() {                                                                      \
+    __attribute__((section(BERTH_PLUGIN_SECTION), used)) static constexpr char kFingerprint[] = \
+        BERTH_PLUGIN_FINGERPRINT;                                                               \
+    static constexpr ::berth::PluginLibrary kLibrary = {.fingerprint = kFingerprint,            \
+                                                        .register_plugins = function};          \
+    return &kLibrary;                                                                           \
+  }                                                                                             \
   static_assert(true)
 
 // The same for a list of plugins, each a berth::PluginEntry: {NAME, FACTORY}.

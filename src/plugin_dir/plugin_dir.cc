@@ -1,15 +1,8 @@
 #include "plugin_dir/plugin_dir.h"
 
 #include <dlfcn.h>
-#include <elf.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdint>
-#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <map>
@@ -20,8 +13,8 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "base/unique_fd.h"
 #include "berth/plugin_library.h"
+#include "plugin_dir/shared_object.h"
 
 namespace berth::plugin_dir {
 namespace {
@@ -32,10 +25,6 @@ constexpr char kBuildAnew[] = "; build it anew, with berthd's compiler and again
 absl::Status Broken(const std::string& why) { return absl::InvalidArgumentError(why); }
 
 std::string Quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
-
-std::string ErrnoText(int error) {
-  return std::error_code(error, std::generic_category()).message();
-}
 
 // The paths of the directory's libraries, in order of name.
 absl::StatusOr<std::vector<std::string>> FindLibraries(const std::string& directory) {
@@ -55,29 +44,6 @@ absl::StatusOr<std::vector<std::string>> FindLibraries(const std::string& direct
   return paths;
 }
 
-// Refuses what the loader of libc would only puzzle over, or, cut short, die of.
-absl::Status CheckFile(const std::string& path) {
-  const base::UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat status = {};
-  if (!file.valid() || fstat(file.get(), &status) != 0) {
-    return Broken("cannot be read: " + ErrnoText(errno) + "; make it readable for berthd's user" +
-                  kTakeOut);
-  }
-  Elf64_Ehdr header = {};
-  if (!S_ISREG(status.st_mode) ||
-      pread(file.get(), &header, sizeof header, 0) != ssize_t{sizeof header} ||
-      std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_type != ET_DYN) {
-    return Broken(std::string("is not a shared library; build one") + kTakeOut);
-  }
-  // The table of sections stands at the end.
-  const uint64_t end = header.e_shoff + uint64_t{header.e_shnum} * header.e_shentsize;
-  if (header.e_ident[EI_CLASS] == ELFCLASS64 && end > static_cast<uint64_t>(status.st_size)) {
-    return Broken("is cut short: it has " + std::to_string(status.st_size) + " bytes of " +
-                  std::to_string(end) + "; copy it again");
-  }
-  return absl::OkStatus();
-}
-
 // What went wrong in the loader of libc, without the path with which it begins.
 std::string LoaderError(const std::string& path) {
   const char* const message = dlerror();
@@ -85,8 +51,17 @@ std::string LoaderError(const std::string& path) {
   return text.starts_with(path + ": ") ? text.substr(path.size() + 2) : text;
 }
 
+absl::Status CheckFingerprint(const std::string& theirs) {
+  const std::string own = BERTH_PLUGIN_FINGERPRINT;
+  if (theirs == own) return absl::OkStatus();
+  return Broken("was built otherwise than berthd: its fingerprint is " + Quoted(theirs) +
+                ", and berthd's " + Quoted(own) + kBuildAnew);
+}
+
 absl::StatusOr<PluginLibraryEntry> Open(const std::string& path) {
-  BERTH_RETURN_IF_ERROR(CheckFile(path));
+  BERTH_ASSIGN_OR_RETURN(const auto section, ReadSection(path, BERTH_PLUGIN_SECTION));
+  // Up to the 0 at its end.
+  if (section) BERTH_RETURN_IF_ERROR(CheckFingerprint(section->c_str()));
   // At once: a function that is missing is to be found now, and not in the middle of a placement.
   void* const handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
@@ -112,12 +87,8 @@ absl::Status CheckFits(const PluginLibrary* library) {
                   " of the plugin ABI, and berthd has " + std::to_string(kPluginAbiVersion) +
                   kBuildAnew);
   }
-  const std::string own = PluginLibrary().fingerprint;
-  const std::string theirs = library->fingerprint == nullptr ? "" : library->fingerprint;
-  if (theirs != own) {
-    return Broken("was built otherwise than berthd: its fingerprint is " + Quoted(theirs) +
-                  ", and berthd's " + Quoted(own) + kBuildAnew);
-  }
+  BERTH_RETURN_IF_ERROR(
+      CheckFingerprint(library->fingerprint == nullptr ? "" : library->fingerprint));
   if (library->register_plugins == nullptr) {
     return Broken("has no function that registers its plugins; use BERTH_PLUGINS(...)");
   }

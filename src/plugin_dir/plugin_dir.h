@@ -37,9 +37,9 @@ struct LoadedPlugins {
 // entry point of berth/plugin_library.h, has another ABI version or fingerprint, throws or
 // registers nothing when it is asked to register, or a name that is taken.
 //
-// A file's static initialisers run before any of this is known: who may write to the directory may
-// do what berthd may. Libraries stay loaded until the process ends, for nobody knows who still has
-// something of theirs.
+// What BERTH_PLUGINS made is refused for its fingerprint before any code of it runs. But who may
+// write to the directory may do what berthd may. Libraries stay loaded until the process ends, for
+// nobody knows who still has something of theirs.
 //
 // Threading: before there are other threads, and once in a process.
 absl::StatusOr<LoadedPlugins> LoadPluginDir(const PluginDirOptions& options,

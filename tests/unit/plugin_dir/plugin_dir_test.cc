@@ -202,6 +202,12 @@ TEST_F(PluginDirTest, RefusesAnotherFingerprintAndPrintsBoth) {
             "\"; build it anew, with berthd's compiler and against berthd's SDK");
 }
 
+TEST_F(PluginDirTest, ReadsTheFingerprintBeforeAnythingRuns) {
+  Put("ends_the_process");
+  EXPECT_THAT(Refusal(), HasSubstr("its fingerprint is \"g++ 2.95\", and berthd's \"" +
+                                   std::string(BERTH_PLUGIN_FINGERPRINT) + "\""));
+}
+
 TEST_F(PluginDirTest, RefusesARegistrationThatThrows) {
   Put("throws_at_registration");
   EXPECT_EQ(Refusal(),
@@ -254,8 +260,8 @@ TEST_F(PluginDirTest, GoesOnWithoutBrokenOnesWhenToldSo) {
 
 TEST(PluginFingerprintTest, NamesWhatABinaryInterfaceDependsOn) {
   const std::string fingerprint = BERTH_PLUGIN_FINGERPRINT;
-  for (const char* part :
-       {" abi-", "; C++ 202", "lib", "; absl ", " std-", "; sanitizer ", "; sdk " BERTH_SDK_HASH}) {
+  for (const char* part : {" abi-", "; C++ 202", "lib", "; absl ", " std-", "; sanitizer ",
+                           "; plugin ABI 0", "; sdk " BERTH_SDK_HASH}) {
     EXPECT_THAT(fingerprint, HasSubstr(part));
   }
   // Nothing was left as a macro's name.
