@@ -99,12 +99,12 @@ inline constexpr uint64_t kPluginLibraryMagic = 0x67'6c'70'68'74'72'65'62;
 
 // Of whoever includes this; berthd compares it with its own, as text. No variable: the loader would
 // give two libraries the same one.
-#define BERTH_PLUGIN_FINGERPRINT                                                      \
-  BERTH_ABI_COMPILER                                                                  \
-      "; C++ " BERTH_ABI_TEXT(__cplusplus) "; " BERTH_ABI_LIBRARY "; " BERTH_ABI_ABSL \
-                                           "; sanitizer " BERTH_ABI_SANITIZER         \
-                                           "; plugin ABI " BERTH_ABI_TEXT(            \
-                                               BERTH_PLUGIN_ABI_VERSION) "; sdk " BERTH_SDK_HASH
+#define BERTH_PLUGIN_FINGERPRINT                                                  \
+  BERTH_ABI_COMPILER                                                              \
+  "; C++ " BERTH_ABI_TEXT(__cplusplus) "; " BERTH_ABI_LIBRARY "; " BERTH_ABI_ABSL \
+                                       "; sanitizer " BERTH_ABI_SANITIZER         \
+                                       "; plugin ABI " BERTH_ABI_TEXT(            \
+                                           BERTH_PLUGIN_ABI_VERSION) "; sdk " BERTH_SDK_HASH
 
 // Where it stands in the library's file, so that berthd can read it before anything of the library
 // runs: static initialisers, or the runtime of a sanitizer that ends whom it was not linked to.
