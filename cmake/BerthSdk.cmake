@@ -10,19 +10,24 @@ include(GNUInstallDirs)
 
 file(GLOB BERTH_SDK_HEADERS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/include/berth/*.h)
 
-# A hash of what the headers say, comments and white space apart: part of the fingerprint by which berthd
-# knows libraries of plugins that were built of other headers (include/berth/plugin_library.h).
-set(said "")
-foreach(header IN LISTS BERTH_SDK_HEADERS)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
-  file(READ ${header} text)
-  string(REGEX REPLACE "//[^\n]*" "" text "${text}")
-  string(REGEX REPLACE "[ \t\n]+" " " text "${text}")
-  cmake_path(GET header FILENAME name)
-  string(APPEND said "${name}:${text}\n")
-endforeach()
-string(SHA256 BERTH_SDK_HASH "${said}")
-string(SUBSTRING ${BERTH_SDK_HASH} 0 16 BERTH_SDK_HASH)
+# Sets `result` to a hash of what the headers say, comments and white space apart: part of the fingerprint by
+# which berthd knows libraries of plugins that were built of other headers (include/berth/plugin_library.h).
+function(berth_hash_headers result)
+  set(said "")
+  foreach(header IN LISTS ARGN)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
+    file(READ ${header} text)
+    string(REGEX REPLACE "//[^\n]*" "" text "${text}")
+    string(REGEX REPLACE "[ \t\n]+" " " text "${text}")
+    cmake_path(GET header FILENAME name)
+    string(APPEND said "${name}:${text}\n")
+  endforeach()
+  string(SHA256 hash "${said}")
+  string(SUBSTRING ${hash} 0 16 hash)
+  set(${result} ${hash} PARENT_SCOPE)
+endfunction()
+
+berth_hash_headers(BERTH_SDK_HASH ${BERTH_SDK_HEADERS})
 set(BERTH_SDK_GEN_DIR ${CMAKE_BINARY_DIR}/sdk)
 # Written when it changes, and not else.
 configure_file(${CMAKE_CURRENT_LIST_DIR}/sdk_hash.h.in ${BERTH_SDK_GEN_DIR}/berth/sdk_hash.h @ONLY)
@@ -41,16 +46,16 @@ target_compile_options(berth_sdk INTERFACE
     $<INSTALL_INTERFACE:-ffp-contract=off$<SEMICOLON>-fno-math-errno$<SEMICOLON>-fno-trapping-math>)
 
 # Not part of an installation of the programs: machines that run them need no headers.
-set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/berth-sdk)
+set(BERTH_SDK_CONFIG_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/berth-sdk)
 install(TARGETS berth_sdk EXPORT berth-sdk
         FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk EXCLUDE_FROM_ALL)
-install(EXPORT berth-sdk NAMESPACE berth:: FILE berth-sdkTargets.cmake DESTINATION ${config_dir}
+install(EXPORT berth-sdk NAMESPACE berth:: FILE berth-sdkTargets.cmake DESTINATION ${BERTH_SDK_CONFIG_DIR}
         COMPONENT sdk EXCLUDE_FROM_ALL)
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/berth-sdkConfig.cmake.in
                               ${CMAKE_BINARY_DIR}/sdk/berth-sdkConfig.cmake
-                              INSTALL_DESTINATION ${config_dir})
+                              INSTALL_DESTINATION ${BERTH_SDK_CONFIG_DIR})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/sdk/berth-sdkConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/sdk/berth-sdkConfig.cmake
               ${CMAKE_BINARY_DIR}/sdk/berth-sdkConfigVersion.cmake
-        DESTINATION ${config_dir} COMPONENT sdk EXCLUDE_FROM_ALL)
+        DESTINATION ${BERTH_SDK_CONFIG_DIR} COMPONENT sdk EXCLUDE_FROM_ALL)
