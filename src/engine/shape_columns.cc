@@ -1,6 +1,7 @@
 #include "engine/shape_columns.h"
 
 #include <algorithm>
+#include <string>
 
 #include "base/planted_fault.h"
 #include "base/status_macros.h"
@@ -141,6 +142,14 @@ absl::Status ShapeColumns::SetStatic(const TaskView& task, const state::NodeTabl
   choice_scores_.clear();
   std::vector<DomainKey> keys;
   for (OfDomains& plugin : of_domains_) {
+    for (const DomainKey& key : plugin.keys) {
+      if (table.topology().Tracks(key.key)) continue;
+      const Plugin& at_fault = plugin.filter != nullptr
+                                   ? static_cast<const Plugin&>(*plugin.filter)
+                                   : static_cast<const Plugin&>(*plugin.score.plugin);
+      return absl::InternalError("plugin \"" + std::string(at_fault.name()) +
+                                 "\" names a topology key that none of the task's terms names");
+    }
     plugin.is_kept = MayKeep(plugin, table);
     if (plugin.filter != nullptr) {
       (plugin.is_kept ? filters_ : choice_filters_).push_back(plugin.filter);

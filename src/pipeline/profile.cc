@@ -232,6 +232,19 @@ class ProfileCompiler {
   }
 
  private:
+  // What a plugin of its scope has to say besides, it must be able to say.
+  static absl::Status CheckScope(const Plugin& plugin, Scope scope, const Enabled& entry) {
+    const char* missing = nullptr;
+    if (scope == Scope::kDomain && dynamic_cast<const DomainPlugin*>(&plugin) == nullptr) {
+      missing = "is of scope kDomain and no DomainPlugin";
+    }
+    if (scope == Scope::kSparse && dynamic_cast<const SparsePlugin*>(&plugin) == nullptr) {
+      missing = "is of scope kSparse and no SparsePlugin";
+    }
+    if (missing == nullptr) return absl::OkStatus();
+    return Wrong(entry.path, Quoted(entry.name) + " " + missing + "; mend the plugin");
+  }
+
   absl::Status AddFilters() {
     const std::string path = path_ + ".plugins.filter";
     BERTH_ASSIGN_OR_RETURN(
@@ -241,6 +254,7 @@ class ProfileCompiler {
     for (const Enabled& entry : filters) {
       BERTH_ASSIGN_OR_RETURN(Plugin * plugin, maker_.Get(entry.path, entry.name));
       BERTH_ASSIGN_OR_RETURN(const FilterPlugin* filter, As<FilterPlugin>(plugin, entry, "filter"));
+      BERTH_RETURN_IF_ERROR(CheckScope(*plugin, filter->scope(), entry));
       profile_.set_.filters.push_back(filter);
       if (const auto* reserve = dynamic_cast<const ReservePlugin*>(plugin)) {
         profile_.set_.reserves.push_back(reserve);
@@ -257,6 +271,7 @@ class ProfileCompiler {
     for (const Enabled& entry : scores) {
       BERTH_ASSIGN_OR_RETURN(Plugin * plugin, maker_.Get(entry.path, entry.name));
       BERTH_ASSIGN_OR_RETURN(const ScorePlugin* score, As<ScorePlugin>(plugin, entry, "score"));
+      BERTH_RETURN_IF_ERROR(CheckScope(*plugin, score->scope(), entry));
       if (entry.weight < kMinWeight || entry.weight > kMaxWeight) {
         return Wrong(entry.path + ".weight",
                      "must be from " + std::to_string(kMinWeight) + " to " +

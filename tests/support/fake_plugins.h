@@ -24,6 +24,7 @@ struct Behaviour {
   absl::Status reserve_status;
   bool skips = false;
   bool throws = false;  // from Filter
+  Scope scope = Scope::kNode;
   Reads reads = kReadsStatic;
 };
 
@@ -36,7 +37,7 @@ class FakePlugin final : public FilterPlugin,
       : name_(std::move(name)), behaviour_(behaviour) {}
 
   std::string_view name() const override { return name_; }
-  Scope scope() const override { return Scope::kNode; }
+  Scope scope() const override { return behaviour_.scope; }
   Reads reads() const override { return behaviour_.reads; }
 
   absl::Status Filter(const TaskView&, const NodeColumns&, SlotMask& feasible) const override {

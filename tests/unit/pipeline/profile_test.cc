@@ -5,6 +5,7 @@
 
 #include "builtin.h"
 #include "pipeline/table_context.h"
+#include "tests/support/fake_plugins.h"
 #include "tests/support/plugin_args_builder.h"
 #include "tests/support/status_text.h"
 
@@ -233,6 +234,20 @@ TEST_F(ProfileTest, OutlivesAFactoryThatThrowsOrMakesNothing) {
   EXPECT_EQ(Error(),
             "INVALID_ARGUMENT: profiles[0].pluginConfig[0].args: \"Throws\" cannot be made: its "
             "factory threw: out of luck; mend the plugin");
+}
+
+TEST_F(ProfileTest, RefusesAPluginThatCannotSayWhatItsScopeNeeds) {
+  testing::Behaviour behaviour;
+  registry_.Register("Odd", testing::FakeFactory("Odd", behaviour));
+  options_.filters.enabled = {"Odd"};
+  behaviour.scope = Scope::kDomain;
+  EXPECT_EQ(Error(),
+            "INVALID_ARGUMENT: profiles[0].plugins.filter.enabled[0]: \"Odd\" is of scope kDomain "
+            "and no DomainPlugin; mend the plugin");
+  behaviour.scope = Scope::kSparse;
+  EXPECT_EQ(Error(),
+            "INVALID_ARGUMENT: profiles[0].plugins.filter.enabled[0]: \"Odd\" is of scope kSparse "
+            "and no SparsePlugin; mend the plugin");
 }
 
 TEST_F(ProfileTest, BreaksTiesByRankOrInTurn) {
