@@ -57,9 +57,11 @@ class OutputTest(cluster.IntegrationTest):
         berth = self.start_cluster(berthd={"heartbeatInterval": "1s", "lease": "4s"})
         job = berth.submit("--", "sh", "-c", "echo working; sleep 1000")
         berth.wait_for(lambda: "working" in berth.run("logs", job).out, "it to write")
+        # What is counted is published a little later than it comes: of three more, two are after the
+        # task has written, and the second of those has it.
         beats = berth.metric("berth_agent_heartbeats_total")
-        berth.wait_for(lambda: berth.metric("berth_agent_heartbeats_total") >= beats + 2,
-                       "two more heartbeats")
+        berth.wait_for(lambda: berth.metric("berth_agent_heartbeats_total") >= beats + 3,
+                       "three more heartbeats")
         self.lose_node(berth)
         result = berth.run("logs", job)
         self.assertEqual((0, "working\n"), (result.code, result.out), result.err)
