@@ -129,7 +129,8 @@ std::shared_ptr<const CellLayout> Engine::LayoutOf(const std::vector<DomainKey>&
 absl::Status Engine::RefreshStatic(Shape& shape, const TaskView& task) {
   ShapeColumns& columns = shape.columns;
   const state::DirtyLog& log = table_.static_changes();
-  if (columns.has_static() && (shape.static_cursor == log.end() || BERTH_PLANTED(kForgetStatic))) {
+  if (columns.has_static() && shape.static_cursor == log.end()) return absl::OkStatus();
+  if (BERTH_PLANTED(kForgetStatic) && columns.has_static()) {
     if (!columns.has_cells()) columns.Grow(table_.size());
     return absl::OkStatus();
   }
