@@ -87,22 +87,24 @@ class TaskAffinity final : public FilterPlugin, public ScorePlugin, public Domai
     return absl::OkStatus();
   }
 
-  // Names the first rule that the node breaks: a missing label is for good.
+  // Of several rules that a node breaks, one is named whose label it lacks, since that is for good,
+  // else the first.
   void Diagnose(const TaskView& task, const NodeColumns& columns, const NodeMask& removed,
                 RejectionSink& sink) const override {
     NodeMask left = removed;
-    ForEachRule(task.needs, [&](const TermUse& term) {
-      if (term.weight != 0) return;
-      const Judge judge(columns, term);
-      removed.ForEach([&](Slot slot) {
-        if (!left.Test(slot) || judge.Allows(slot)) return;
-        left.Clear(slot);
-        const bool lacks_label = !judge.HasLabel(slot);
-        const Reason broken = judge.attracts() ? Reason::kAffinityUnmet : Reason::kAntiAffinity;
-        sink.Reject(slot, lacks_label ? Reason::kTopologyLabelMissing : broken, term.key.value, 0,
-                    0, 0, /*permanent=*/lacks_label);
+    for (const bool lacks_label : {true, false}) {
+      ForEachRule(task.needs, [&](const TermUse& term) {
+        if (term.weight != 0) return;
+        const Judge judge(columns, term);
+        removed.ForEach([&](Slot slot) {
+          if (!left.Test(slot) || judge.HasLabel(slot) == lacks_label || judge.Allows(slot)) return;
+          left.Clear(slot);
+          const Reason broken = judge.attracts() ? Reason::kAffinityUnmet : Reason::kAntiAffinity;
+          sink.Reject(slot, lacks_label ? Reason::kTopologyLabelMissing : broken, term.key.value, 0,
+                      0, 0, /*permanent=*/lacks_label);
+        });
       });
-    });
+    }
   }
 
   bool Skips(const TaskRequirements& needs) const override {

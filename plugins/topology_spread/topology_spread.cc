@@ -62,20 +62,23 @@ class TopologySpread final : public FilterPlugin, public ScorePlugin, public Dom
     return absl::OkStatus();
   }
 
-  // Names the first rule that the node breaks: a missing label is for good.
+  // Of several rules that a node breaks, one is named whose label it lacks, since that is for good,
+  // else the first.
   void Diagnose(const TaskView& task, const NodeColumns& columns, const NodeMask& removed,
                 RejectionSink& sink) const override {
     NodeMask left = removed;
-    for (const TermUse& term : task.needs.terms) {
-      if (!IsRule(term, /*required=*/true)) continue;
-      const Judge judge(task, columns, term);
-      removed.ForEach([&](Slot slot) {
-        if (!left.Test(slot) || judge.Excess(slot) <= 0) return;
-        left.Clear(slot);
-        const bool has_label = judge.Domain(slot) != kNoDomain;
-        sink.Reject(slot, has_label ? Reason::kSpreadSkew : Reason::kTopologyLabelMissing,
-                    term.key.value, 0, 0, 0, /*permanent=*/!has_label);
-      });
+    for (const bool lacks_label : {true, false}) {
+      for (const TermUse& term : task.needs.terms) {
+        if (!IsRule(term, /*required=*/true)) continue;
+        const Judge judge(task, columns, term);
+        removed.ForEach([&](Slot slot) {
+          const bool is_named = (judge.Domain(slot) == kNoDomain) == lacks_label;
+          if (!left.Test(slot) || !is_named || judge.Excess(slot) <= 0) return;
+          left.Clear(slot);
+          sink.Reject(slot, lacks_label ? Reason::kTopologyLabelMissing : Reason::kSpreadSkew,
+                      term.key.value, 0, 0, 0, /*permanent=*/lacks_label);
+        });
+      }
     }
   }
 

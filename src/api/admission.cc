@@ -173,6 +173,7 @@ class Normaliser {
   void Template(v1::TaskTemplate& task, const FieldPath& path, const std::string& prefix) {
     Resources(task, path, prefix);
     for (v1::DeviceRequest& device : *task.mutable_devices()) RoundUp(device);
+    for (v1::Term& term : *task.mutable_terms()) FillIn(term);
     Range(task.time_limit_ms(), 0, kMostTimeLimitMs, FieldPath(path, "time_limit_ms"));
     if (!task.has_grace_ms()) {
       task.set_grace_ms(options_.grace_ms);
@@ -187,6 +188,14 @@ class Normaliser {
       Check(task.readiness_check(), FieldPath(path, "readiness_check"));
     }
     Payload(task.payload(), FieldPath(path, "payload"));
+  }
+
+  void FillIn(v1::Term& term) const {
+    if (term.kind() == v1::TERM_KIND_SPREAD && term.max_skew() == 0) term.set_max_skew(1);
+    if (term.preferred() && term.weight() == 0) term.set_weight(1);
+    if (term.selector().requirements_size() > 0 && term.namespaces_size() == 0) {
+      term.add_namespaces(job_.namespace_());
+    }
   }
 
   void Isolation(const v1::TaskTemplate& task, const FieldPath& path) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/ids.h"
+#include "base/sort_unique.h"
 #include "base/strings.h"
 #include "wire/amounts.h"
 #include "wire/names.h"
@@ -25,6 +26,10 @@ constexpr int kMostSelectors = 32;
 constexpr int kMostRequirements = 32;
 constexpr int kMostSelectorValues = 64;
 constexpr int kMostTolerations = 64;
+constexpr int kMostTerms = 16;
+constexpr int kMostNamespaces = 64;
+constexpr int32_t kMostSkew = 1'000'000;
+constexpr int32_t kMostWeight = 100;
 
 // False, with a violation, when a list is longer than `most`.
 bool CheckCount(int count, int most, const FieldPath& path, Violations& violations) {
@@ -90,7 +95,7 @@ state::LabelSelectorSpec ReadSelector(const v1::LabelSelector& in, const FieldPa
   state::LabelSelectorSpec out;
   if (in.requirements_size() == 0) {
     violations.Add(FieldPath(path, "requirements"),
-                   "is empty and would match every node; leave the selector out");
+                   "is empty and would match everything; leave the selector out");
   }
   if (!CheckCount(in.requirements_size(), kMostRequirements, FieldPath(path, "requirements"),
                   violations)) {
@@ -140,6 +145,52 @@ state::TolerationSpec ReadToleration(const v1::Toleration& in, const FieldPath& 
     violations.Add(FieldPath(path, "effect"), "is no effect that this version knows");
   } else if (in.effect() != v1::TAINT_EFFECT_UNSPECIFIED) {
     out.effect = static_cast<TaintEffect>(static_cast<int>(in.effect()) - 1);
+  }
+  return out;
+}
+
+// Defaults have been filled in.
+state::TermSpec ReadTerm(const v1::Term& in, const FieldPath& path, Violations& violations) {
+  state::TermSpec out;
+  if (in.kind() < v1::TERM_KIND_AFFINITY || in.kind() > v1::TERM_KIND_SPREAD) {
+    violations.Add(FieldPath(path, "kind"), "is required: AFFINITY, ANTI_AFFINITY or SPREAD");
+    return out;
+  }
+  out.kind = static_cast<TermKind>(static_cast<int>(in.kind()) - 1);
+  out.topology_key = in.topology_key();
+  wire::CheckName(wire::kLabelKey, in.topology_key(), FieldPath(path, "topology_key"), violations);
+  const FieldPath namespaces(path, "namespaces");
+  if (in.selector().requirements_size() > 0) {
+    const FieldPath selector(path, "selector");
+    out.selector = ReadSelector(in.selector(), selector, violations);
+    for (size_t i = 0; i < out.selector.size(); ++i) {
+      if (out.selector[i].op != SelectorOp::kGreater && out.selector[i].op != SelectorOp::kLess) {
+        continue;
+      }
+      const FieldPath entry(selector, "requirements", static_cast<int>(i));
+      violations.Add(FieldPath(entry, "op"),
+                     "does not go with labels of jobs: IN, NOT_IN, EXISTS and DOES_NOT_EXIST do");
+    }
+  } else if (in.namespaces_size() > 0) {
+    violations.Add(namespaces, "go with a selector; without one the rule is about its own group");
+  }
+  if (CheckCount(in.namespaces_size(), kMostNamespaces, namespaces, violations)) {
+    for (int i = 0; i < in.namespaces_size(); ++i) {
+      wire::CheckName(wire::kNamespaceName, in.namespaces(i), FieldPath(path, "namespaces", i),
+                      violations);
+      out.namespaces.push_back(in.namespaces(i));
+    }
+  }
+  base::SortUnique(out.namespaces);
+  if (out.kind == TermKind::kSpread) {
+    CheckRange(in.max_skew(), 1, kMostSkew, FieldPath(path, "max_skew"), violations);
+    out.max_skew = in.max_skew();
+  }
+  if (in.preferred()) {
+    CheckRange(in.weight(), 1, kMostWeight, FieldPath(path, "weight"), violations);
+    out.weight = in.weight();
+  } else if (in.weight() != 0) {
+    violations.Add(FieldPath(path, "weight"), "goes with what is preferred; this is required");
   }
   return out;
 }
@@ -203,6 +254,11 @@ state::NeedsSpec ReadNeeds(const v1::TaskTemplate& in, const FieldPath& path,
     for (int i = 0; i < in.tolerations_size(); ++i) {
       out.tolerations.push_back(
           ReadToleration(in.tolerations(i), FieldPath(path, "tolerations", i), violations));
+    }
+  }
+  if (CheckCount(in.terms_size(), kMostTerms, FieldPath(path, "terms"), violations)) {
+    for (int i = 0; i < in.terms_size(); ++i) {
+      out.terms.push_back(ReadTerm(in.terms(i), FieldPath(path, "terms", i), violations));
     }
   }
   return out;

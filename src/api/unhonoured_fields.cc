@@ -37,7 +37,6 @@ constexpr Unhonoured<v1::ArraySpec> kOfArray[] = {
 
 constexpr Unhonoured<v1::TaskTemplate> kOfTemplate[] = {
     {"cluster_resources", [](const v1::TaskTemplate& m) { return m.cluster_resources_size() > 0; }},
-    {"terms", [](const v1::TaskTemplate& m) { return m.terms_size() > 0; }},
 };
 
 constexpr Unhonoured<v1::DeviceRequest> kOfDevice[] = {

@@ -121,6 +121,33 @@ absl::StatusOr<v1::Toleration> ParseToleration(const std::string& text) {
   return toleration;
 }
 
+// Rules between the tasks of the group.
+absl::Status ApplyTerms(const TaskFlags& flags, v1::TaskTemplate& task) {
+  const auto add = [&](const char* flag, v1::TermKind kind, const std::string& key) {
+    if (key.empty()) return Refuse(flag, "is empty: name a label of nodes, such as zone or host");
+    v1::Term& term = *task.add_terms();
+    term.set_kind(kind);
+    term.set_topology_key(key);
+    return absl::OkStatus();
+  };
+  for (const std::string& text : flags.spread) {
+    const std::size_t colon = text.rfind(':');
+    BERTH_RETURN_IF_ERROR(add("--spread", v1::TERM_KIND_SPREAD, text.substr(0, colon)));
+    if (colon == std::string::npos) continue;
+    BERTH_RETURN_IF_ERROR(
+        Apply("--spread", text.substr(colon + 1), Count(1, 1'000'000), [&](int64_t skew) {
+          task.mutable_terms()->rbegin()->set_max_skew(static_cast<int32_t>(skew));
+        }));
+  }
+  for (const std::string& key : flags.apart) {
+    BERTH_RETURN_IF_ERROR(add("--apart", v1::TERM_KIND_ANTI_AFFINITY, key));
+  }
+  for (const std::string& key : flags.together) {
+    BERTH_RETURN_IF_ERROR(add("--together", v1::TERM_KIND_AFFINITY, key));
+  }
+  return absl::OkStatus();
+}
+
 // The number on the wire of one of `names`, whose first is 1.
 template <std::size_t N>
 auto OneOf(const std::array<std::string_view, N>& names) {
@@ -319,7 +346,7 @@ absl::Status ApplyTaskFlags(const TaskFlags& flags, v1::TaskTemplate& task) {
     if (!toleration.ok()) return OfFlag("--tolerate", toleration.status());
     *task.add_tolerations() = *toleration;
   }
-  return absl::OkStatus();
+  return ApplyTerms(flags, task);
 }
 
 // SRC[:DST][:ro]
@@ -442,7 +469,10 @@ std::string TaskFlagGiven(const TaskFlags& flags) {
                                                 {"--upload", !flags.uploads.empty()},
                                                 {"--env", !flags.environment.empty()},
                                                 {"--node-selector", !flags.node_selector.empty()},
-                                                {"--tolerate", !flags.tolerations.empty()}};
+                                                {"--tolerate", !flags.tolerations.empty()},
+                                                {"--spread", !flags.spread.empty()},
+                                                {"--apart", !flags.apart.empty()},
+                                                {"--together", !flags.together.empty()}};
   for (const auto& [name, is_given] : given) {
     if (is_given) return name;
   }
@@ -542,6 +572,14 @@ void AddTaskFlags(CLI::App& app, TaskFlags& flags) {
        "K=V");
   list("--tolerate", flags.tolerations, "Taint that a task may meet; may be repeated",
        "K[=V][:EFFECT]");
+  list("--spread", flags.spread,
+       "The tasks go evenly over the values of this label of nodes, at most SKEW (1) apart; may be "
+       "repeated",
+       "KEY[:SKEW]");
+  list("--apart", flags.apart,
+       "No two of the tasks on nodes with one value of this label; may be repeated", "KEY");
+  list("--together", flags.together,
+       "All tasks on nodes with one value of this label; may be repeated", "KEY");
   text("--request-id", flags.request_id, "Makes it safe to repeat this very submission", "ID");
 }
 

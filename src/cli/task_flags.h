@@ -57,6 +57,9 @@ struct TaskFlags {
   std::vector<std::string> environment;
   std::vector<std::string> node_selector;
   std::vector<std::string> tolerations;
+  std::vector<std::string> spread;
+  std::vector<std::string> apart;
+  std::vector<std::string> together;
 };
 
 // Adds the flags to a command. `flags` outlives it.

@@ -50,6 +50,10 @@ CellLayout::CellLayout(const state::NodeTable& table, std::vector<DomainKey> key
 bool CellLayout::IsRightFor(const state::NodeTable& table, Slot slot) const {
   if (slot >= cell_of_.size()) return false;
   if (BERTH_PLANTED(kKeepCells)) return true;
+  // A key that no rule has any more; then nobody who may still be asked has these cells.
+  for (const DomainKey& key : keys_) {
+    if (!table.topology().Tracks(key.key)) return false;
+  }
   std::vector<int32_t> domains;
   if (!FindDomains(table, keys_, slot, domains)) return cell_of_[slot] == kNoCell;
   return cell_of_[slot] != kNoCell && cells_[cell_of_[slot]].domains == domains;

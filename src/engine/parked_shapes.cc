@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/sort_unique.h"
 #include "engine/run_plugins.h"
 
 namespace berth::engine {
@@ -16,7 +17,43 @@ constexpr TaskKey kNobody{};  // filters may not depend on it
 
 void ParkedShapes::Park(state::ShapeId shape, const PluginSet& plugins,
                         const TaskRequirements& needs) {
-  parked_[shape] = {&plugins, &needs};
+  Waiting waiting{.plugins = &plugins, .needs = &needs};
+  for (const FilterPlugin* filter : plugins.filters) {
+    if (filter->PassesAll(needs)) continue;
+    if (filter->scope() == Scope::kDomain) waiting.watch = std::max(waiting.watch, Watch::kRules);
+    if (filter->scope() == Scope::kCluster) waiting.watch = Watch::kEverything;
+  }
+  if (waiting.watch == Watch::kRules) waiting.counters = VersionOf(needs);
+  if (waiting.watch != Watch::kNothing) watching_.insert(shape);
+  parked_[shape] = waiting;
+}
+
+ParkedShapes::Cursors ParkedShapes::Now() const {
+  return {.improvements = table_.improvements().end(),
+          .static_changes = table_.static_changes().end(),
+          .changes = table_.changes().end(),
+          .counters = table_.topology().version()};
+}
+
+uint64_t ParkedShapes::VersionOf(const TaskRequirements& needs) const {
+  uint64_t sum = 0;
+  for (const std::vector<TermUse>* terms : {&needs.terms, &needs.others_terms}) {
+    for (const TermUse& term : *terms) sum += table_.topology().version(term.counter);
+  }
+  return sum;
+}
+
+bool ParkedShapes::HasOpened(const Waiting& waiting, const Cursors& now) const {
+  switch (waiting.watch) {
+    case Watch::kNothing:
+      return false;
+    case Watch::kRules:
+      return now.static_changes != seen_.static_changes ||
+             (now.counters != seen_.counters && VersionOf(*waiting.needs) != waiting.counters);
+    case Watch::kEverything:
+      return now.changes != seen_.changes || now.static_changes != seen_.static_changes;
+  }
+  return false;
 }
 
 int64_t ParkedShapes::TakeWork() { return std::exchange(work_, 0); }
@@ -24,13 +61,14 @@ int64_t ParkedShapes::TakeWork() { return std::exchange(work_, 0); }
 std::vector<Slot> ParkedShapes::Improved() const {
   const state::DirtyLog& log = table_.improvements();
   std::vector<Slot> slots;
-  if (cursor_ < log.begin() || log.end() - cursor_ >= table_.size()) {
+  const uint64_t cursor = seen_.improvements;
+  if (cursor == log.end()) return slots;
+  if (cursor < log.begin() || log.end() - cursor >= table_.size()) {
     table_.live().ForEach([&](Slot slot) { slots.push_back(slot); });
     return slots;
   }
-  for (uint64_t i = cursor_; i < log.end(); ++i) slots.push_back(log.At(i));
-  std::sort(slots.begin(), slots.end());
-  slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
+  for (uint64_t i = cursor; i < log.end(); ++i) slots.push_back(log.At(i));
+  base::SortUnique(slots);
   return slots;
 }
 
@@ -66,7 +104,8 @@ bool ParkedShapes::MayFit(const Waiting& waiting, const std::vector<Slot>& impro
   }
   SlotMask mask(SlotSpan::List(candidates_), words_);
   for (const FilterPlugin* filter : waiting.plugins->filters) {
-    if (filter->PassesAll(needs)) continue;
+    // What looks at more than the node was asked about elsewhere.
+    if (filter->PassesAll(needs) || filter->scope() != Scope::kNode) continue;
     // Whoever tries the shape next meets the error, and reports it.
     if (!RunFilter(*filter, {needs, kNobody}, table_, mask).ok()) return true;
     if (!mask.Any()) return false;
@@ -75,18 +114,22 @@ bool ParkedShapes::MayFit(const Waiting& waiting, const std::vector<Slot>& impro
 }
 
 std::vector<state::ShapeId> ParkedShapes::Wake() {
-  const uint64_t end = table_.improvements().end();
-  if (cursor_ == end) return {};
+  const Cursors now = Now();
+  if (seen_ == now) return {};
   std::vector<state::ShapeId> woken;
-  if (!parked_.empty()) {
-    const std::vector<Slot> improved = Improved();
-    for (auto it = parked_.begin(); it != parked_.end();) {
-      const bool may_fit = MayFit(it->second, improved);
-      if (may_fit) woken.push_back(it->first);
-      it = may_fit ? parked_.erase(it) : std::next(it);
+  const std::vector<Slot> improved = parked_.empty() ? std::vector<Slot>() : Improved();
+  if (!improved.empty()) {
+    for (const auto& [shape, waiting] : parked_) {
+      if (HasOpened(waiting, now) || MayFit(waiting, improved)) woken.push_back(shape);
+    }
+  } else {
+    work_ += static_cast<int64_t>(watching_.size());
+    for (const state::ShapeId shape : watching_) {
+      if (HasOpened(parked_.at(shape), now)) woken.push_back(shape);
     }
   }
-  cursor_ = end;
+  for (const state::ShapeId shape : woken) Remove(shape);
+  seen_ = now;
   return woken;
 }
 

@@ -348,6 +348,14 @@ void ReadTerm(const Node& node, v1::Term& term) {
   ReadEnum<v1::TermKind>(map.Require("kind"), kTermKinds,
                          [&](v1::TermKind kind) { term.set_kind(kind); });
   ReadText(map, "topologyKey", [&](std::string text) { term.set_topology_key(std::move(text)); });
+  if (const auto labels = map.Get("matchLabels")) {
+    for (auto& [key, value] : labels->StringMap()) {
+      v1::LabelRequirement& requirement = *term.mutable_selector()->add_requirements();
+      requirement.set_key(key);
+      requirement.set_op(v1::SELECTOR_OPERATOR_IN);
+      requirement.add_values(std::move(value));
+    }
+  }
   if (map.Get("matchExpressions")) ReadExpressions(map, *term.mutable_selector());
   ReadStrings(map, "namespaces", term.mutable_namespaces());
   int64_t number = 0;

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "engine/run_plugins.h"
 #include "pipeline/all_nodes.h"
+#include "pipeline/eligible_domains.h"
 #include "pipeline/possible_nodes.h"
 #include "pipeline/reason_text.h"
 #include "pipeline/rejections.h"
@@ -120,8 +122,12 @@ std::string NeverText(const Explanation& explanation, const std::vector<Rejectio
 
 }  // namespace
 
-absl::StatusOr<Explanation> Explain(const Profile& profile, const TaskView& task,
+absl::StatusOr<Explanation> Explain(const Profile& profile, const TaskView& asked,
                                     const state::NodeTable& table, const ExplainOptions& options) {
+  BERTH_ASSIGN_OR_RETURN(const std::optional<DomainsByScan> domains,
+                         DomainsByScan::Find(profile, asked, table));
+  TaskView task = asked;
+  if (domains) task.eligible = &*domains;
   Explanation explanation;
   NodeMask feasible = table.live();
   explanation.nodes_total = feasible.Count();
@@ -166,9 +172,13 @@ absl::StatusOr<Explanation> Explain(const Profile& profile, const TaskView& task
   return explanation;
 }
 
-absl::StatusOr<NodeScore> ScoreNode(const Profile& profile, const TaskView& task,
+absl::StatusOr<NodeScore> ScoreNode(const Profile& profile, const TaskView& asked,
                                     const state::NodeTable& table, Slot slot) {
   BERTH_CHECK(table.Holds(slot)) << "slot " << slot;
+  BERTH_ASSIGN_OR_RETURN(const std::optional<DomainsByScan> domains,
+                         DomainsByScan::Find(profile, asked, table));
+  TaskView task = asked;
+  if (domains) task.eligible = &*domains;
   return ScoreOf(profile, task, table, slot);
 }
 

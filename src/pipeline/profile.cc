@@ -198,11 +198,13 @@ const ProfileDefaults& DefaultPlugins() {
   // Filters that look at whole masks come first: what they remove costs the others nothing.
   static const auto* const kDefaults = new ProfileDefaults{
       .filters = {"NodeReadiness", "TaintToleration", "NodeAffinity", "NodeResourcesFit",
-                  "DeviceFit"},
+                  "DeviceFit", "TopologySpread", "TaskAffinity"},
       .scores = {{"NodeResourcesFit", 2},
                  {"BalancedAllocation", 1},
                  {"NodeAffinity", 2},
-                 {"TaintToleration", 3}},
+                 {"TaintToleration", 3},
+                 {"TopologySpread", 2},
+                 {"TaskAffinity", 2}},
       .required_filters = {"NodeResourcesFit", "DeviceFit"},
   };
   return *kDefaults;

@@ -15,12 +15,13 @@ namespace {
 // Asks what would happen to the task with other requirements.
 class WhatIf {
  public:
-  WhatIf(const Profile& profile, TaskKey key, const state::NodeTable& table, Goal goal)
-      : profile_(profile), key_(key), table_(table), goal_(goal) {}
+  WhatIf(const Profile& profile, const TaskView& task, const state::NodeTable& table, Goal goal)
+      : profile_(profile), task_(task), table_(table), goal_(goal) {}
 
   // Nodes on which the goal would be reached.
   absl::StatusOr<NodeMask> Nodes(const TaskRequirements& needs) const {
-    const TaskView task{needs, key_};
+    // Amounts do not change which domains it may use at all.
+    const TaskView task{needs, task_.key, task_.eligible};
     if (goal_ == Goal::kFitsEver) {
       BERTH_ASSIGN_OR_RETURN(PossibleNodes possible,
                              FindPossibleNodes(profile_, task, table_, /*why_never=*/false));
@@ -42,7 +43,7 @@ class WhatIf {
 
  private:
   const Profile& profile_;
-  const TaskKey key_;
+  const TaskView task_;
   const state::NodeTable& table_;
   const Goal goal_;
 };
@@ -127,7 +128,7 @@ absl::StatusOr<std::optional<Suggestion>> TryDevice(const WhatIf& what_if,
 absl::StatusOr<std::vector<Suggestion>> FindSuggestions(const Profile& profile,
                                                         const TaskView& task,
                                                         const state::NodeTable& table, Goal goal) {
-  const WhatIf what_if(profile, task.key, table, goal);
+  const WhatIf what_if(profile, task, table, goal);
   std::vector<Suggestion> suggestions;
   for (ResourceIndex i = 0; i < task.needs.resource_count; ++i) {
     if (task.needs.requests[i] == 0) continue;

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/sort_unique.h"
 #include "scheduler/turn.h"
 
 namespace berth::scheduler {
@@ -116,8 +117,7 @@ std::vector<size_t> Turn::PeersOf(const PeerPlan& plan, size_t at) {
       chosen.push_back(place(step));
     }
   }
-  std::sort(chosen.begin(), chosen.end());
-  chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
+  base::SortUnique(chosen);
   return chosen;
 }
 

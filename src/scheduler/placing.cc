@@ -41,6 +41,23 @@ void Turn::SyncShape(state::ShapeId shape, const queue::QueuedEntry& entry, bool
   }
 }
 
+void Turn::LeaveQueue(const JobRow& job, uint32_t group) {
+  const state::GroupRow& row = job.groups[group];
+  const queue::QueuedEntry entry = EntryOf(job, group);
+  SyncShape(row.shape, entry, /*has_pending=*/false);
+  for (const auto& [shape, apart] : row.apart) SyncShape(shape, entry, /*has_pending=*/false);
+}
+
+void Turn::SyncTerms() {
+  for (const auto& [id, group] : state_->TakeStaleGroups()) {
+    JobRow& job = *state_->FindJob(id);
+    LeaveQueue(job, group);
+    work_units_ += state_->Reshape(job, group);
+    SyncQueue(job, group);
+  }
+  state_->DropUnusedTerms();
+}
+
 void Turn::SyncTask(const TaskKey& key) {
   state_->SyncQueued(key);
   if (const JobRow* job = state_->FindJob(key.job)) SyncQueue(*job, key.group);

@@ -1,4 +1,5 @@
 // Submissions: jobs come into being.
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,35 @@ namespace berth::scheduler {
 
 using state::JobRow;
 using state::Principal;
+
+namespace {
+
+struct HiddenNamespace {
+  std::string field;
+  std::string text;
+};
+
+// A rule about tasks of a namespace that is not to be seen would tell where they run.
+std::optional<HiddenNamespace> FindHiddenNamespace(const Principal& who,
+                                                   const state::JobSpec& spec) {
+  for (size_t g = 0; g < spec.groups.size(); ++g) {
+    const std::vector<state::TermSpec>& terms = spec.groups[g].needs.terms;
+    for (size_t t = 0; t < terms.size(); ++t) {
+      for (const std::string& ns : terms[t].namespaces) {
+        if (who.MaySee(ns)) continue;
+        return HiddenNamespace{
+            "job.groups[" + std::to_string(g) + "].template.terms[" + std::to_string(t) +
+                "].namespaces",
+            "namespace \"" + ns + "\": " + who.name +
+                " may not see its tasks, and a rule about them would tell where they run; leave it "
+                "out of the rule"};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 Reply Turn::Do(const Principal& who, state::SubmitJob& command) {
   if (!command.batch_id.empty()) {
@@ -54,6 +84,9 @@ Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
                                     " may not submit there; leave it out for \"default\""),
         Reason::kNotAllowed, "job.namespace");
   }
+  if (const auto hidden = FindHiddenNamespace(who, spec)) {
+    return refuse(absl::PermissionDeniedError(hidden->text), Reason::kNotAllowed, hidden->field);
+  }
   if (spec.queue != "default") {
     return refuse(absl::NotFoundError("queue \"" + spec.queue +
                                       "\": there is none of that name; there is \"default\""),
@@ -95,8 +128,10 @@ Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
         ProfileOf(job.groups[g].shape)
             .profile.queue_sort()
             .Key({.job = job.id, .group = g, .priority = spec.priority, .queued_at_ms = now_ms_});
-    SyncQueue(job, g);
   }
+  state_->JoinTerms(job.id);
+  SyncTerms();
+  for (uint32_t g = 0; g < job.groups.size(); ++g) SyncQueue(job, g);
   if (!command.request_id.empty() && !BERTH_PLANTED(kForgetRequest)) {
     state_->PutRequest({.principal = who.name,
                         .request_id = command.request_id,

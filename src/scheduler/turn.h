@@ -298,6 +298,11 @@ class Turn {
   // After anything that changes whether a group has something to place.
   void SyncQueue(const state::JobRow& job, uint32_t group);
   void SyncShape(state::ShapeId shape, const queue::QueuedEntry& entry, bool has_pending);
+  // Takes a group out of the queue, whatever shapes its tasks have.
+  void LeaveQueue(const state::JobRow& job, uint32_t group);
+  // After a job has come or ended: groups that are concerned by its rules, or by others', get their
+  // requirements anew.
+  void SyncTerms();
   // After anything that changes whether a task may be placed.
   void SyncTask(const TaskKey& key);
   void Park(state::ShapeId shape, state::JobRow& job);

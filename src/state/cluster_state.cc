@@ -4,16 +4,11 @@
 
 #include "base/check.h"
 #include "base/planted_fault.h"
+#include "base/sort_unique.h"
 #include "state/generation.h"
 
 namespace berth::state {
 namespace {
-
-template <typename T>
-void SortUnique(std::vector<T>& items) {
-  std::sort(items.begin(), items.end());
-  items.erase(std::unique(items.begin(), items.end()), items.end());
-}
 
 int64_t& CountOf(TaskCounts& counts, TaskState state) { return counts[static_cast<size_t>(state)]; }
 
@@ -172,17 +167,20 @@ bool ClusterState::TakeOwnShape(JobRow& job, uint32_t group_index, TaskRow& row,
   NeedsSpec needs = job.spec->groups[group_index].needs;
   needs.requests.builtin[kMemory] = mib;
   // Everything else that it names is known, as its group's shape has it.
-  const auto shape =
-      requirements_.Acquire(needs, requirements_.Get(group.shape).profile, nodes_, true);
-  if (!shape.ok()) return false;
+  const TaskRequirements& of_group = requirements_.Get(group.shape);
+  const auto without_rules = requirements_.Acquire(needs, of_group.profile, nodes_, true);
+  if (!without_rules.ok()) return false;
+  const ShapeId shape = requirements_.AcquireUnder(
+      {of_group.terms, of_group.others_terms, of_group.counted_in}, *without_rules, nodes_);
+  requirements_.Release(*without_rules, nodes_);
   if (row.own_shape) {
     const auto apart = group.apart.find(*row.own_shape);
     if (--apart->second.rows == 0) group.apart.erase(apart);
     requirements_.Release(*row.own_shape, nodes_);
   }
-  row.own_shape = *shape;
+  row.own_shape = shape;
   row.memory_mib = mib;
-  ++group.apart[*shape].rows;
+  ++group.apart[shape].rows;
   return true;
 }
 
@@ -538,7 +536,7 @@ std::shared_ptr<const ChangeBatch> ClusterState::TakeChanges(int64_t now_ms) {
   }
   const uint64_t epoch = ++meta_.epoch;
   meta_.now_ms = now_ms;
-  SortUnique(touched_tasks_);
+  base::SortUnique(touched_tasks_);
 
   auto batch = std::make_shared<ChangeBatch>();
   batch->epoch = epoch;
@@ -610,9 +608,9 @@ std::optional<ChangeLogEntry> ClusterState::ChangedSince(uint64_t epoch) const {
   all.tasks.insert(all.tasks.end(), touched_tasks_.begin(), touched_tasks_.end());
   for (const auto& [slot, durable] : touched_nodes_) all.nodes.push_back(slot);
   for (const auto& [id, spec] : removed_jobs_) all.removed_jobs.emplace_back(id, spec->ns);
-  SortUnique(all.jobs);
-  SortUnique(all.tasks);
-  SortUnique(all.nodes);
+  base::SortUnique(all.jobs);
+  base::SortUnique(all.tasks);
+  base::SortUnique(all.nodes);
   return all;
 }
 
@@ -718,6 +716,10 @@ void ClusterState::RestoreChangeLog(std::deque<ChangeLogEntry> log) {
 }
 
 absl::Status ClusterState::FinishRestore() {
+  for (const auto& [id, job] : jobs_) {
+    if (!job->ended()) JoinTerms(id);
+  }
+  for (const GroupKey& stale : TakeStaleGroups()) Reshape(*jobs_.at(stale.job), stale.group);
   for (const auto& [id, job] : jobs_) {
     job->counts = {};
     for (GroupRow& group : job->groups) {

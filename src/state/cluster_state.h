@@ -20,6 +20,7 @@
 #include "state/node_usage.h"
 #include "state/requirements_table.h"
 #include "state/stray.h"
+#include "state/term_table.h"
 
 namespace berth::state {
 
@@ -108,6 +109,20 @@ class ClusterState {
   // What a task's next attempts get instead of its group's memory. False: there is no way to count
   // that, and nothing changes. REQUIRES: it holds nothing and is not queued.
   bool SetMemory(JobRow& job, const TaskKey& key, int32_t mib);
+  // ---- rules between tasks (cluster_terms.cc) ----
+
+  // A job's groups take part in them until it leaves. REQUIRES, for the other: it has ended.
+  void JoinTerms(JobId job) { terms_.Join(job); }
+  void LeaveTerms(JobId job) { terms_.Leave(job); }
+  // Takes the groups for which Reshape has to be called: others' rules concern them as well.
+  std::set<GroupKey> TakeStaleGroups() { return terms_.TakeStale(); }
+  // Gives a group the requirements that it has by the rules as they are, and counts its tasks that
+  // hold resources accordingly. Its shapes are others then: whoever knows it by them forgets it
+  // before. Returns how many rows were looked at.
+  int64_t Reshape(JobRow& job, uint32_t group);
+  // REQUIRES: no group is stale.
+  void DropUnusedTerms() { terms_.DropUnused(); }
+
   // Notes that a task's row, or a job's own fields, were changed in place.
   void TouchTask(const TaskKey& key);
   void TouchJob(JobId id, bool durable);
@@ -226,6 +241,7 @@ class ClusterState {
   JobTable jobs_;
   TaskCounts task_counts_{};
   RequirementsTable requirements_;
+  TermTable terms_{nodes_, jobs_};
   std::set<ShapeId> parked_;
   std::map<Slot, NodeLink> links_;
   std::vector<std::set<TaskKey>> tasks_on_;  // by slot

@@ -21,7 +21,9 @@ class Dictionary {
   uint32_t Intern(std::string_view name);
   // As above, with one user more: it keeps it until the last one has called Release.
   uint32_t Acquire(std::string_view name);
-  // REQUIRES: one Acquire for each call.
+  // One user more of what has one. REQUIRES: the id is in use.
+  void AddUser(uint32_t id) { ++entries_[id].users; }
+  // REQUIRES: one Acquire or AddUser for each call.
   void Release(uint32_t id);
   // Number of `name`, or kNone.
   uint32_t Find(std::string_view name) const;

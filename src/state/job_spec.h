@@ -1,6 +1,7 @@
 // A job as it was admitted: the static part, in words. Immutable and shared.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "berth/labels.h"
+#include "berth/terms.h"
 #include "state/node_spec.h"
 
 namespace berth::state {
@@ -28,7 +30,7 @@ struct LabelRequirementSpec {
   std::vector<std::string> values;  // kIn, kNotIn
   int64_t bound = 0;                // kGreater, kLess
 
-  bool operator==(const LabelRequirementSpec&) const = default;
+  auto operator<=>(const LabelRequirementSpec&) const = default;
 };
 using LabelSelectorSpec = std::vector<LabelRequirementSpec>;
 
@@ -47,6 +49,20 @@ struct TolerationSpec {
   bool operator==(const TolerationSpec&) const = default;
 };
 
+// A rule between tasks.
+struct TermSpec {
+  TermKind kind = TermKind::kSpread;
+  std::string topology_key;
+  // The tasks that it is about: of jobs of these namespaces whose labels match. Without
+  // requirements those of the group that has the rule, and there are no namespaces.
+  LabelSelectorSpec selector;
+  std::vector<std::string> namespaces;
+  int32_t weight = 0;    // 1 to 100 of a preferred rule; 0: required
+  int32_t max_skew = 1;  // kSpread
+
+  bool operator==(const TermSpec&) const = default;
+};
+
 // What placement depends on.
 struct NeedsSpec {
   Amounts requests;
@@ -55,6 +71,7 @@ struct NeedsSpec {
   std::vector<LabelSelectorSpec> required_nodes;
   std::vector<PreferredNodesSpec> preferred_nodes;
   std::vector<TolerationSpec> tolerations;
+  std::vector<TermSpec> terms;
 
   bool operator==(const NeedsSpec&) const = default;
 };

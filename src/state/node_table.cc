@@ -311,6 +311,14 @@ void NodeTable::Release(Slot slot, const TaskRequirements& needs, const Reservat
   if (!BERTH_PLANTED(kForgetRelease)) improvements_.Append(slot);
 }
 
+void NodeTable::Recount(Slot slot, const TaskRequirements& before, const TaskRequirements& after) {
+  BERTH_CHECK(Holds(slot) && !trial_.has_value());
+  if (before.counted_in == after.counted_in) return;
+  for (const CounterId counter : before.counted_in) topology_.Count(slot, counter, -1);
+  for (const CounterId counter : after.counted_in) topology_.Count(slot, counter, 1);
+  changes_.Append(slot);
+}
+
 CounterId NodeTable::AddCounter(KeyId key) {
   const auto known = keys_.find(key.value);
   const size_t domains = known == keys_.end() ? 0 : known->second.labels.size();

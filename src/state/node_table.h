@@ -82,6 +82,10 @@ class NodeTable final : public NodeColumns {
   void Allocate(Slot slot, const TaskRequirements& needs, const Reservation& reservation);
   void Release(Slot slot, const TaskRequirements& needs, const Reservation& reservation);
 
+  // Counts a task that holds resources where other rules say. The resources are the same.
+  // REQUIRES: it is allocated with `before`; no trial is on. Cost: O(counters of both).
+  void Recount(Slot slot, const TaskRequirements& before, const TaskRequirements& after);
+
   // ---- trials: what is allocated and released from Begin on can be undone ----
 
   // REQUIRES: no trial is on, or for the other two, one is. Until its end nothing but allocations

@@ -31,27 +31,34 @@ LabelSelector Compile(const LabelSelectorSpec& spec, Names& names) {
   return selector;
 }
 
-void ReleaseNames(const LabelSelector& selector, Names& names) {
+// Calls f(dictionary, id) for each name that requirements hold, as often as they hold it.
+template <typename F>
+void ForEachName(const LabelSelector& selector, Names& names, F&& f) {
   for (const LabelRequirement& requirement : selector) {
-    names.keys.Release(requirement.key.value);
-    for (const LabelId label : requirement.values) names.labels.Release(label.value);
+    f(names.keys, requirement.key.value);
+    for (const LabelId label : requirement.values) f(names.labels, label.value);
+  }
+}
+
+template <typename F>
+void ForEachName(const TaskRequirements& needs, Names& names, F&& f) {
+  for (const DeviceNeed& device : needs.devices) {
+    f(names.kinds, device.kind.value);
+    for (const ModelId model : device.models) f(names.models, model.value);
+  }
+  for (const LabelId label : needs.node_selector) f(names.labels, label.value);
+  for (const LabelSelector& selector : needs.required_nodes) ForEachName(selector, names, f);
+  for (const PreferredNodes& preferred : needs.preferred_nodes) {
+    ForEachName(preferred.selector, names, f);
+  }
+  for (const Toleration& toleration : needs.tolerations) {
+    if (toleration.key) f(names.keys, toleration.key->value);
+    if (toleration.key_value) f(names.labels, toleration.key_value->value);
   }
 }
 
 void ReleaseNames(const TaskRequirements& needs, Names& names) {
-  for (const DeviceNeed& device : needs.devices) {
-    names.kinds.Release(device.kind.value);
-    for (const ModelId model : device.models) names.models.Release(model.value);
-  }
-  for (const LabelId label : needs.node_selector) names.labels.Release(label.value);
-  for (const LabelSelector& selector : needs.required_nodes) ReleaseNames(selector, names);
-  for (const PreferredNodes& preferred : needs.preferred_nodes) {
-    ReleaseNames(preferred.selector, names);
-  }
-  for (const Toleration& toleration : needs.tolerations) {
-    if (toleration.key) names.keys.Release(toleration.key->value);
-    if (toleration.key_value) names.labels.Release(toleration.key_value->value);
-  }
+  ForEachName(needs, names, [](Dictionary& dictionary, uint32_t id) { dictionary.Release(id); });
 }
 
 class Hasher {
@@ -177,11 +184,25 @@ absl::StatusOr<ShapeId> RequirementsTable::Acquire(const NeedsSpec& needs, uint3
                                                    NodeTable& nodes, bool intern_unknown) {
   auto compiled = Compile(needs, profile, nodes.names(), intern_unknown);
   if (!compiled.ok()) return compiled.status();
-  const uint64_t hash = HashOf(*compiled);
+  return Intern(*std::move(compiled), nodes);
+}
+
+ShapeId RequirementsTable::AcquireUnder(const TaskRules& rules, ShapeId shape, NodeTable& nodes) {
+  TaskRequirements needs = Get(shape);
+  needs.terms = rules.terms;
+  needs.others_terms = rules.others_terms;
+  needs.counted_in = rules.counted_in;
+  ForEachName(needs, nodes.names(),
+              [](Dictionary& dictionary, uint32_t id) { dictionary.AddUser(id); });
+  return Intern(std::move(needs), nodes);
+}
+
+ShapeId RequirementsTable::Intern(TaskRequirements needs, NodeTable& nodes) {
+  const uint64_t hash = HashOf(needs);
   for (auto [it, end] = by_hash_.equal_range(hash); it != end; ++it) {
-    if (Get(it->second) == *compiled) {
+    if (Get(it->second) == needs) {
       ++shapes_[it->second].users;
-      ReleaseNames(*compiled, nodes.names());
+      ReleaseNames(needs, nodes.names());
       return it->second;
     }
   }
@@ -193,7 +214,7 @@ absl::StatusOr<ShapeId> RequirementsTable::Acquire(const NeedsSpec& needs, uint3
     shape = free_.back();
     free_.pop_back();
   }
-  shapes_[shape] = {std::make_unique<const TaskRequirements>(*std::move(compiled)), hash, 1,
+  shapes_[shape] = {std::make_unique<const TaskRequirements>(std::move(needs)), hash, 1,
                     next_serial_++};
   by_hash_.emplace(hash, shape);
   return shape;

@@ -14,6 +14,15 @@
 
 namespace berth::state {
 
+// What rules between tasks mean for the tasks of one group: the last three fields of requirements.
+struct TaskRules {
+  std::vector<TermUse> terms;
+  std::vector<TermUse> others_terms;
+  std::vector<CounterId> counted_in;  // sorted, each once
+
+  bool operator==(const TaskRules&) const = default;
+};
+
 // Of everything that tells two requirements apart: users choose these values, and those of one hash
 // are told apart one by one.
 uint64_t HashOf(const TaskRequirements& needs);
@@ -23,12 +32,15 @@ uint64_t HashOf(const TaskRequirements& needs);
 // Threading: owned by the loop's thread.
 class RequirementsTable {
  public:
-  // The shape of these needs under a profile, with one user more.
+  // The shape of these needs under a profile, without the rules between tasks, with one user more.
   // FAILED_PRECONDITION names an extended resource that no node ever declared, unless
   // `intern_unknown` (recovery); RESOURCE_EXHAUSTED when there is no column left for it.
   // What the needs name is known to `nodes` for as long as the shape has a user.
   absl::StatusOr<ShapeId> Acquire(const NeedsSpec& needs, uint32_t profile, NodeTable& nodes,
                                   bool intern_unknown);
+  // The shape of the same requirements under other rules, with one user more.
+  // REQUIRES: `shape` has a user; `nodes` is the one that it was acquired with.
+  ShapeId AcquireUnder(const TaskRules& rules, ShapeId shape, NodeTable& nodes);
   // REQUIRES: `nodes` is the one that it was acquired with.
   void Release(ShapeId shape, NodeTable& nodes);
 
@@ -39,6 +51,9 @@ class RequirementsTable {
   size_t size() const { return shapes_.size(); }
 
  private:
+  // The shape of requirements whose names have been acquired for it.
+  ShapeId Intern(TaskRequirements needs, NodeTable& nodes);
+
   struct Entry {
     std::unique_ptr<const TaskRequirements> requirements;  // null: free
     uint64_t hash = 0;

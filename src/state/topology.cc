@@ -62,6 +62,7 @@ void Topology::Add(Counter& counter, int32_t domain, int32_t change) {
   counter.counts[at] += change;
   counter.total += change;
   ++counter.version;
+  ++version_;
   BERTH_CHECK(counter.counts[at] >= 0) << "domain " << domain;
 }
 

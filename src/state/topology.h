@@ -58,6 +58,8 @@ class Topology {
     return counters_[counter.value].counts;
   }
   int64_t total(CounterId counter) const { return counters_[counter.value].total; }
+  // Rises with each change of any counter.
+  uint64_t version() const { return version_; }
   // Rises with each change of the counter.
   uint64_t version(CounterId counter) const { return counters_[counter.value].version; }
 
@@ -82,6 +84,7 @@ class Topology {
   void Add(Counter& counter, int32_t domain, int32_t change);
 
   size_t slots_ = 0;
+  uint64_t version_ = 0;
   std::map<uint32_t, Key> keys_;
   std::vector<Counter> counters_;
   std::vector<uint32_t> free_;

@@ -19,6 +19,7 @@
 #include "base/quantities.h"
 #include "base/strings.h"
 #include "tests/support/pipeline_harness.h"
+#include "wire/amounts.h"
 
 namespace berth {
 namespace {
@@ -48,12 +49,21 @@ T Checked(const YAML::Node& at, absl::StatusOr<T> value) {
 int32_t CpuMilli(const YAML::Node& node) {
   return static_cast<int32_t>(Checked(node, base::ParseCpuMilli(node.as<std::string>())));
 }
-int32_t Mebibytes(const YAML::Node& node) {
-  return static_cast<int32_t>(Checked(node, base::ParseBytes(node.as<std::string>())) >> 20);
+// As the wire rounds: what is asked for up, what there is down.
+int32_t Quanta(const YAML::Node& at, int64_t amount, int64_t quantum, wire::Rounding rounding) {
+  wire::Violations violations;
+  const auto quanta =
+      wire::ToQuanta(amount, quantum, rounding, wire::FieldPath("amount"), violations);
+  if (!quanta) Bad(at, violations.Summary());
+  return *quanta;
 }
-int32_t Megabits(const YAML::Node& node) {
-  return static_cast<int32_t>(Checked(node, base::ParseBitsPerSecond(node.as<std::string>())) /
-                              1'000'000);
+int32_t Mebibytes(const YAML::Node& node, wire::Rounding rounding = wire::Rounding::kUp) {
+  return Quanta(node, Checked(node, base::ParseBytes(node.as<std::string>())), kMemoryQuantumBytes,
+                rounding);
+}
+int32_t Megabits(const YAML::Node& node, wire::Rounding rounding) {
+  return Quanta(node, Checked(node, base::ParseBitsPerSecond(node.as<std::string>())),
+                kBandwidthQuantumBitsPerSecond, rounding);
 }
 
 std::vector<std::string> Strings(const YAML::Node& list) {
@@ -96,11 +106,11 @@ state::TolerationSpec Toleration(const YAML::Node& node) {
   return toleration;
 }
 
-void AddAmounts(const YAML::Node& from, state::Amounts& amounts) {
+void AddAmounts(const YAML::Node& from, wire::Rounding rounding, state::Amounts& amounts) {
   if (from["cpu"]) amounts.builtin[kCpu] = CpuMilli(from["cpu"]);
-  if (from["memory"]) amounts.builtin[kMemory] = Mebibytes(from["memory"]);
-  if (from["storage"]) amounts.builtin[kStorage] = Mebibytes(from["storage"]);
-  if (from["bandwidth"]) amounts.builtin[kBandwidth] = Megabits(from["bandwidth"]);
+  if (from["memory"]) amounts.builtin[kMemory] = Mebibytes(from["memory"], rounding);
+  if (from["storage"]) amounts.builtin[kStorage] = Mebibytes(from["storage"], rounding);
+  if (from["bandwidth"]) amounts.builtin[kBandwidth] = Megabits(from["bandwidth"], rounding);
   for (const auto& entry : from["extended"]) {
     amounts.extended.emplace_back(entry.first.as<std::string>(), entry.second.as<int32_t>());
   }
@@ -123,7 +133,7 @@ void AddNodes(const YAML::Node& from, PipelineHarness& harness) {
   NodeBuilder builder(name);
   if (from["devices"]) AddDevices(from["devices"], builder);
   state::NodeSpec spec = builder.Build();
-  AddAmounts(from, spec.capacity);
+  AddAmounts(from, wire::Rounding::kDown, spec.capacity);
   for (const auto& label : from["labels"]) {
     spec.labels[label.first.as<std::string>()] = label.second.as<std::string>();
   }
@@ -155,11 +165,31 @@ state::LabelSelectorSpec Selector(const YAML::Node& from) {
   return selector;
 }
 
+state::TermSpec Term(const YAML::Node& from, const std::string& own_namespace) {
+  OnlyKeys(from, {"spread", "away", "with", "skew", "weight", "selector", "namespaces"});
+  state::TermSpec term;
+  static constexpr std::pair<const char*, TermKind> kKinds[] = {{"with", TermKind::kAffinity},
+                                                                {"away", TermKind::kAntiAffinity},
+                                                                {"spread", TermKind::kSpread}};
+  for (const auto& [name, kind] : kKinds) {
+    if (!from[name]) continue;
+    term.kind = kind;
+    term.topology_key = from[name].as<std::string>();
+  }
+  if (term.topology_key.empty()) Bad(from, "a term is spread, away or with a topology key");
+  term.max_skew = from["skew"].as<int32_t>(1);
+  term.weight = from["weight"].as<int32_t>(0);
+  term.selector = Selector(from["selector"]);
+  term.namespaces = Strings(from["namespaces"]);
+  if (!term.selector.empty() && term.namespaces.empty()) term.namespaces = {own_namespace};
+  return term;
+}
+
 state::NeedsSpec Needs(const YAML::Node& from) {
   OnlyKeys(from, {"cpu", "memory", "storage", "bandwidth", "extended", "devices", "nodeSelector",
-                  "required", "preferred", "tolerations"});
+                  "required", "preferred", "tolerations", "namespace", "labels", "terms"});
   state::NeedsSpec needs;
-  AddAmounts(from, needs.requests);
+  AddAmounts(from, wire::Rounding::kUp, needs.requests);
   for (const auto& device : from["devices"]) {
     OnlyKeys(device, {"kind", "count", "share", "memory", "models"});
     needs.devices.push_back({device["kind"].as<std::string>("gpu"), device["count"].as<int>(1),
@@ -178,6 +208,9 @@ state::NeedsSpec Needs(const YAML::Node& from) {
   }
   for (const auto& toleration : from["tolerations"]) {
     needs.tolerations.push_back(Toleration(toleration));
+  }
+  for (const auto& term : from["terms"]) {
+    needs.terms.push_back(Term(term, from["namespace"].as<std::string>("default")));
   }
   return needs;
 }
@@ -223,13 +256,6 @@ pipeline::ProfileOptions Profile(const YAML::Node& from) {
   return options;
 }
 
-// A task that was placed, by its step's name.
-struct Bound {
-  Slot slot = kNoSlot;
-  const TaskRequirements* needs = nullptr;
-  Reservation reservation;
-};
-
 class Scenario {
  public:
   explicit Scenario(const YAML::Node& file) : harness_(Profile(file["profile"])) {
@@ -262,9 +288,18 @@ class Scenario {
     for (int i = step["times"].as<int>(1); i > 0; --i) PlaceOnce(step);
   }
 
+  state::JobRow& AddJob(const YAML::Node& from) {
+    std::map<std::string, std::string> labels;
+    for (const auto& label : from["labels"]) {
+      labels[label.first.as<std::string>()] = label.second.as<std::string>();
+    }
+    return harness_.cluster.AddJob(from["namespace"].as<std::string>("default"), std::move(labels),
+                                   Needs(from));
+  }
+
   void PlaceOnce(const YAML::Node& step) {
-    const TaskRequirements& needs = harness_.cluster.Needs(Needs(step["place"]));
-    const engine::Placement placement = harness_.Place(needs);
+    state::JobRow& job = AddJob(step["place"]);
+    const engine::Placement placement = harness_.Place(harness_.cluster.NeedsOf(job));
     const std::string chosen =
         placement.slot == kNoSlot ? "none" : harness_.cluster.NameOf(placement.slot);
     if (step["node"]) {
@@ -283,17 +318,16 @@ class Scenario {
       }
       EXPECT_EQ(granted, step["devices"].as<std::vector<int>>());
     }
-    if (placement.slot == kNoSlot) return;
-    harness_.cluster.table().Allocate(placement.slot, needs, placement.reservation);
-    if (step["name"]) {
-      bound_[step["name"].as<std::string>()] = {placement.slot, &needs, placement.reservation};
-    }
+    if (placement.slot == kNoSlot) return harness_.cluster.End(job);
+    harness_.cluster.Bind(job, placement.slot, placement.reservation);
+    if (step["name"]) bound_[step["name"].as<std::string>()] = &job;
   }
 
   void Explain(const YAML::Node& step) {
     OnlyKeys(step, {"explain", "text", "fits", "suggest", "best", "examples"});
-    const pipeline::Explanation explanation =
-        harness_.Explain(harness_.cluster.Needs(Needs(step["explain"])));
+    state::JobRow& job = AddJob(step["explain"]);
+    const pipeline::Explanation explanation = harness_.Explain(harness_.cluster.NeedsOf(job));
+    harness_.cluster.End(job);
     if (step["text"]) {
       EXPECT_EQ(explanation.text, step["text"].as<std::string>());
     }
@@ -328,14 +362,14 @@ class Scenario {
   void Release(const std::string& name) {
     const auto it = bound_.find(name);
     if (it == bound_.end()) throw std::runtime_error("no task is named " + name);
-    harness_.cluster.table().Release(it->second.slot, *it->second.needs, it->second.reservation);
+    harness_.cluster.End(*it->second);
     bound_.erase(it);
   }
 
   Slot At(const YAML::Node& name) const { return harness_.cluster.At(name.as<std::string>()); }
 
   PipelineHarness harness_;
-  std::map<std::string, Bound> bound_;
+  std::map<std::string, state::JobRow*> bound_;  // tasks that were placed, by their steps' names
 };
 
 std::vector<std::string> Files() {

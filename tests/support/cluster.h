@@ -2,8 +2,10 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -11,8 +13,7 @@
 #include "base/strings.h"
 #include "berth/task_view.h"
 #include "engine/engine.h"
-#include "state/node_table.h"
-#include "state/requirements_table.h"
+#include "state/cluster_state.h"
 #include "tests/support/node_builder.h"
 #include "tests/support/task_builder.h"
 
@@ -21,13 +22,13 @@ namespace berth::testing {
 // Threading: one thread. A wrong step ends the test program.
 class Cluster {
  public:
-  explicit Cluster(uint64_t seed = 1) : table_(seed) {}
+  explicit Cluster(uint64_t seed = 1) : state_({.cluster_id = "test", .seed = seed}, 16) {}
 
   // Registers a node and makes it ready.
   Slot Add(const state::NodeSpec& spec) {
-    const auto slot = table_.Put(spec);
+    const auto slot = table().Put(spec);
     BERTH_CHECK(slot.ok()) << base::S(slot.status().message());
-    table_.SetReady(*slot, true);
+    table().SetReady(*slot, true);
     return *slot;
   }
   Slot Add(const NodeBuilder& builder) { return Add(builder.Build()); }
@@ -42,25 +43,25 @@ class Cluster {
   }
 
   Slot At(std::string_view name) const {
-    const Slot slot = table_.Find(name);
+    const Slot slot = table().Find(name);
     BERTH_CHECK(slot != kNoSlot) << "no node " << name;
     return slot;
   }
   // "" for kNoSlot.
-  std::string NameOf(Slot slot) const { return slot == kNoSlot ? "" : table_.name(slot); }
+  std::string NameOf(Slot slot) const { return slot == kNoSlot ? "" : table().name(slot); }
   // In order of slots.
   std::vector<std::string> NamesOf(const NodeMask& nodes) const {
     std::vector<std::string> names;
-    nodes.ForEach([&](Slot slot) { names.push_back(table_.name(slot)); });
+    nodes.ForEach([&](Slot slot) { names.push_back(table().name(slot)); });
     return names;
   }
 
   // Valid for as long as this.
   const TaskRequirements& Needs(const state::NeedsSpec& needs) {
-    const auto shape = shapes_.Acquire(needs, 0, table_, /*intern_unknown=*/true);
+    const auto shape = state_.requirements().Acquire(needs, 0, table(), /*intern_unknown=*/true);
     BERTH_CHECK(shape.ok()) << base::S(shape.status().message());
-    const TaskRequirements& requirements = shapes_.Get(*shape);
-    keys_[&requirements] = {*shape, shapes_.serial(*shape)};
+    const TaskRequirements& requirements = state_.requirements().Get(*shape);
+    keys_[&requirements] = {*shape, state_.requirements().serial(*shape)};
     return requirements;
   }
   // REQUIRES: it is one of Needs().
@@ -70,15 +71,65 @@ class Cluster {
   // Fills a part of a node, without asking whether it fits.
   void Fill(std::string_view name, const TaskBuilder& builder,
             const Reservation& reservation = {}) {
-    table_.Allocate(At(name), Needs(builder), reservation);
+    table().Allocate(At(name), Needs(builder), reservation);
   }
 
-  state::NodeTable& table() { return table_; }
-  const state::NodeTable& table() const { return table_; }
+  // ---- jobs of one task, for what rules between tasks mean ----
+
+  // Their requirements change whenever a job with rules comes or ends.
+  state::JobRow& AddJob(const std::string& ns, std::map<std::string, std::string> labels,
+                        const state::NeedsSpec& needs) {
+    auto spec = std::make_shared<state::JobSpec>();
+    spec->ns = ns;
+    spec->labels = std::move(labels);
+    spec->groups.resize(1);
+    spec->groups[0].ranges = {{0, 0, 1}};
+    spec->groups[0].needs = needs;
+    const auto shape = state_.requirements().Acquire(needs, 0, table(), /*intern_unknown=*/true);
+    BERTH_CHECK(shape.ok()) << base::S(shape.status().message());
+    state::JobRow& job = state_.AddJob(std::move(spec), std::make_shared<const std::string>(),
+                                       {*shape}, "uid:0", {}, 0, 0);
+    state_.JoinTerms(job.id);
+    SyncTerms();
+    return job;
+  }
+  const TaskRequirements& NeedsOf(const state::JobRow& job) {
+    const state::ShapeId shape = job.groups[0].shape;
+    const TaskRequirements& needs = state_.requirements().Get(shape);
+    keys_[&needs] = {shape, state_.requirements().serial(shape)};
+    return needs;
+  }
+  void Bind(state::JobRow& job, Slot slot, const Reservation& reservation) {
+    const TaskKey key{job.id, 0, 0};
+    state_.Materialise(job, 0, 0);
+    state_.Row(key).slot = slot;
+    state_.Row(key).reservation = reservation;
+    state_.Move(job, key, state::TaskState::kBound);
+    state_.Hold(job, key);
+  }
+  // It ends, and is forgotten.
+  void End(state::JobRow& job) {
+    const TaskKey key{job.id, 0, 0};
+    state_.Materialise(job, 0, 0);
+    if (state_.Row(key).slot != kNoSlot) state_.LetGo(job, key);
+    job.ended_at_ms = 1;
+    state_.LeaveTerms(job.id);
+    SyncTerms();
+    state_.RemoveJob(job.id);
+  }
+
+  state::NodeTable& table() { return state_.nodes(); }
+  const state::NodeTable& table() const { return state_.nodes(); }
 
  private:
-  state::NodeTable table_;
-  state::RequirementsTable shapes_;
+  void SyncTerms() {
+    for (const state::GroupKey& stale : state_.TakeStaleGroups()) {
+      state_.Reshape(*state_.FindJob(stale.job), stale.group);
+    }
+    state_.DropUnusedTerms();
+  }
+
+  state::ClusterState state_;
   std::map<const TaskRequirements*, engine::ShapeKey> keys_;
 };
 

@@ -51,6 +51,8 @@ class TurnHarness {
     bool ends_on_success = false;
     int32_t memory_factor_percent = 0;
     int32_t memory_limit_mib = 0;
+    std::map<std::string, std::string> labels;
+    std::vector<state::TermSpec> terms;
     std::string ns = "default";
     std::string request_id;
     std::string body_hash = "h";
@@ -108,6 +110,7 @@ class TurnHarness {
     spec->queue = "default";
     spec->profile = "default";
     spec->priority = job.priority;
+    spec->labels = job.labels;
     spec->blob = "blob";
     spec->groups.resize(1);
     spec->groups[0].ranges = {{0, job.tasks - 1, 1}};
@@ -120,6 +123,7 @@ class TurnHarness {
     spec->groups[0].memory_factor_percent = job.memory_factor_percent;
     spec->groups[0].memory_limit_mib = job.memory_limit_mib;
     spec->groups[0].needs.requests.builtin = {job.cpu_milli, job.memory_mib, 0, 0};
+    spec->groups[0].needs.terms = job.terms;
     submit.spec = std::move(spec);
     submit.blob = std::make_shared<const std::string>("content");
     submit.request_id = job.request_id;

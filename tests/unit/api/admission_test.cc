@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
 
 #include "api/job_spec_reader.h"
@@ -392,6 +393,80 @@ TEST_F(AdmissionTest, GroupsAreNamedOnceAndNotTooMany) {
   EXPECT_THAT(Faults(), ElementsAre("groups[1].name"));
   for (int i = 0; i < 1000; ++i) job_.add_groups();
   EXPECT_THAT(Faults(), ElementsAre("groups"));
+}
+
+TEST_F(AdmissionTest, RulesBetweenTasksAreFilledInAndRead) {
+  v1::Term& own = *task().add_terms();
+  own.set_kind(v1::TERM_KIND_SPREAD);
+  own.set_topology_key("zone");
+  v1::Term& about = *task().add_terms();
+  about.set_kind(v1::TERM_KIND_ANTI_AFFINITY);
+  about.set_topology_key("host");
+  about.set_preferred(true);
+  v1::LabelRequirement& requirement = *about.mutable_selector()->add_requirements();
+  requirement.set_key("app");
+  requirement.set_op(v1::SELECTOR_OPERATOR_NOT_IN);
+  requirement.add_values("db");
+  job_.set_namespace_("red");
+  const auto terms = Admitted().spec->groups[0].needs.terms;
+  ASSERT_EQ(terms.size(), 2u);
+  EXPECT_EQ(terms[0], (state::TermSpec{.kind = TermKind::kSpread,
+                                       .topology_key = "zone",
+                                       .selector = {},
+                                       .namespaces = {},
+                                       .weight = 0,
+                                       .max_skew = 1}));
+  EXPECT_EQ(terms[1], (state::TermSpec{
+                          .kind = TermKind::kAntiAffinity,
+                          .topology_key = "host",
+                          .selector = {{.op = SelectorOp::kNotIn, .key = "app", .values = {"db"}}},
+                          .namespaces = {"red"},
+                          .weight = 1,
+                          .max_skew = 1}));
+}
+
+TEST_F(AdmissionTest, RulesBetweenTasksAreChecked) {
+  const std::string path = "groups[0].template.terms[0].";
+  const auto faults = [&](const std::function<void(v1::Term&)>& spoil) {
+    v1::Term term;
+    term.set_kind(v1::TERM_KIND_SPREAD);
+    term.set_topology_key("zone");
+    spoil(term);
+    task().clear_terms();
+    *task().add_terms() = term;
+    return Faults();
+  };
+  const auto select = [](v1::Term& term, v1::SelectorOperator op, const char* value) {
+    v1::LabelRequirement& requirement = *term.mutable_selector()->add_requirements();
+    requirement.set_key("app");
+    requirement.set_op(op);
+    if (*value != 0) requirement.add_values(value);
+  };
+  EXPECT_THAT(faults([](v1::Term& term) { term.clear_kind(); }), ElementsAre(path + "kind"));
+  EXPECT_THAT(faults([](v1::Term& term) { term.clear_topology_key(); }),
+              ElementsAre(path + "topology_key"));
+  EXPECT_THAT(faults([](v1::Term& term) { term.set_max_skew(-1); }),
+              ElementsAre(path + "max_skew"));
+  EXPECT_THAT(faults([](v1::Term& term) { term.set_weight(5); }), ElementsAre(path + "weight"));
+  EXPECT_THAT(faults([](v1::Term& term) {
+                term.set_preferred(true);
+                term.set_weight(101);
+              }),
+              ElementsAre(path + "weight"));
+  EXPECT_THAT(faults([](v1::Term& term) { term.add_namespaces("red"); }),
+              ElementsAre(path + "namespaces"))
+      << "without a selector";
+  EXPECT_THAT(faults([&](v1::Term& term) {
+                select(term, v1::SELECTOR_OPERATOR_IN, "a");
+                term.add_namespaces("not a name");
+              }),
+              ElementsAre(path + "namespaces[0]"));
+  EXPECT_THAT(faults([&](v1::Term& term) { select(term, v1::SELECTOR_OPERATOR_GT, "3"); }),
+              ElementsAre(path + "selector.requirements[0].op"));
+  EXPECT_THAT(faults([&](v1::Term& term) { select(term, v1::SELECTOR_OPERATOR_IN, ""); }),
+              ElementsAre(path + "selector.requirements[0].values"));
+  for (int i = 0; i < 17; ++i) *task().add_terms() = task().terms(0);
+  EXPECT_THAT(Faults(), ElementsAre("groups[0].template.terms"));
 }
 
 TEST_F(AdmissionTest, DeviceRequestsAreChecked) {

@@ -52,6 +52,37 @@ TEST_F(ParkedShapesTest, WakesNobodyAndDoesNothingWhileNothingIsFreed) {
   EXPECT_EQ(parked_.TakeWork(), 0);
 }
 
+// A task that keeps a rule's tasks out of the rest of its zone gives all of it free, wherever it
+// was.
+TEST_F(ParkedShapesTest, AShapeWithRulesWakesWhenACounterOfThemChanges) {
+  const KeyId zone{table().names().keys.Acquire("zone")};
+  const CounterId counter = table().AddCounter(zone);
+  const CounterId other = table().AddCounter(zone);
+  TaskRequirements counted = one_, ruled = one_, elsewhere = one_;
+  counted.counted_in = {counter};
+  elsewhere.counted_in = {other};
+  ruled.terms = {{.kind = TermKind::kAntiAffinity, .key = zone, .counter = counter}};
+  constexpr state::ShapeId kRuled = 5;
+  for (const char* name : {"z0", "z1"}) {
+    harness_.cluster.Add(NodeBuilder(name).Cpu(2).Memory("8Gi").Label("zone", "a"));
+  }
+  const Slot z0 = table().Find("z0"), z1 = table().Find("z1");
+  table().Allocate(z0, counted, {});
+  table().Allocate(z1, elsewhere, {});
+  parked_.Wake();
+  Park(kRuled, ruled);
+  table().Allocate(z1, elsewhere, {});
+  EXPECT_THAT(parked_.Wake(), IsEmpty()) << "a counter of others";
+  // z0 has too little for others still.
+  table().Allocate(z0, elsewhere, {});
+  table().Release(z0, counted, {});
+  EXPECT_THAT(parked_.Wake(), ElementsAre(kRuled));
+  // Which nodes there are decides what its domains are.
+  Park(kRuled, ruled);
+  table().SetCordoned(z1, true);
+  EXPECT_THAT(parked_.Wake(), ElementsAre(kRuled));
+}
+
 TEST_F(ParkedShapesTest, WakesWhomItSufficesFor) {
   Free(0, 1);
   EXPECT_THAT(parked_.Wake(), IsEmpty());

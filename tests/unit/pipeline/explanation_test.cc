@@ -305,10 +305,12 @@ TEST_F(ExplanationTest, BreaksATotalDownByPlugin) {
   const NodeScore& score = explanation.scores[0];
   EXPECT_EQ(score.node, "n");
   EXPECT_EQ(score.rank, cluster().table().rank()[score.slot]);
-  EXPECT_THAT(score.plugins, ElementsAre(PluginScore{"NodeResourcesFit", kMaxScore / 2, 2},
-                                         PluginScore{"BalancedAllocation", kMaxScore, 1},
-                                         PluginScore{"NodeAffinity", 0, 2},
-                                         PluginScore{"TaintToleration", kMaxScore, 3}));
+  EXPECT_THAT(
+      score.plugins,
+      ElementsAre(PluginScore{"NodeResourcesFit", kMaxScore / 2, 2},
+                  PluginScore{"BalancedAllocation", kMaxScore, 1},
+                  PluginScore{"NodeAffinity", 0, 2}, PluginScore{"TaintToleration", kMaxScore, 3},
+                  PluginScore{"TopologySpread", 0, 2}, PluginScore{"TaskAffinity", 0, 2}));
   EXPECT_EQ(score.total, kMaxScore + kMaxScore + 3 * int64_t{kMaxScore});
 }
 

@@ -10,6 +10,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 using testing::DomainRules;
 using testing::SeenRejection;
@@ -52,13 +53,13 @@ TEST_F(TaskAffinityTest, SaysWhyANodeIsOut) {
   rules_.Run("a1", 1);
   EXPECT_THAT(
       rules_.Rejections(With(TermKind::kAffinity)),
-      ElementsAre(
+      UnorderedElementsAre(
           SeenRejection{"b1", Reason::kAffinityUnmet, rules_.zone.value, 0, 0, 0, false},
           SeenRejection{"c1", Reason::kAffinityUnmet, rules_.zone.value, 0, 0, 0, false},
           SeenRejection{"bare", Reason::kTopologyLabelMissing, rules_.zone.value, 0, 0, 0, true}));
-  EXPECT_THAT(
-      rules_.Rejections(With(TermKind::kAntiAffinity)),
-      ElementsAre(SeenRejection{"a1", Reason::kAntiAffinity, rules_.zone.value, 0, 0, 0, false},
+  EXPECT_THAT(rules_.Rejections(With(TermKind::kAntiAffinity)),
+              UnorderedElementsAre(
+                  SeenRejection{"a1", Reason::kAntiAffinity, rules_.zone.value, 0, 0, 0, false},
                   SeenRejection{"a2", Reason::kAntiAffinity, rules_.zone.value, 0, 0, 0, false}));
 }
 

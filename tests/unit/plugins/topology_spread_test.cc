@@ -10,6 +10,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 using testing::DomainRules;
 using testing::SeenRejection;
@@ -67,7 +68,7 @@ TEST_F(TopologySpreadTest, SaysWhyANodeIsOut) {
   rules_.Run("b1", 1);
   EXPECT_THAT(
       rules_.Rejections(Spread(1)),
-      ElementsAre(
+      UnorderedElementsAre(
           SeenRejection{"b1", Reason::kSpreadSkew, rules_.zone.value, 0, 0, 0, false},
           SeenRejection{"bare", Reason::kTopologyLabelMissing, rules_.zone.value, 0, 0, 0, true}));
 }

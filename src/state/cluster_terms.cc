@@ -1,0 +1,44 @@
+// Rules between tasks, as part of the cluster's state: which requirements each group has by them.
+#include <map>
+#include <utility>
+
+#include "state/cluster_state.h"
+
+namespace berth::state {
+
+int64_t ClusterState::Reshape(JobRow& job, uint32_t group_index) {
+  GroupRow& group = job.groups[group_index];
+  const TaskRules rules = job.ended() ? TaskRules{} : terms_.RulesOf(job.id, group_index);
+  {
+    const TaskRequirements& now = requirements_.Get(group.shape);
+    if (TaskRules{now.terms, now.others_terms, now.counted_in} == rules) return 1;
+  }
+  const ShapeId before = group.shape;
+  group.shape = requirements_.AcquireUnder(rules, before, nodes_);
+  // Rows with shapes of their own, each shape with as many users as rows.
+  std::map<ShapeId, ShapeId> fresh;
+  for (const auto& [shape, apart] : group.apart) {
+    fresh[shape] = requirements_.AcquireUnder(rules, shape, nodes_);
+  }
+  for (auto& [position, row] : group.rows) {
+    const TaskKey key{job.id, group_index, position};
+    const ShapeId old = row.own_shape.value_or(before);
+    const ShapeId now = row.own_shape ? fresh.at(old) : group.shape;
+    if (row.slot != kNoSlot && TasksOn(row.slot).contains(key)) {
+      nodes_.Recount(row.slot, requirements_.Get(old), requirements_.Get(now));
+    }
+    if (row.own_shape) row.own_shape = now;
+  }
+  std::map<ShapeId, GroupRow::Apart> apart;
+  for (auto& [shape, rows] : group.apart) {
+    const ShapeId now = fresh.at(shape);
+    for (int64_t i = 1; i < rows.rows; ++i) requirements_.AcquireUnder(rules, shape, nodes_);
+    for (int64_t i = 0; i < rows.rows; ++i) requirements_.Release(shape, nodes_);
+    apart[now] = std::move(rows);
+  }
+  group.apart = std::move(apart);
+  requirements_.Release(before, nodes_);
+  return 1 + static_cast<int64_t>(group.rows.size());
+}
+
+}  // namespace berth::state
