@@ -55,6 +55,16 @@ void PutNeeds(const state::NeedsSpec& needs, v1::TaskTemplate& out) {
       to.set_effect(static_cast<v1::TaintEffect>(static_cast<int>(*toleration.effect) + 1));
     }
   }
+  for (const state::TermSpec& term : needs.terms) {
+    v1::Term& to = *out.add_terms();
+    to.set_kind(static_cast<v1::TermKind>(static_cast<int>(term.kind) + 1));
+    to.set_topology_key(term.topology_key);
+    if (!term.selector.empty()) *to.mutable_selector() = ToProto(term.selector);
+    for (const std::string& ns : term.namespaces) to.add_namespaces(ns);
+    if (term.kind == TermKind::kSpread) to.set_max_skew(term.max_skew);
+    to.set_preferred(term.weight != 0);
+    to.set_weight(term.weight);
+  }
 }
 
 int64_t Count(const state::TaskCounts& counts, TaskState state) {
@@ -103,6 +113,31 @@ v1::FilterOutcome ToProto(const pipeline::FilterOutcome& outcome) {
   out.set_largest_capacity(outcome.largest_capacity);
   for (const std::string& example : outcome.examples) out.add_examples(example);
   out.set_text(outcome.text);
+  return out;
+}
+
+v1::Explanation ToProto(const pipeline::Explanation& from) {
+  v1::Explanation out;
+  out.set_placeability(static_cast<v1::Placeability>(from.placeability));
+  out.set_nodes_total(from.nodes_total);
+  out.set_nodes_feasible(from.nodes_feasible);
+  for (const pipeline::FilterOutcome& filter : from.filters) *out.add_filters() = ToProto(filter);
+  for (const pipeline::NodeScore& score : from.scores) *out.add_scores_now() = ToProto(score);
+  for (const pipeline::Suggestion& suggestion : from.suggestions) {
+    v1::Suggestion& to = *out.add_suggestions();
+    to.set_field(suggestion.field);
+    to.set_value(suggestion.value);
+    to.set_node(suggestion.node);
+    to.set_text(suggestion.text);
+    to.set_kind(static_cast<v1::SuggestionKind>(suggestion.kind));
+    for (const pipeline::Lack& lack : suggestion.lacks) {
+      v1::Lack& missing = *to.add_lacks();
+      missing.set_subject(lack.subject);
+      missing.set_amount(lack.amount);
+    }
+  }
+  out.set_text(from.text);
+  out.set_reason(static_cast<v1::ReasonCode>(from.reason));
   return out;
 }
 
@@ -305,30 +340,27 @@ v1::Decision ToProto(const state::Decision& decision, const std::string& node) {
 }
 
 v1::Explanation ToProto(const scheduler::ExplainReply& reply) {
-  const pipeline::Explanation& from = reply.explanation;
   const state::TaskStatusView& task = reply.task;
-  v1::Explanation out;
+  v1::Explanation out = ToProto(reply.explanation);
   out.set_task_id(state::TaskIdText(task.job.value, *task.spec, task.group, task.position));
   out.set_state(static_cast<v1::TaskState>(task.row.state));
-  out.set_placeability(ToProto(from.placeability));
-  out.set_nodes_total(from.nodes_total);
-  out.set_nodes_feasible(from.nodes_feasible);
-  for (const pipeline::FilterOutcome& filter : from.filters) *out.add_filters() = ToProto(filter);
   if (task.row.decision != nullptr) {
     *out.mutable_decision() = ToProto(*task.row.decision, task.row.attempt.node);
   }
-  for (const pipeline::NodeScore& score : from.scores) *out.add_scores_now() = ToProto(score);
-  for (const pipeline::Suggestion& suggestion : from.suggestions) {
-    v1::Suggestion& to = *out.add_suggestions();
-    to.set_field(suggestion.field);
-    to.set_value(suggestion.value);
-    to.set_node(suggestion.node);
-    to.set_text(suggestion.text);
-  }
-  out.set_text(from.text);
   if (reply.queue_position) out.set_queue_position(*reply.queue_position);
-  out.set_reason(
-      static_cast<v1::ReasonCode>(task.waits_for != Reason::kNone ? task.waits_for : from.reason));
+  if (task.waits_for != Reason::kNone) {
+    out.set_reason(static_cast<v1::ReasonCode>(task.waits_for));
+  }
+  return out;
+}
+
+v1::Explanation ToProto(const scheduler::PlanReply::Task& task, const state::JobSpec& spec) {
+  v1::Explanation out = ToProto(task.explanation);
+  // Behind the number of the job, which it has not got.
+  const std::string id = state::TaskIdText(0, spec, task.group, task.position);
+  out.set_task_id(id.substr(id.find('.') + 1));
+  if (task.decision != nullptr) *out.mutable_decision() = ToProto(*task.decision, task.node);
+  out.set_tasks_like_it(task.like_it);
   return out;
 }
 

@@ -30,6 +30,7 @@ v1::Decision ToProto(const state::Decision& decision, const std::string& node);
 // `id`: of what was not found, as the request has it.
 v1::ReconcileResult ToProto(const scheduler::SettleReply::Result& result, const std::string& id);
 v1::Explanation ToProto(const scheduler::ExplainReply& reply);
+v1::Explanation ToProto(const scheduler::PlanReply::Task& task, const state::JobSpec& spec);
 
 v1::Placeability ToProto(pipeline::Placeability placeability);
 

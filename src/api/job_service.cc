@@ -350,6 +350,36 @@ grpc::ServerUnaryReactor* JobService::Explain(CallbackServerContext* context, co
       });
 }
 
+grpc::ServerUnaryReactor* JobService::Plan(CallbackServerContext* context, const ByteBuffer* in,
+                                           ByteBuffer* out) {
+  return ReceiveCall<v1::PlanRequest>(
+      parts_.authorizer, context, in, out,
+      [&](Principal principal, v1::PlanRequest request, PendingCallPtr call) {
+        const int32_t top = request.has_top() ? request.top() : kUsualTop;
+        if (top < 0 || top > kMostTop) {
+          return call->Refuse(InvalidField("top", "is " + std::to_string(top) + "; 0 to " +
+                                                      std::to_string(kMostTop) + " is allowed"));
+        }
+        auto made = MakeSubmission(std::move(*request.mutable_job()), principal, admission());
+        if (const auto* refusal = std::get_if<wire::Refusal>(&made)) return call->Refuse(*refusal);
+        auto& submission = std::get<Submission>(made);
+        const absl::Status posted = parts_.loop.Post(
+            CommandClass::kOperators,
+            {.principal = std::move(principal),
+             .body = state::PlanJob{std::move(submission.command.spec), top}},
+            [call, &answers = parts_.answers,
+             defaults = std::move(submission.defaults_applied)](scheduler::Reply reply) {
+              if (!reply.status.ok()) return call->Refuse(SubmissionRefusal(reply));
+              const auto shared = std::make_shared<const scheduler::Reply>(std::move(reply));
+              answers.Post([call, shared, defaults] {
+                call->Answer(
+                    PlanAnswer(*shared, std::get<scheduler::PlanReply>(shared->body), defaults));
+              });
+            });
+        if (!posted.ok()) call->Refuse(wire::RefusalOf(posted));
+      });
+}
+
 grpc::ServerWriteReactor<ByteBuffer>* JobService::Logs(CallbackServerContext* context,
                                                        const ByteBuffer* in) {
   return LogsCall::Start({.loop = parts_.loop,
@@ -393,13 +423,6 @@ grpc::ServerWriteReactor<ByteBuffer>* JobService::ReadFile(CallbackServerContext
 grpc::ServerReadReactor<ByteBuffer>* JobService::WriteFile(CallbackServerContext* context,
                                                            ByteBuffer* out) {
   return RelayCall::ForWriter(AroundRelays(), InterpretWriteFile(), context, out);
-}
-
-// ---- not honoured yet ----
-
-grpc::ServerUnaryReactor* JobService::Plan(CallbackServerContext* context, const ByteBuffer*,
-                                           ByteBuffer*) {
-  return RefuseCall(context, CallNotHonoured("Plan"));
 }
 
 }  // namespace berth::api

@@ -41,6 +41,21 @@ v1::SubmitJobResponse SubmissionAnswer(const scheduler::Reply& reply,
   return out;
 }
 
+v1::PlanResponse PlanAnswer(const scheduler::Reply& reply, const scheduler::PlanReply& body,
+                            const std::vector<std::string>& defaults_applied) {
+  v1::PlanResponse out;
+  for (const scheduler::PlanReply::Task& task : body.tasks) {
+    *out.add_tasks() = ToProto(task, *body.spec);
+  }
+  out.set_tasks_total(body.tasks_total);
+  out.set_tasks_planned(body.tasks_planned);
+  out.set_tasks_placed(body.tasks_placed);
+  out.set_as_of_epoch(reply.epoch);
+  for (const std::string& value : defaults_applied) out.add_defaults_applied(value);
+  out.set_text(body.text);
+  return out;
+}
+
 wire::Refusal SubmissionRefusal(const scheduler::Reply& reply) {
   constexpr std::string_view kJob = "job.";
   wire::Refusal refusal = RefusalOf(reply);

@@ -29,6 +29,9 @@ v1::SubmitJobResponse SubmissionAnswer(const scheduler::Reply& reply,
                                        const std::vector<std::string>& defaults_applied);
 
 // A refusal of the loop, with fields as paths in the job, as admission has them.
+v1::PlanResponse PlanAnswer(const scheduler::Reply& reply, const scheduler::PlanReply& body,
+                            const std::vector<std::string>& defaults_applied);
+
 wire::Refusal SubmissionRefusal(const scheduler::Reply& reply);
 
 }  // namespace berth::api

@@ -37,9 +37,10 @@ struct Verb {
   bool takes_command;
 };
 
-constexpr std::array<Verb, 18> kVerbs = {{
+constexpr std::array<Verb, 19> kVerbs = {{
     {"run", "Run a command on the cluster, follow it, and end as it ends", AddRun, true},
     {"submit", "Submit a job file or a command, and return", AddSubmit, true},
+    {"plan", "Say where a job's tasks would go now, without submitting it", AddPlan, true},
     {"get", "List jobs, tasks or nodes", AddGet, false},
     {"describe", "Show all there is to know about a job, a task or a node", AddDescribe, false},
     {"explain", "Say why a task is where it is, or is nowhere", AddExplain, false},

@@ -3,6 +3,7 @@
 
 namespace berth::cli {
 
+inline constexpr int kExitOk = 0;
 inline constexpr int kExitNo = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitNotFound = 3;

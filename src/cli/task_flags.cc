@@ -583,6 +583,20 @@ void AddTaskFlags(CLI::App& app, TaskFlags& flags) {
   text("--request-id", flags.request_id, "Makes it safe to repeat this very submission", "ID");
 }
 
+absl::Status TakeJobFile(const std::string& verb, const std::string& file, Invocation& invocation,
+                         TaskFlags& flags) {
+  if (!file.empty() && !flags.file.empty()) {
+    return absl::InvalidArgumentError("two job files, " + file + " and " + flags.file +
+                                      ": give one");
+  }
+  if (!file.empty()) flags.file = file;
+  if (!flags.file.empty() || invocation.command() || !flags.image.empty()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError("nothing to " + verb + ": name a job file, as in: berth " +
+                                    verb + " job.yaml, or write a command after \"--\"");
+}
+
 absl::StatusOr<v1::JobSpec> BuildJob(const TaskFlags& flags, Invocation& invocation) {
   if (flags.file.empty() && !invocation.command() && flags.image.empty()) {
     return absl::InvalidArgumentError(

@@ -65,6 +65,11 @@ struct TaskFlags {
 // Adds the flags to a command. `flags` outlives it.
 void AddTaskFlags(CLI::App& app, TaskFlags& flags);
 
+// The job file that stands without a flag, of a verb that takes one. InvalidArgument: there is
+// another with -f, or nothing that says what the job is.
+absl::Status TakeJobFile(const std::string& verb, const std::string& file, Invocation& invocation,
+                         TaskFlags& flags);
+
 // The job that the flags and the words after "--", or the file, describe. InvalidArgument names the
 // flag, or the place in the file, that is wrong.
 absl::StatusOr<v1::JobSpec> BuildJob(const TaskFlags& flags, Invocation& invocation);

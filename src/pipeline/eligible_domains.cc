@@ -27,20 +27,20 @@ std::vector<DomainKey> KeysOf(const Profile& profile, const TaskRequirements& ne
 
 absl::StatusOr<std::optional<DomainsByScan>> DomainsByScan::Find(const Profile& profile,
                                                                  const TaskView& task,
-                                                                 const state::NodeTable& table) {
+                                                                 const NodeColumns& columns) {
   const std::vector<DomainKey> keys = KeysOf(profile, task.needs);
   if (keys.empty()) return std::nullopt;
-  NodeMask nodes = table.live();
+  NodeMask nodes = columns.live();
   for (const FilterPlugin* filter : profile.filters()) {
     if (filter->scope() != Scope::kNode || (filter->reads() & ~kReadsStatic) != 0) continue;
-    BERTH_RETURN_IF_ERROR(FilterAll(*filter, task, table, nodes));
+    BERTH_RETURN_IF_ERROR(FilterAll(*filter, task, columns, nodes));
   }
   for (const DomainKey& key : keys) {
-    if (key.required) nodes.And(table.with_key(key.key));
+    if (key.required) nodes.And(columns.with_key(key.key));
   }
   DomainsByScan found;
   for (const DomainKey& key : keys) {
-    const std::span<const int32_t> domains = table.domains(key.key);
+    const std::span<const int32_t> domains = columns.domains(key.key);
     std::vector<int32_t>& eligible = found.domains_[key.key];
     nodes.ForEach([&](Slot slot) {
       if (domains[slot] != kNoDomain) eligible.push_back(domains[slot]);

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "berth/node_columns.h"
 #include "berth/task_view.h"
 #include "pipeline/profile.h"
-#include "state/node_table.h"
 
 namespace berth::pipeline {
 
@@ -23,7 +23,7 @@ class DomainsByScan final : public EligibleDomains {
   // could not work, named. Cost: one pass for each static filter, O(nodes) for each key.
   static absl::StatusOr<std::optional<DomainsByScan>> Find(const Profile& profile,
                                                            const TaskView& task,
-                                                           const state::NodeTable& table);
+                                                           const NodeColumns& columns);
 
   std::span<const int32_t> Of(KeyId key) const override;
 

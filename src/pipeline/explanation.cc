@@ -96,8 +96,7 @@ std::string TryText(const std::vector<Suggestion>& suggestions) {
   std::string text;
   for (const Suggestion& suggestion : suggestions) {
     text += text.empty() ? "try " : " or ";
-    text +=
-        suggestion.option.empty() ? suggestion.field + " " + suggestion.value : suggestion.option;
+    text += suggestion.change;
   }
   return text;
 }
@@ -110,14 +109,16 @@ std::string LargestText(const Suggestion& suggestion) {
 
 std::string NeverText(const Explanation& explanation, const std::vector<RejectionGroup>& never,
                       const TaskRequirements& needs, const state::NodeTable& table) {
-  const std::string text = "cannot ever fit: " + NodesText(explanation.nodes_total);
-  if (explanation.suggestions.empty()) {
-    return text + ": " + GroupsText(never, needs, table, Compare::kCapacity);
+  std::string text = "cannot ever fit: " + NodesText(explanation.nodes_total);
+  const std::vector<Suggestion>& suggestions = explanation.suggestions;
+  const bool by_asking_less =
+      !suggestions.empty() && suggestions.front().kind == SuggestionKind::kLess;
+  if (!by_asking_less) {
+    text += ": " + GroupsText(never, needs, table, Compare::kCapacity);
+  } else if (suggestions.size() == 1) {
+    text += ", largest " + LargestText(suggestions.front());
   }
-  const std::string largest = explanation.suggestions.size() == 1
-                                  ? ", largest " + LargestText(explanation.suggestions.front())
-                                  : "";
-  return text + largest + "; " + TryText(explanation.suggestions);
+  return suggestions.empty() ? text : text + "; " + TryText(suggestions);
 }
 
 }  // namespace

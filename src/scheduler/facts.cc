@@ -245,7 +245,7 @@ void Turn::FinishJobIfDone(JobRow& job) {
   job.ended_unix_ms = wall_ms_;
   finished_.emplace(job.ended_at_ms, job.id);
   state_->TouchJob(job.id, true);
-  state_->LeaveTerms(job.id);
+  state_->LeaveTerms(job);
   SyncTerms();
 }
 

@@ -133,11 +133,8 @@ void Turn::Park(state::ShapeId shape, JobRow& job) {
   state_->TouchJob(job.id, false);
 }
 
-void Turn::Bind(JobRow& job, const TaskKey& key, const engine::Placement& placement) {
-  state_->Materialise(job, key.group, key.position);
-  TaskRow& row = state_->Row(key);
-  const LoadedProfile& profile = ProfileOf(job.groups[key.group].ShapeAt(key.position));
-
+std::shared_ptr<const state::Decision> Turn::MakeDecision(
+    const LoadedProfile& profile, const engine::Placement& placement) const {
   auto decision = std::make_shared<state::Decision>();
   decision->epoch = state_->next_epoch();
   decision->total = placement.total;
@@ -151,7 +148,12 @@ void Turn::Bind(JobRow& job, const TaskKey& key, const engine::Placement& placem
       placement.plugin_scores.begin(),
       placement.plugin_scores.begin() + static_cast<int64_t>(profile.sheet->plugins.size()));
   decision->sheet = profile.sheet;
+  return decision;
+}
 
+void Turn::Bind(JobRow& job, const TaskKey& key, const engine::Placement& placement) {
+  state_->Materialise(job, key.group, key.position);
+  TaskRow& row = state_->Row(key);
   // Attempts of a task that came after a snapshot are not known after its restore, and their
   // numbers are never given again.
   uint32_t number =
@@ -170,7 +172,7 @@ void Turn::Bind(JobRow& job, const TaskKey& key, const engine::Placement& placem
   row.slot = placement.slot;
   row.slot_generation = state_->nodes().generation(placement.slot);
   row.reservation = placement.reservation;
-  row.decision = std::move(decision);
+  row.decision = MakeDecision(ProfileOf(job.groups[key.group].ShapeAt(key.position)), placement);
   row.start_sequence = TakeSequence(placement.slot);
   row.stop_sequence = 0;
   state_->Move(job, key, TaskState::kBound);

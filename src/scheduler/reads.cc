@@ -240,7 +240,7 @@ Reply Turn::Do(const Principal& who, const state::Explain& command) {
   const state::ShapeId shape = job->groups[key->group].ShapeAt(key->position);
   const auto& profile = ProfileOf(shape).profile;
   const TaskView view{state_->requirements().Get(shape), *key};
-  Charge(profile, 2);
+  Charge(profile, kLooksOfExplanation);
   auto explanation =
       pipeline::Explain(profile, view, state_->nodes(), {.top = static_cast<size_t>(command.top)});
   if (!explanation.ok()) {

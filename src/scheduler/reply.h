@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -77,6 +78,26 @@ struct ExplainReply {
   std::optional<int64_t> queue_position;
 };
 
+struct PlanReply {
+  struct Task {
+    uint32_t group = 0;
+    uint32_t position = 0;
+    std::string node;  // empty: none
+    std::shared_ptr<const state::Decision> decision;
+    // Whole for the first task of a group and for one that has no node; else text alone.
+    pipeline::Explanation explanation;
+    int64_t like_it = 1;  // tasks of the group, from this one on, that have no node either
+  };
+  std::shared_ptr<const state::JobSpec> spec;
+  // In order: those that would have a node, some 1,000 at most, and the first of each group that
+  // would have none.
+  std::vector<Task> tasks;
+  int64_t tasks_total = 0;    // of the job
+  int64_t tasks_planned = 0;  // looked at: of a large job not all
+  int64_t tasks_placed = 0;   // of those
+  std::string text;           // "3 of 4 tasks would be placed now"
+};
+
 // The state, now, of everything that changed after the asked epoch: JobChange, TaskChange,
 // NodeChange, JobRemoval and NodeRemoval only.
 struct CatchUpReply {
@@ -123,8 +144,8 @@ struct SettleReply {
 
 using ReplyBody =
     std::variant<std::monostate, SubmitReply, BatchReply, CancelReply, JobReply, JobsReply,
-                 TaskReply, TasksReply, NodeReply, NodesReply, ExplainReply, CatchUpReply,
-                 OutputReply, NodeHealthReply, SettleReply>;
+                 TaskReply, TasksReply, NodeReply, NodesReply, ExplainReply, PlanReply,
+                 CatchUpReply, OutputReply, NodeHealthReply, SettleReply>;
 
 struct Reply {
   absl::Status status;            // OK: body is set

@@ -72,34 +72,50 @@ Reply Turn::Do(const Principal& who, state::SubmitJob& command) {
   return reply;
 }
 
-Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
-  const state::JobSpec& spec = *command.spec;
-  const auto refuse = [&](absl::Status status, Reason reason, std::string field) {
-    Audit(who, "submit_job", "namespace " + spec.ns, "refused", std::string(status.message()));
-    return Refuse(std::move(status), reason, std::move(field));
-  };
+std::string Turn::ResourcesField(size_t group) {
+  return "job.groups[" + std::to_string(group) + "].template.resources.extended";
+}
+
+std::optional<Reply> Turn::RefuseJob(const Principal& who, const state::JobSpec& spec,
+                                     uint32_t& profile) {
   if (!who.MaySee(spec.ns)) {
-    return refuse(
+    return Refuse(
         absl::PermissionDeniedError("namespace \"" + spec.ns + "\": " + who.name +
                                     " may not submit there; leave it out for \"default\""),
         Reason::kNotAllowed, "job.namespace");
   }
   if (const auto hidden = FindHiddenNamespace(who, spec)) {
-    return refuse(absl::PermissionDeniedError(hidden->text), Reason::kNotAllowed, hidden->field);
+    return Refuse(absl::PermissionDeniedError(hidden->text), Reason::kNotAllowed, hidden->field);
   }
   if (spec.queue != "default") {
-    return refuse(absl::NotFoundError("queue \"" + spec.queue +
+    return Refuse(absl::NotFoundError("queue \"" + spec.queue +
                                       "\": there is none of that name; there is \"default\""),
                   Reason::kUnknownQueue, "job.queue");
   }
-  const auto profile = profile_index_.find(spec.profile);
-  if (profile == profile_index_.end()) {
+  const auto found = profile_index_.find(spec.profile);
+  if (found == profile_index_.end()) {
     std::string known;
     for (const auto& [name, index] : profile_index_) known += (known.empty() ? "" : ", ") + name;
-    return refuse(absl::NotFoundError("profile \"" + spec.profile +
+    return Refuse(absl::NotFoundError("profile \"" + spec.profile +
                                       "\": there is none of that name; there is: " + known),
                   Reason::kUnknownProfile, "job.profile");
   }
+  profile = found->second;
+  return std::nullopt;
+}
+
+Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
+  const state::JobSpec& spec = *command.spec;
+  const auto audited = [&](Reply reply) {
+    Audit(who, "submit_job", "namespace " + spec.ns, "refused",
+          std::string(reply.status.message()));
+    return reply;
+  };
+  const auto refuse = [&](absl::Status status, Reason reason, std::string field) {
+    return audited(Refuse(std::move(status), reason, std::move(field)));
+  };
+  uint32_t profile = 0;
+  if (auto refused = RefuseJob(who, spec, profile)) return audited(*std::move(refused));
   if (!state_->HasJobIds()) {
     return refuse(
         absl::FailedPreconditionError(
@@ -109,14 +125,13 @@ Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
   }
   std::vector<state::ShapeId> shapes;
   for (size_t i = 0; i < spec.groups.size(); ++i) {
-    auto shape = state_->requirements().Acquire(spec.groups[i].needs, profile->second,
-                                                state_->nodes(), false);
+    auto shape =
+        state_->requirements().Acquire(spec.groups[i].needs, profile, state_->nodes(), false);
     if (!shape.ok()) {
       for (const state::ShapeId acquired : shapes) {
         state_->requirements().Release(acquired, state_->nodes());
       }
-      return refuse(shape.status(), Reason::kInvalidField,
-                    "job.groups[" + std::to_string(i) + "].template.resources.extended");
+      return refuse(shape.status(), Reason::kInvalidField, ResourcesField(i));
     }
     shapes.push_back(*shape);
   }
@@ -129,7 +144,7 @@ Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
             .profile.queue_sort()
             .Key({.job = job.id, .group = g, .priority = spec.priority, .queued_at_ms = now_ms_});
   }
-  state_->JoinTerms(job.id);
+  state_->JoinTerms(job);
   SyncTerms();
   for (uint32_t g = 0; g < job.groups.size(); ++g) SyncQueue(job, g);
   if (!command.request_id.empty() && !BERTH_PLANTED(kForgetRequest)) {
@@ -178,7 +193,7 @@ void Turn::Judge(const JobRow& job, SubmitReply& reply) {
     if (!verdict.ok()) continue;  // a plugin that cannot work shows when it is its turn
     if (*verdict > reply.placeability) reply.placeability = *verdict;
     if (*verdict != Placeability::kNeverFits) continue;
-    Charge(profile, 2);
+    Charge(profile, kLooksOfExplanation);
     const auto why = pipeline::Explain(profile, view, state_->nodes());
     if (!why.ok()) continue;
     const std::string& name = job.spec->groups[g].name;

@@ -133,6 +133,15 @@ class Turn {
   Reply Do(const state::Principal& who, const state::NoteBatchRefusal& command);
   Reply Do(const state::Principal& who, const state::GetBatch& command);
   Reply Admit(const state::Principal& who, state::SubmitJob& command);
+  // What stands against a job of this principal, whatever the nodes have; else its profile.
+  std::optional<Reply> RefuseJob(const state::Principal& who, const state::JobSpec& spec,
+                                 uint32_t& profile);
+  // Of a group that asks for a resource which is not there.
+  static std::string ResourcesField(size_t group);
+  class PlannedJob;
+  // Plans a group's tasks behind those that were planned before. REQUIRES: a trial is on.
+  absl::Status PlanGroup(const state::PlanJob& command, uint32_t group, state::ShapeId shape,
+                         PlanReply& plan);
   // Says how a new job stands: fits now, later, never.
   void Judge(const state::JobRow& job, SubmitReply& reply);
   absl::StatusOr<pipeline::Placeability> JudgeShape(state::ShapeId shape, const TaskView& task);
@@ -172,6 +181,7 @@ class Turn {
   Reply Do(const state::Principal& who, const state::GetNode& command);
   Reply Do(const state::Principal& who, const state::ListNodes& command);
   Reply Do(const state::Principal& who, const state::Explain& command);
+  Reply Do(const state::Principal& who, const state::PlanJob& command);
   Reply Do(const state::Principal& who, const state::CatchUp& command);
   Reply Do(const state::Principal& who, const state::LocateOutput& command);
   Reply Do(const state::Principal& who, const state::DiagnoseNode& command);
@@ -289,6 +299,8 @@ class Turn {
 
   // ---- scheduling (placing.cc) ----
   void Schedule(int64_t budget);
+  // An explanation looks at every node about as often as this, with what it suggests.
+  static constexpr int64_t kLooksOfExplanation = 8;
   // Counts looks at every node through a profile.
   void Charge(const pipeline::Profile& profile, int64_t looks);
   engine::ShapeKey KeyOf(state::ShapeId shape) const;
@@ -309,6 +321,9 @@ class Turn {
   // Gives those another try that a node may fit now; or all of them.
   void WakeParked();
   void WakeAllParked();
+  // The record of why a placement is as it is.
+  std::shared_ptr<const state::Decision> MakeDecision(const LoadedProfile& profile,
+                                                      const engine::Placement& placement) const;
   void Bind(state::JobRow& job, const TaskKey& key, const engine::Placement& placement);
   queue::QueuedEntry EntryOf(const state::JobRow& job, uint32_t group) const;
   const LoadedProfile& ProfileOf(state::ShapeId shape) const;

@@ -717,7 +717,7 @@ void ClusterState::RestoreChangeLog(std::deque<ChangeLogEntry> log) {
 
 absl::Status ClusterState::FinishRestore() {
   for (const auto& [id, job] : jobs_) {
-    if (!job->ended()) JoinTerms(id);
+    if (!job->ended()) JoinTerms(*job);
   }
   for (const GroupKey& stale : TakeStaleGroups()) Reshape(*jobs_.at(stale.job), stale.group);
   for (const auto& [id, job] : jobs_) {

@@ -112,8 +112,8 @@ class ClusterState {
   // ---- rules between tasks (cluster_terms.cc) ----
 
   // A job's groups take part in them until it leaves. REQUIRES, for the other: it has ended.
-  void JoinTerms(JobId job) { terms_.Join(job); }
-  void LeaveTerms(JobId job) { terms_.Leave(job); }
+  void JoinTerms(const JobRow& job) { terms_.Join(job.id, *job.spec); }
+  void LeaveTerms(const JobRow& job) { terms_.Leave(job.id, *job.spec); }
   // Takes the groups for which Reshape has to be called: others' rules concern them as well.
   std::set<GroupKey> TakeStaleGroups() { return terms_.TakeStale(); }
   // Gives a group the requirements that it has by the rules as they are, and counts its tasks that
@@ -122,6 +122,12 @@ class ClusterState {
   int64_t Reshape(JobRow& job, uint32_t group);
   // REQUIRES: no group is stale.
   void DropUnusedTerms() { terms_.DropUnused(); }
+  // What the rules mean for each group of a job that is not there, as if it took part; tasks that
+  // run are counted in its rules until EndVisit. Others do not see it, so that none of them may be
+  // placed in between. REQUIRES: no group is stale, and there is no other visit. Cost: O(rows of
+  // the groups that its rules are about, if nobody else has them).
+  std::vector<TaskRules> BeginVisit(const JobSpec& spec);
+  void EndVisit(const JobSpec& spec);
 
   // Notes that a task's row, or a job's own fields, were changed in place.
   void TouchTask(const TaskKey& key);
@@ -225,6 +231,8 @@ class ClusterState {
   void EndSettling() { meta_.settling = false; }
 
  private:
+  // Counts the tasks of groups that a visitor's rules are about as its presence asks, or as before.
+  void CountForVisit(bool present);
   bool TakeOwnShape(JobRow& job, uint32_t group, TaskRow& row, int32_t mib);
   using RequestKey = std::pair<std::string, std::string>;
 
@@ -242,6 +250,7 @@ class ClusterState {
   TaskCounts task_counts_{};
   RequirementsTable requirements_;
   TermTable terms_{nodes_, jobs_};
+  std::set<GroupKey> visited_;  // groups that the rules of a visitor concern
   std::set<ShapeId> parked_;
   std::map<Slot, NodeLink> links_;
   std::vector<std::set<TaskKey>> tasks_on_;  // by slot

@@ -1,6 +1,7 @@
 // Rules between tasks, as part of the cluster's state: which requirements each group has by them.
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "state/cluster_state.h"
 
@@ -8,7 +9,8 @@ namespace berth::state {
 
 int64_t ClusterState::Reshape(JobRow& job, uint32_t group_index) {
   GroupRow& group = job.groups[group_index];
-  const TaskRules rules = job.ended() ? TaskRules{} : terms_.RulesOf(job.id, group_index);
+  const TaskRules rules =
+      job.ended() ? TaskRules{} : terms_.RulesOf({job.id, group_index}, *job.spec);
   {
     const TaskRequirements& now = requirements_.Get(group.shape);
     if (TaskRules{now.terms, now.others_terms, now.counted_in} == rules) return 1;
@@ -25,7 +27,8 @@ int64_t ClusterState::Reshape(JobRow& job, uint32_t group_index) {
     const ShapeId old = row.own_shape.value_or(before);
     const ShapeId now = row.own_shape ? fresh.at(old) : group.shape;
     if (row.slot != kNoSlot && TasksOn(row.slot).contains(key)) {
-      nodes_.Recount(row.slot, requirements_.Get(old), requirements_.Get(now));
+      nodes_.Recount(row.slot, requirements_.Get(old).counted_in,
+                     requirements_.Get(now).counted_in);
     }
     if (row.own_shape) row.own_shape = now;
   }
@@ -39,6 +42,49 @@ int64_t ClusterState::Reshape(JobRow& job, uint32_t group_index) {
   group.apart = std::move(apart);
   requirements_.Release(before, nodes_);
   return 1 + static_cast<int64_t>(group.rows.size());
+}
+
+namespace {
+
+// No job has this id.
+constexpr JobId kVisitor{0};
+
+}  // namespace
+
+void ClusterState::CountForVisit(bool present) {
+  for (const GroupKey& key : visited_) {
+    const JobRow& job = *jobs_.at(key.job);
+    const std::vector<CounterId> with_visitor = terms_.RulesOf(key, *job.spec).counted_in;
+    const GroupRow& group = job.groups[key.group];
+    for (const auto& [position, row] : group.rows) {
+      if (row.slot == kNoSlot || !TasksOn(row.slot).contains({key.job, key.group, position})) {
+        continue;
+      }
+      const TaskRequirements& needs = requirements_.Get(row.own_shape.value_or(group.shape));
+      nodes_.Recount(row.slot, present ? needs.counted_in : with_visitor,
+                     present ? with_visitor : needs.counted_in);
+    }
+  }
+}
+
+std::vector<TaskRules> ClusterState::BeginVisit(const JobSpec& spec) {
+  terms_.Join(kVisitor, spec);
+  visited_ = terms_.TakeStale();
+  std::erase_if(visited_, [](const GroupKey& key) { return key.job == kVisitor; });
+  CountForVisit(true);
+  std::vector<TaskRules> rules;
+  for (uint32_t g = 0; g < spec.groups.size(); ++g) {
+    rules.push_back(terms_.RulesOf({kVisitor, g}, spec));
+  }
+  return rules;
+}
+
+void ClusterState::EndVisit(const JobSpec& spec) {
+  CountForVisit(false);
+  visited_.clear();
+  terms_.Leave(kVisitor, spec);
+  terms_.TakeStale();  // their requirements have not changed
+  terms_.DropUnused();
 }
 
 }  // namespace berth::state

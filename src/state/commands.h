@@ -117,6 +117,12 @@ struct ListNodes {
   uint64_t first_epoch = 0;
 };
 
+// Where the tasks of a job would go, without submitting it.
+struct PlanJob {
+  std::shared_ptr<const JobSpec> spec;
+  int32_t top = 3;  // most entries of each explanation's scores
+};
+
 struct Explain {
   ObjectRef object;
   int32_t top = 5;
@@ -269,8 +275,8 @@ struct SettleStrays {
 
 using CommandBody =
     std::variant<SubmitJob, NoteBatchRefusal, GetBatch, Cancel, SetCordon, NoteSnapshot, GetJob,
-                 ListJobs, GetTask, ListTasks, GetNode, ListNodes, Explain, CatchUp, LocateOutput,
-                 DiagnoseNode, OpenSession, CloseSession, AgentFacts, AgentHeartbeat,
+                 ListJobs, GetTask, ListTasks, GetNode, ListNodes, Explain, PlanJob, CatchUp,
+                 LocateOutput, DiagnoseNode, OpenSession, CloseSession, AgentFacts, AgentHeartbeat,
                  InventoryChanged, SettleStrays>;
 
 struct Command {

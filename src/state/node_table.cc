@@ -311,11 +311,12 @@ void NodeTable::Release(Slot slot, const TaskRequirements& needs, const Reservat
   if (!BERTH_PLANTED(kForgetRelease)) improvements_.Append(slot);
 }
 
-void NodeTable::Recount(Slot slot, const TaskRequirements& before, const TaskRequirements& after) {
+void NodeTable::Recount(Slot slot, std::span<const CounterId> before,
+                        std::span<const CounterId> after) {
   BERTH_CHECK(Holds(slot) && !trial_.has_value());
-  if (before.counted_in == after.counted_in) return;
-  for (const CounterId counter : before.counted_in) topology_.Count(slot, counter, -1);
-  for (const CounterId counter : after.counted_in) topology_.Count(slot, counter, 1);
+  if (std::equal(before.begin(), before.end(), after.begin(), after.end())) return;
+  for (const CounterId counter : before) topology_.Count(slot, counter, -1);
+  for (const CounterId counter : after) topology_.Count(slot, counter, 1);
   changes_.Append(slot);
 }
 

@@ -82,9 +82,9 @@ class NodeTable final : public NodeColumns {
   void Allocate(Slot slot, const TaskRequirements& needs, const Reservation& reservation);
   void Release(Slot slot, const TaskRequirements& needs, const Reservation& reservation);
 
-  // Counts a task that holds resources where other rules say. The resources are the same.
-  // REQUIRES: it is allocated with `before`; no trial is on. Cost: O(counters of both).
-  void Recount(Slot slot, const TaskRequirements& before, const TaskRequirements& after);
+  // Counts a task that holds resources in other counters than those that it is counted in.
+  // REQUIRES: no trial is on. Cost: O(counters of both).
+  void Recount(Slot slot, std::span<const CounterId> before, std::span<const CounterId> after);
 
   // ---- trials: what is allocated and released from Begin on can be undone ----
 

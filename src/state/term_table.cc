@@ -52,10 +52,10 @@ std::string LabelIndex(const std::string& ns, const std::string& key) {
 
 }  // namespace
 
-TermTable::MatcherKey TermTable::KeyOf(JobId job, uint32_t group, const TermSpec& term) {
+TermTable::MatcherKey TermTable::KeyOf(const GroupKey& group, const TermSpec& term) {
   MatcherKey key;
   if (term.selector.empty()) {
-    key.own = GroupKey{job, group};
+    key.own = group;
     return key;
   }
   key.namespaces = term.namespaces;
@@ -170,11 +170,10 @@ bool TermTable::Unuse(Map& counted, const Key& key) {
   return true;
 }
 
-void TermTable::Join(JobId job) {
-  const JobSpec& spec = *jobs_.at(job)->spec;
+void TermTable::Join(JobId job, const JobSpec& spec) {
   for (uint32_t g = 0; g < spec.groups.size(); ++g) {
     for (const TermSpec& term : spec.groups[g].needs.terms) {
-      const auto [it, is_new] = matchers_.try_emplace(KeyOf(job, g, term));
+      const auto [it, is_new] = matchers_.try_emplace(KeyOf({job, g}, term));
       if (is_new && !it->first.own) {
         for (const std::string& pivot : PivotsOf(it->first)) by_pivot_[pivot].push_back(it);
       }
@@ -192,8 +191,7 @@ void TermTable::Join(JobId job) {
   if (Concerned(spec)) MarkAll(job, spec);
 }
 
-void TermTable::Leave(JobId job) {
-  const JobSpec& spec = *jobs_.at(job)->spec;
+void TermTable::Leave(JobId job, const JobSpec& spec) {
   if (Concerned(spec)) MarkAll(job, spec);
   for (const auto& [key, value] : spec.labels) {
     const auto it = jobs_by_label_.find(LabelIndex(spec.ns, key) + value);
@@ -202,7 +200,7 @@ void TermTable::Leave(JobId job) {
   }
   for (uint32_t g = 0; g < spec.groups.size(); ++g) {
     for (const TermSpec& term : spec.groups[g].needs.terms) {
-      const auto it = matchers_.find(KeyOf(job, g, term));
+      const auto it = matchers_.find(KeyOf({job, g}, term));
       bool last = Unuse(it->second.tasks, term.topology_key);
       if (HasOwners(term)) {
         last |= Unuse(it->second.owners, OwnersKey{term.kind, term.topology_key, term.weight});
@@ -222,12 +220,11 @@ void TermTable::Leave(JobId job) {
   }
 }
 
-TaskRules TermTable::RulesOf(JobId job, uint32_t group) const {
-  const JobSpec& spec = *jobs_.at(job)->spec;
+TaskRules TermTable::RulesOf(const GroupKey& group, const JobSpec& spec) const {
   TaskRules rules;
   const auto count = [&](const Counted& counted) { rules.counted_in.push_back(counted.counter); };
-  for (const TermSpec& term : spec.groups[group].needs.terms) {
-    const auto matcher = matchers_.find(KeyOf(job, group, term));
+  for (const TermSpec& term : spec.groups[group.group].needs.terms) {
+    const auto matcher = matchers_.find(KeyOf(group, term));
     const Counted& tasks = matcher->second.tasks.at(term.topology_key);
     const bool is_own = matcher->first.own.has_value();
     const auto& namespaces = matcher->first.namespaces;

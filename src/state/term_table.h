@@ -41,19 +41,20 @@ struct GroupKey {
 // the job.
 class TermTable {
  public:
-  // Both outlive this. `jobs` has every job that takes part.
+  // Both outlive this. `jobs` has every job that takes part, but for one that only visits.
   TermTable(NodeTable& nodes, const JobTable& jobs) : nodes_(nodes), jobs_(jobs) {}
 
-  // A job takes part from now on. Cost: for each rule that nobody had before O(jobs with one of the
-  // labels that it asks for); O(jobs) if it asks for none but only excludes some.
-  void Join(JobId job);
+  // A job takes part from now on. `spec` is its own, here and below. Cost: for each rule that
+  // nobody had before O(jobs with one of the labels that it asks for); O(jobs) if it asks for none
+  // but only excludes some.
+  void Join(JobId job, const JobSpec& spec);
   // A job that has joined takes part no longer. Cost: as Join, for rules that nobody has any more.
-  void Leave(JobId job);
+  void Leave(JobId job, const JobSpec& spec);
 
   // Takes the groups whose rules have changed since the last call: their own, or those of others.
   std::set<GroupKey> TakeStale() { return std::exchange(stale_, {}); }
   // What the rules mean for a group of a job that takes part.
-  TaskRules RulesOf(JobId job, uint32_t group) const;
+  TaskRules RulesOf(const GroupKey& group, const JobSpec& spec) const;
   // Gives back the counters that no rule has any more. REQUIRES: what was stale has been given its
   // rules, so that nothing is counted in them.
   void DropUnused();
@@ -85,7 +86,7 @@ class TermTable {
   };
   using Matchers = std::map<MatcherKey, Matcher>;
 
-  static MatcherKey KeyOf(JobId job, uint32_t group, const TermSpec& term);
+  static MatcherKey KeyOf(const GroupKey& group, const TermSpec& term);
   // Strings under which a matcher is found; a job has one of them whenever it matches.
   static std::vector<std::string> PivotsOf(const MatcherKey& key);
   // Matchers that a job matches by its labels, in order.

@@ -198,7 +198,7 @@ class TermsWalk {
     }
     const JobRow& job = state_->AddJob(std::move(spec), std::make_shared<const std::string>(),
                                        std::move(shapes), "uid:0", {}, 0, 0);
-    state_->JoinTerms(job.id);
+    state_->JoinTerms(job);
     return "submit";
   }
 
@@ -248,7 +248,7 @@ class TermsWalk {
       }
     }
     job.ended_at_ms = 1;
-    state_->LeaveTerms(job.id);
+    state_->LeaveTerms(job);
     SyncTerms();
     if (Chance(rng_, 70)) state_->RemoveJob(job.id);
     return "end";

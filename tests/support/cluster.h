@@ -89,7 +89,7 @@ class Cluster {
     BERTH_CHECK(shape.ok()) << base::S(shape.status().message());
     state::JobRow& job = state_.AddJob(std::move(spec), std::make_shared<const std::string>(),
                                        {*shape}, "uid:0", {}, 0, 0);
-    state_.JoinTerms(job.id);
+    state_.JoinTerms(job);
     SyncTerms();
     return job;
   }
@@ -113,7 +113,7 @@ class Cluster {
     state_.Materialise(job, 0, 0);
     if (state_.Row(key).slot != kNoSlot) state_.LetGo(job, key);
     job.ended_at_ms = 1;
-    state_.LeaveTerms(job.id);
+    state_.LeaveTerms(job);
     SyncTerms();
     state_.RemoveJob(job.id);
   }

@@ -102,8 +102,7 @@ class TurnHarness {
     return found != nullptr ? std::move(*found) : Body{};
   }
 
-  Reply Submit(const Job& job, const state::Principal& who = Operator()) {
-    state::SubmitJob submit;
+  static std::shared_ptr<const state::JobSpec> SpecOf(const Job& job) {
     auto spec = std::make_shared<state::JobSpec>();
     spec->ns = job.ns;
     spec->name = "test";
@@ -124,7 +123,12 @@ class TurnHarness {
     spec->groups[0].memory_limit_mib = job.memory_limit_mib;
     spec->groups[0].needs.requests.builtin = {job.cpu_milli, job.memory_mib, 0, 0};
     spec->groups[0].needs.terms = job.terms;
-    submit.spec = std::move(spec);
+    return spec;
+  }
+
+  Reply Submit(const Job& job, const state::Principal& who = Operator()) {
+    state::SubmitJob submit;
+    submit.spec = SpecOf(job);
     submit.blob = std::make_shared<const std::string>("content");
     submit.request_id = job.request_id;
     submit.body_hash = job.body_hash;

@@ -14,6 +14,7 @@ Action AddRun(CLI::App& app);
 Action AddSubmit(CLI::App& app);
 Action AddGet(CLI::App& app);
 Action AddDescribe(CLI::App& app);
+Action AddPlan(CLI::App& app);
 Action AddExplain(CLI::App& app);
 Action AddLogs(CLI::App& app);
 Action AddWait(CLI::App& app);

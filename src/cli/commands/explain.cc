@@ -11,9 +11,8 @@
 #include "base/strings.h"
 #include "cli/commands/commands.h"
 #include "cli/names.h"
+#include "cli/output/explanation_page.h"
 #include "cli/output/message_value.h"
-#include "cli/output/sections.h"
-#include "cli/output/table.h"
 #include "cli/output/terminal_text.h"
 
 namespace berth::cli {
@@ -24,96 +23,8 @@ struct ExplainFlags {
   std::string top;
 };
 
-// An amount of what a filter is about; 0: none is concerned.
-std::string AmountText(const v1::FilterOutcome& filter, int64_t amount) {
-  if (filter.requested() == 0) return "";
-  switch (filter.reason()) {
-    case v1::REASON_CODE_INSUFFICIENT_MEMORY:
-    case v1::REASON_CODE_INSUFFICIENT_STORAGE:
-    case v1::REASON_CODE_DEVICE_MEMORY_TOO_SMALL:
-      return base::FormatBytes(amount, base::Rounding::kDown);
-    case v1::REASON_CODE_INSUFFICIENT_CPU:
-      return base::FormatCpuMilli(amount);
-    case v1::REASON_CODE_INSUFFICIENT_BANDWIDTH:
-      return amount == 0 ? "0" : base::FormatBitsPerSecond(amount);
-    default:
-      return std::to_string(amount);
-  }
-}
-
-std::string FiltersTable(const v1::Explanation& explanation) {
-  Table table({"REMOVED", "FILTER", "REASON", "SUBJECT", "ASKED", "LARGEST FREE", "LARGEST",
-               "FOR EXAMPLE"});
-  for (const v1::FilterOutcome& filter : explanation.filters()) {
-    std::string examples;
-    for (const std::string& node : filter.examples()) {
-      examples += (examples.empty() ? "" : ", ") + node;
-    }
-    table.AddRow({std::to_string(filter.nodes()), filter.plugin(), NameOf(filter.reason()),
-                  filter.subject(), AmountText(filter, filter.requested()),
-                  AmountText(filter, filter.largest_free()),
-                  AmountText(filter, filter.largest_capacity()), examples});
-  }
-  return table.Text();
-}
-
-// One row a node: total, then score x weight of each plugin.
-std::string ScoresTable(const std::vector<v1::NodeScore>& nodes) {
-  std::vector<std::string> headers = {"NODE", "TOTAL"};
-  for (const v1::PluginScore& plugin : nodes[0].plugins()) {
-    headers.push_back(TerminalText(plugin.plugin()) + " x" + std::to_string(plugin.weight()));
-  }
-  Table table(headers);
-  for (const v1::NodeScore& node : nodes) {
-    std::vector<std::string> cells = {node.node(), std::to_string(node.total())};
-    for (const v1::PluginScore& plugin : node.plugins()) {
-      cells.push_back(std::to_string(plugin.score()));
-    }
-    // A server that sends vectors of different lengths must not break the table.
-    cells.resize(headers.size());
-    table.AddRow(std::move(cells));
-  }
-  return table.Text();
-}
-
-std::string Page(const v1::Explanation& explanation) {
-  Sections page;
-  page.Title("Task " + explanation.task_id() + ": " + std::string(NameOf(explanation.state())));
-  page.Line("Placeability", NameOf(explanation.placeability()));
-  page.Line("Reason", NameOf(explanation.reason()));
-  if (explanation.has_queue_position()) {
-    page.Line("Queue", std::to_string(explanation.queue_position()) + " before it");
-  }
-  for (const v1::Suggestion& suggestion : explanation.suggestions()) {
-    page.Line("It would fit", !suggestion.text().empty()
-                                  ? suggestion.text()
-                                  : "with " + suggestion.field() + " " + suggestion.value());
-  }
-  if (!explanation.filters().empty()) {
-    page.Title("Filters: " + std::to_string(explanation.nodes_feasible()) + " of " +
-               std::to_string(explanation.nodes_total()) + " nodes fit");
-    page.Block(FiltersTable(explanation));
-  }
-  if (explanation.has_decision()) {
-    const v1::Decision& decision = explanation.decision();
-    page.Title("Decision, as it was made");
-    page.Line("Node", decision.winner().node());
-    page.Line("Epoch", std::to_string(decision.epoch()));
-    page.Line("Profile", decision.profile());
-    page.Line("Feasible", std::to_string(decision.nodes_feasible()) +
-                              (decision.nodes_feasible() == 1 ? " node" : " nodes"));
-    if (!decision.runner_up().empty()) {
-      page.Line("Runner-up",
-                decision.runner_up() + ", total " + std::to_string(decision.runner_up_total()));
-    }
-    page.Block(ScoresTable({decision.winner()}));
-  }
-  if (!explanation.scores_now().empty()) {
-    page.Title("Scores as of now (epoch " + std::to_string(explanation.as_of_epoch()) + ")");
-    page.Block(ScoresTable({explanation.scores_now().begin(), explanation.scores_now().end()}));
-  }
-  // The answer first; what it was made from below.
-  return TerminalLines(explanation.text()) + "\n\n" + page.Text();
+std::string TitleOf(const v1::Explanation& explanation) {
+  return "Task " + explanation.task_id() + ": " + std::string(NameOf(explanation.state()));
 }
 
 absl::StatusOr<int> RunExplain(const ExplainFlags& flags, Invocation& invocation) {
@@ -143,8 +54,9 @@ absl::StatusOr<int> RunExplain(const ExplainFlags& flags, Invocation& invocation
       continue;
     }
     if (!text.empty()) text += '\n';
-    text += invocation.flags().quiet ? TerminalLines(answer.explanation().text()) + "\n"
-                                     : Page(answer.explanation());
+    text += invocation.flags().quiet
+                ? TerminalLines(answer.explanation().text()) + "\n"
+                : ExplanationPage(answer.explanation(), TitleOf(answer.explanation()));
   }
   if (invocation.wants_document()) {
     invocation.PrintDocument(documents.size() == 1 ? documents[0]

@@ -17,16 +17,7 @@ namespace berth::cli {
 namespace {
 
 absl::StatusOr<int> RunSubmit(TaskFlags& flags, const std::string& file, Invocation& invocation) {
-  if (!file.empty() && !flags.file.empty()) {
-    return absl::InvalidArgumentError("two job files, " + file + " and " + flags.file +
-                                      ": give one");
-  }
-  if (!file.empty()) flags.file = file;
-  if (flags.file.empty() && !invocation.command() && flags.image.empty()) {
-    return absl::InvalidArgumentError(
-        "nothing to submit: name a job file, as in: berth submit "
-        "job.yaml, or write a command after \"--\"");
-  }
+  BERTH_RETURN_IF_ERROR(TakeJobFile("submit", file, invocation, flags));
   BERTH_ASSIGN_OR_RETURN(v1::JobSpec job, BuildJob(flags, invocation));
   BERTH_ASSIGN_OR_RETURN(const v1::SubmitJobResponse submitted,
                          Submit(invocation, std::move(job), flags.request_id));

@@ -62,7 +62,8 @@ TEST_F(ExplanationTest, CountsReasonsWhenNoSingleChangeWouldDo) {
   cluster().AddMany("tainted", 2, NodeBuilder("").Taint("gpu", "true"));
   cluster().Add(NodeBuilder("small").Cpu(2).Memory("2Gi"));
   EXPECT_EQ(TextOf(TaskBuilder().Cpu(4).Memory("4Gi")),
-            "cannot ever fit: 3 nodes: 2 tainted gpu=true, 1 insufficient cpu (largest 2)");
+            "cannot ever fit: 3 nodes: 2 tainted gpu=true, 1 insufficient cpu (largest 2); try "
+            "--tolerate gpu=true:NoSchedule");
 }
 
 TEST_F(ExplanationTest, NamesEveryReason) {
@@ -81,9 +82,10 @@ TEST_F(ExplanationTest, NamesEveryReason) {
 TEST_F(ExplanationTest, NamesLabelsAndAffinity) {
   cluster().Add(NodeBuilder("a").Label("zone", "a"));
   EXPECT_EQ(TextOf(TaskBuilder().Selects("zone", "b")),
-            "cannot ever fit: 1 node: 1 without label zone=b");
+            "cannot ever fit: 1 node: 1 without label zone=b; try without nodeSelector zone=b");
   EXPECT_EQ(TextOf(TaskBuilder().Requires({testing::Exists("disk")})),
-            "cannot ever fit: 1 node: 1 not matching node affinity");
+            "cannot ever fit: 1 node: 1 not matching node affinity; try without its required node "
+            "affinity");
 }
 
 TEST_F(ExplanationTest, NamesStorageBandwidthAndExtendedResources) {
@@ -140,7 +142,8 @@ TEST_F(ExplanationTest, SumsUpTheRestOfManyReasons) {
   }
   EXPECT_EQ(TextOf(TaskBuilder().Cpu(1)),
             "cannot ever fit: 9 nodes: 1 tainted team=a, 1 tainted team=b, 1 tainted team=c, 1 "
-            "tainted team=d, 1 tainted team=e, 1 tainted team=f, 3 for other reasons");
+            "tainted team=d, 1 tainted team=e, 1 tainted team=f, 3 for other reasons; try "
+            "--tolerate team=a:NoSchedule");
 }
 
 // ---- the parts ----
@@ -249,9 +252,15 @@ TEST_F(ExplanationTest, SuggestsTheLargestAmountThatFitsNow) {
   cluster().Fill("a", TaskBuilder().Memory("12Gi"));
   cluster().Fill("b", TaskBuilder().MemoryMib(16384 - 6000));
   const Explanation explanation = harness_.Explain(TaskBuilder().Memory("8Gi"));
-  EXPECT_THAT(explanation.suggestions,
-              ElementsAre(Suggestion{"memory", "5.8Gi", "--memory 5.8Gi", "b",
-                                     "with --memory 5.8Gi it fits b now"}));
+  ASSERT_THAT(explanation.suggestions, SizeIs(2));
+  EXPECT_EQ(explanation.suggestions[0], (Suggestion{.kind = SuggestionKind::kLess,
+                                                    .field = "memory",
+                                                    .value = "5.8Gi",
+                                                    .option = "--memory 5.8Gi",
+                                                    .change = "--memory 5.8Gi",
+                                                    .node = "b",
+                                                    .text = "with --memory 5.8Gi it fits b now"}));
+  EXPECT_EQ(explanation.suggestions[1].text, "with 2.1Gi more memory free on b it fits there now");
 }
 
 TEST_F(ExplanationTest, SuggestsNothingThatAnotherFilterWouldRefuse) {
@@ -274,10 +283,12 @@ TEST_F(ExplanationTest, SuggestsFewerGpusWithWhatElseTheTaskNeeds) {
   EXPECT_EQ(explanation.suggestions[1].node, "few");
 }
 
-TEST_F(ExplanationTest, SuggestsNothingWhenNothingIsFree) {
+TEST_F(ExplanationTest, SuggestsNoAmountWhenNothingIsFree) {
   cluster().Add(NodeBuilder("n").Cpu(4));
   cluster().Fill("n", TaskBuilder().Cpu(4));
-  EXPECT_THAT(harness_.Explain(TaskBuilder().Cpu(4)).suggestions, IsEmpty());
+  const Explanation explanation = harness_.Explain(TaskBuilder().Cpu(4));
+  ASSERT_THAT(explanation.suggestions, SizeIs(1));
+  EXPECT_EQ(explanation.suggestions[0].kind, SuggestionKind::kFree);
 }
 
 // ---- scores ----
