@@ -34,8 +34,8 @@ class ReservePlugin : public virtual Plugin {
  public:
   // Adds to `reservation` what `task` takes on `slot`.
   //
-  // REQUIRES: `slot` passed every filter in this very state. ENSURES: deterministic in (task's
-  // requirements, the node's row).
+  // REQUIRES: `slot` passed every filter in this very state; task.chosen_devices are candidate sets
+  // of it. ENSURES: deterministic in (task's requirements, chosen devices, the node's row).
   // Errors: non-OK means that nothing can be reserved; the placement is given up and the task goes
   // back to the queue with a back-off.
   virtual absl::Status Reserve(const TaskView& task, const NodeColumns& columns, Slot slot,

@@ -59,6 +59,10 @@ struct TaskView {
   TaskKey key;  // for seeds and for messages; an answer that is cached may not depend on it
   // Null: every domain. Given to plugins of scope kDomain and kCluster.
   const EligibleDomains* eligible = nullptr;
+  // Given to ReservePlugin: positions of the devices that each need gets on the node, need after
+  // need, where plugins that score sets of devices have chosen. Empty: the first candidate set of
+  // each (DeviceSets).
+  std::span<const uint16_t> chosen_devices = {};
 };
 
 }  // namespace berth

@@ -143,10 +143,21 @@ class DeviceFit final : public FilterPlugin, public ScorePlugin, public ReserveP
 
   absl::Status Reserve(const TaskView& task, const NodeColumns& columns, Slot slot,
                        Reservation& reservation) const override {
+    const std::span<const DeviceRow> devices = columns.devices(slot);
+    size_t taken = 0;
     for (const DeviceNeed& need : task.needs.devices) {
-      if (ChooseDevices(need, columns.devices(slot), reservation.devices)) continue;
-      return absl::FailedPreconditionError("slot " + std::to_string(slot) +
-                                           " has no longer the devices that the task asks for");
+      const auto count = static_cast<size_t>(need.count);
+      const std::span<const uint16_t> chosen = task.chosen_devices;
+      const bool took =
+          chosen.empty()
+              ? ChooseDevices(need, devices, reservation.devices)
+              : taken + count <= chosen.size() &&
+                    TakeDevices(need, devices, chosen.subspan(taken, count), reservation.devices);
+      if (!took) {
+        return absl::FailedPreconditionError("slot " + std::to_string(slot) +
+                                             " has no longer the devices that the task asks for");
+      }
+      taken += count;
     }
     return absl::OkStatus();
   }

@@ -20,8 +20,9 @@ inline constexpr std::string_view kDeviceFit = "DeviceFit";
 // whole devices: nobody has a part of it, and its memory is large enough.
 // Score: packs; the part of the node's devices of these kinds that would be given away. Skips tasks
 // without devices.
-// Reserve: a share goes to the device with the least left that still holds it. Of whole devices
-// those are taken that are best joined; see device_choice.h.
+// Reserve: the devices that plugins which score sets of devices have chosen. Where the profile has
+// none, the first candidate set (berth/device_sets.h): a share goes to the device with the least
+// left that still holds it, and of whole devices those are taken that are best joined.
 absl::StatusOr<std::unique_ptr<Plugin>> MakeDeviceFit(const PluginArgs& args,
                                                       PluginContext& context);
 

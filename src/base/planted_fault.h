@@ -57,6 +57,8 @@ enum class PlantedFault {
   kKeepShapeOfNumber,  // a shape's number means the shape before
   kSkipRunnerUp,       // the second of the winner's cell is not offered
   kCursorAfterUndo,    // a shape that has read what a trial did is not told that it was undone
+  kReserveFirstSet,    // the first set of devices is taken instead of the best
+  kLastOfEqualSets,    // of sets that score the same the last wins
 };
 
 // Which one is planted. Set before anything runs.
@@ -107,6 +109,8 @@ inline constexpr const char* kPlantedFaultNames[] = {
     "keep-shape-of-number",
     "skip-runner-up",
     "cursor-after-undo",
+    "reserve-first-set",
+    "last-of-equal-sets",
 };
 inline constexpr int kPlantedFaults = static_cast<int>(std::size(kPlantedFaultNames));
 // The first that walks of the engine find; those before it are the simulation's.

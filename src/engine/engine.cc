@@ -130,8 +130,9 @@ absl::Status Engine::RefreshStatic(Shape& shape, const TaskView& task) {
   ShapeColumns& columns = shape.columns;
   const state::DirtyLog& log = table_.static_changes();
   if (columns.has_static() && shape.static_cursor == log.end()) return absl::OkStatus();
-  if (BERTH_PLANTED(kForgetStatic) && columns.has_static()) {
-    if (!columns.has_cells()) columns.Grow(table_.size());
+  // Cells know nothing of slots that are new: what is planted is to be wrong, not to crash.
+  if (BERTH_PLANTED(kForgetStatic) && columns.has_static() && !columns.has_cells()) {
+    columns.Grow(table_.size());
     return absl::OkStatus();
   }
   std::span<const Slot> changed;
@@ -211,14 +212,16 @@ absl::StatusOr<Placement> Engine::Place(const PluginSet& plugins, ShapeKey key,
   }
   TaskView winner = task;
   if (shape.columns.has_cells()) winner.eligible = &shape.columns;
-  BERTH_RETURN_IF_ERROR(ScoreSlot(plugins, winner, table_, two.best, placement.plugin_scores));
+  BERTH_RETURN_IF_ERROR(
+      ScoreSlot(plugins, winner, table_, two.best, placement.plugin_scores, scratch_.devices));
   for (const auto& [plugin, score] : choice.cluster_scores) {
     for (size_t i = 0; i < plugins.scores.size(); ++i) {
       if (plugins.scores[i].plugin == plugin) placement.plugin_scores[i] = score;
     }
   }
+  winner.chosen_devices = scratch_.devices.devices();
   for (const ReservePlugin* reserve : plugins.reserves) {
-    BERTH_RETURN_IF_ERROR(RunReserve(*reserve, task, table_, two.best, placement.reservation));
+    BERTH_RETURN_IF_ERROR(RunReserve(*reserve, winner, table_, two.best, placement.reservation));
   }
   return placement;
 }

@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
+#include "berth/device_score.h"
 #include "berth/filter.h"
 #include "berth/reserve.h"
 #include "berth/score.h"
@@ -16,9 +18,23 @@ namespace berth::engine {
 inline constexpr size_t kMaxScorePlugins = 16;
 inline constexpr int32_t kMaxWeight = 100;
 
+// A plugin that scores nodes, or sets of devices, or both: then the former for tasks without
+// devices, the latter for those with them.
 struct WeightedScore {
-  const ScorePlugin* plugin = nullptr;
-  int32_t weight = 1;  // 1 to kMaxWeight
+  const ScorePlugin* plugin = nullptr;  // null: scores sets alone
+  int32_t weight = 1;                   // 1 to kMaxWeight
+  const DeviceScorePlugin* of_devices = nullptr;
+
+  std::string_view name() const { return of_devices ? of_devices->name() : plugin->name(); }
+
+  // Whether it is asked about nodes, or about sets, for such a task.
+  bool ScoresNodes(const TaskRequirements& needs) const {
+    const bool leaves_it_to_sets = of_devices != nullptr && !needs.devices.empty();
+    return plugin != nullptr && !leaves_it_to_sets && !plugin->Skips(needs);
+  }
+  bool ScoresSets(const TaskRequirements& needs) const {
+    return of_devices != nullptr && !needs.devices.empty() && !of_devices->Skips(needs);
+  }
 };
 
 // Not owned. Immutable while a shape of it is cached.

@@ -1,5 +1,6 @@
 #include "engine/run_plugins.h"
 
+#include <array>
 #include <exception>
 #include <string>
 
@@ -38,9 +39,28 @@ BERTH_VECTOR_KERNEL bool InRange(const int32_t* scores, size_t n) {
   return largest <= uint32_t{kMaxScore};
 }
 
+absl::Status OutOfRange() {
+  return absl::InternalError("it gave a score that is not from 0 to " + std::to_string(kMaxScore));
+}
+
 BERTH_VECTOR_KERNEL void AddWeighted(const int32_t* __restrict scores, int32_t weight,
                                      int32_t* __restrict totals, size_t n) {
   for (size_t i = 0; i < n; ++i) totals[i] += scores[i] * weight;
+}
+
+// What those plugins say that score sets of devices.
+absl::Status ScoreDevices(const PluginSet& plugins, const TaskView& task,
+                          const NodeColumns& columns, Slot slot, std::span<int32_t> scores,
+                          DeviceChoice& choice) {
+  std::array<DeviceScorer, kMaxScorePlugins> scorers;
+  size_t count = 0;
+  for (size_t i = 0; i < plugins.scores.size(); ++i) {
+    const WeightedScore& score = plugins.scores[i];
+    if (score.ScoresSets(task.needs)) scorers[count++] = {score.of_devices, score.weight, i};
+  }
+  BERTH_RETURN_IF_ERROR(choice.Choose(std::span(scorers).first(count), task, columns, slot));
+  for (size_t i = 0; i < count; ++i) scores[scorers[i].index] = choice.score(i);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -54,10 +74,7 @@ absl::Status RunScore(const ScorePlugin& plugin, const TaskView& task, const Nod
                       SlotSpan slots, std::span<int32_t> scores) {
   return Guarded(plugin, "score", [&]() -> absl::Status {
     absl::Status status = plugin.Score(task, columns, slots, scores);
-    if (status.ok() && !InRange(scores.data(), scores.size())) {
-      return absl::InternalError("it gave a score that is not from 0 to " +
-                                 std::to_string(kMaxScore));
-    }
+    if (status.ok() && !InRange(scores.data(), scores.size())) return OutOfRange();
     return status;
   });
 }
@@ -69,16 +86,28 @@ absl::Status AddScore(const WeightedScore& score, const TaskView& task, const No
   return status;
 }
 
+absl::Status RunScoreSets(const DeviceScorePlugin& plugin, const TaskView& task,
+                          const NodeColumns& columns, Slot slot, const DeviceNeed& need,
+                          const DeviceSets& sets, std::span<int32_t> scores) {
+  return Guarded(plugin, "score sets of devices", [&]() -> absl::Status {
+    absl::Status status = plugin.ScoreSets(task, columns, slot, need, sets, scores);
+    if (status.ok() && !InRange(scores.data(), scores.size())) return OutOfRange();
+    return status;
+  });
+}
+
 absl::Status ScoreSlot(const PluginSet& plugins, const TaskView& task, const NodeColumns& columns,
-                       Slot slot, std::span<int32_t> scores) {
+                       Slot slot, std::span<int32_t> scores, DeviceChoice& choice) {
   const SlotSpan one = SlotSpan::List({&slot, 1});
   for (size_t i = 0; i < plugins.scores.size(); ++i) {
-    const ScorePlugin& plugin = *plugins.scores[i].plugin;
+    const WeightedScore& score = plugins.scores[i];
     scores[i] = 0;
-    if (plugin.Skips(task.needs) || plugin.scope() == Scope::kCluster) continue;
-    BERTH_RETURN_IF_ERROR(RunScore(plugin, task, columns, one, scores.subspan(i, 1)));
+    if (!score.ScoresNodes(task.needs) || score.plugin->scope() == Scope::kCluster) continue;
+    BERTH_RETURN_IF_ERROR(RunScore(*score.plugin, task, columns, one, scores.subspan(i, 1)));
   }
-  return absl::OkStatus();
+  choice.Clear();
+  if (task.needs.devices.empty()) return absl::OkStatus();
+  return ScoreDevices(plugins, task, columns, slot, scores, choice);
 }
 
 absl::Status RunReserve(const ReservePlugin& plugin, const TaskView& task,

@@ -9,6 +9,7 @@
 #include "berth/reserve.h"
 #include "berth/slot_span.h"
 #include "berth/task_view.h"
+#include "engine/device_choice.h"
 #include "engine/plugin_set.h"
 
 namespace berth::engine {
@@ -22,6 +23,11 @@ absl::Status RunFilter(const FilterPlugin& filter, const TaskView& task, const N
 absl::Status RunScore(const ScorePlugin& plugin, const TaskView& task, const NodeColumns& columns,
                       SlotSpan slots, std::span<int32_t> scores);
 
+// Writes a plugin's scores of the candidate sets of one need on one node. Errors: as RunScore.
+absl::Status RunScoreSets(const DeviceScorePlugin& plugin, const TaskView& task,
+                          const NodeColumns& columns, Slot slot, const DeviceNeed& need,
+                          const DeviceSets& sets, std::span<int32_t> scores);
+
 // Adds weight x score to the total of each position. `scratch` is overwritten.
 // REQUIRES: scratch.size() == totals.size() == slots.size(). Errors: as RunScore.
 absl::Status AddScore(const WeightedScore& score, const TaskView& task, const NodeColumns& columns,
@@ -29,9 +35,12 @@ absl::Status AddScore(const WeightedScore& score, const TaskView& task, const No
 
 // Writes the score of each of the set's score plugins for one node, before weights; 0 where the
 // plugin skips the task, and of those of scope kCluster, which cannot be asked about one node
-// alone. REQUIRES: scores.size() >= plugins.scores.size(). Errors: as RunScore.
+// alone. `choice` has the node's devices, when some plugin scores sets of them; else they are
+// empty.
+//
+// REQUIRES: scores.size() >= plugins.scores.size(). Errors: as RunScore.
 absl::Status ScoreSlot(const PluginSet& plugins, const TaskView& task, const NodeColumns& columns,
-                       Slot slot, std::span<int32_t> scores);
+                       Slot slot, std::span<int32_t> scores, DeviceChoice& choice);
 
 // Adds to `reservation` what the task takes on `slot`. Errors: as RunFilter.
 absl::Status RunReserve(const ReservePlugin& plugin, const TaskView& task,

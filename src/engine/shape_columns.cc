@@ -93,8 +93,10 @@ ShapeColumns::ShapeColumns(const PluginSet& plugins, const TaskRequirements& nee
         break;
     }
   }
-  for (const WeightedScore& score : plugins.scores) {
-    if (score.plugin->Skips(needs)) continue;
+  for (size_t i = 0; i < plugins.scores.size(); ++i) {
+    const WeightedScore& score = plugins.scores[i];
+    if (score.ScoresSets(needs)) device_scorers_.push_back({score.of_devices, score.weight, i});
+    if (!score.ScoresNodes(needs)) continue;
     switch (score.plugin->scope()) {
       case Scope::kNode:
         (ReadsStaticAlone(score.plugin->reads()) ? static_scores_ : scores_).push_back(score);
@@ -278,13 +280,20 @@ std::span<const int32_t> ShapeColumns::Of(KeyId key) const {
 // ---- what plugins say of a node's row ----
 
 absl::Status ShapeColumns::AddScores(const TaskView& task, const NodeColumns& columns,
-                                     SlotSpan slots, std::span<int32_t> totals,
+                                     const SlotMask& fitting, std::span<int32_t> totals,
                                      ColumnScratch& scratch) const {
   const std::span<int32_t> scores(scratch.scores.data(), totals.size());
   for (const WeightedScore& score : scores_) {
-    BERTH_RETURN_IF_ERROR(AddScore(score, task, columns, slots, scores, totals));
+    BERTH_RETURN_IF_ERROR(AddScore(score, task, columns, fitting.slots(), scores, totals));
   }
-  return absl::OkStatus();
+  if (device_scorers_.empty()) return absl::OkStatus();
+  absl::Status status;
+  fitting.ForEach([&](size_t i, Slot slot) {
+    if (!status.ok()) return;
+    status = scratch.devices.Choose(device_scorers_, task, columns, slot);
+    totals[i] += scratch.devices.total();
+  });
+  return status;
 }
 
 absl::Status ShapeColumns::ComputeList(const TaskView& task, const NodeColumns& columns,
@@ -296,7 +305,7 @@ absl::Status ShapeColumns::ComputeList(const TaskView& task, const NodeColumns& 
     BERTH_RETURN_IF_ERROR(RunFilter(*filter, task, columns, mask));
   }
   for (size_t i = 0; i < slots.size(); ++i) totals[i] = StaticTotal(slots[i]);
-  BERTH_RETURN_IF_ERROR(AddScores(task, columns, list, totals, scratch));
+  BERTH_RETURN_IF_ERROR(AddScores(task, columns, mask, totals, scratch));
   for (size_t i = 0; i < slots.size(); ++i) {
     if (!mask.Test(i)) totals[i] = -1;
   }
@@ -321,7 +330,7 @@ absl::Status ShapeColumns::ComputeRange(const TaskView& task, const NodeColumns&
     } else {
       std::copy_n(static_totals_.begin() + first, n, totals.begin());
     }
-    BERTH_RETURN_IF_ERROR(AddScores(task, columns, mask.slots(), totals, scratch));
+    BERTH_RETURN_IF_ERROR(AddScores(task, columns, mask, totals, scratch));
     MaskTotals(words.data(), totals.data(), n);
     return absl::OkStatus();
   }
@@ -333,8 +342,10 @@ absl::Status ShapeColumns::ComputeRange(const TaskView& task, const NodeColumns&
     scratch.listed[count++] = slot;
   });
   const std::span<int32_t> listed(scratch.listed_totals.data(), count);
-  const SlotSpan list = ListOf({scratch.listed.data(), count}, scratch);
-  BERTH_RETURN_IF_ERROR(AddScores(task, columns, list, listed, scratch));
+  // The words of the range have been read.
+  SetAll(words.first(WordsFor(count)), count);
+  const SlotMask all(ListOf({scratch.listed.data(), count}, scratch), words.first(WordsFor(count)));
+  BERTH_RETURN_IF_ERROR(AddScores(task, columns, all, listed, scratch));
   for (size_t i = 0; i < count; ++i) totals[scratch.listed[i] - first] = listed[i];
   return absl::OkStatus();
 }

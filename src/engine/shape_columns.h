@@ -15,6 +15,7 @@
 #include "berth/slot_span.h"
 #include "berth/task_view.h"
 #include "engine/cell_layout.h"
+#include "engine/device_choice.h"
 #include "engine/max_tree.h"
 #include "engine/plugin_set.h"
 #include "engine/tie_break.h"
@@ -35,6 +36,7 @@ struct ColumnScratch {
   base::AlignedVector<int32_t> scores = base::AlignedVector<int32_t>(kSlots);
   std::vector<Slot> listed = std::vector<Slot>(kSlots);
   GatheredColumns gathered;
+  DeviceChoice devices;
 
   // Of a choice: as long as it needs.
   std::vector<Slot> candidates;
@@ -57,7 +59,8 @@ struct Choice {
 //
 // * on static columns alone (labels, taints, readiness): kept as a set of nodes and a column of
 //   totals, so that binding and releasing, which is nearly all that happens, asks nobody again;
-// * on a node's row: together with the former they are the leaves of a tree;
+// * on a node's row: together with the former they are the leaves of a tree; so is what the best
+//   sets of its devices score (DeviceChoice), for tasks that ask for some;
 // * on counters of domains: asked about one node of each cell (CellLayout) at each choice. The
 //   leaves then stand in a tree for each cell. Where each domain is one node, and the answer
 //   depends on the node's own domain alone, it is kept as that of a row is. When cells are nearly
@@ -117,7 +120,8 @@ class ShapeColumns final : public EligibleDomains {
 
   // Columns that one slot's answer takes, for the work budget; and slots that a choice asks about.
   [[nodiscard]] int64_t passes() const {
-    return static_cast<int64_t>(1 + filters_.size() + 2 * scores_.size());
+    return static_cast<int64_t>(1 + filters_.size() + 2 * scores_.size() +
+                                4 * device_scorers_.size());
   }
   [[nodiscard]] size_t slots_of_choice() const { return slots_of_choice_; }
   [[nodiscard]] size_t bytes() const;
@@ -142,7 +146,8 @@ class ShapeColumns final : public EligibleDomains {
   absl::Status ComputeList(const TaskView& task, const NodeColumns& columns,
                            std::span<const Slot> slots, std::span<uint64_t> words,
                            std::span<int32_t> totals, ColumnScratch& scratch) const;
-  absl::Status AddScores(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
+  // Of slots that are not in `fitting` totals are then nothing in particular.
+  absl::Status AddScores(const TaskView& task, const NodeColumns& columns, const SlotMask& fitting,
                          std::span<int32_t> totals, ColumnScratch& scratch) const;
   [[nodiscard]] int32_t StaticTotal(Slot slot) const {
     return static_totals_.empty() ? static_base_ : static_totals_[slot];
@@ -169,6 +174,7 @@ class ShapeColumns final : public EligibleDomains {
   // ends.
   std::vector<const FilterPlugin*> static_filters_, filters_, sparse_filters_, cluster_filters_;
   std::vector<WeightedScore> static_scores_, scores_, sparse_scores_, cluster_scores_;
+  std::vector<DeviceScorer> device_scorers_;
   std::vector<OfDomains> of_domains_;
   bool rotates_ties_ = false;
   size_t row_filters_ = 0;  // of filters_, those that depend on a row

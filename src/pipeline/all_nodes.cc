@@ -1,6 +1,7 @@
 #include "pipeline/all_nodes.h"
 
 #include "base/status_macros.h"
+#include "engine/device_choice.h"
 #include "engine/run_plugins.h"
 
 namespace berth::pipeline {
@@ -25,10 +26,18 @@ absl::StatusOr<std::vector<int32_t>> ScoreAll(const Profile& profile, const Task
                                               const NodeColumns& columns) {
   std::vector<int32_t> scratch(columns.size());
   std::vector<int32_t> totals(columns.size(), 0);
+  std::vector<engine::DeviceScorer> scorers;
   for (const engine::WeightedScore& score : profile.scores()) {
-    if (score.plugin->Skips(task.needs)) continue;
+    if (score.ScoresSets(task.needs)) scorers.push_back({score.of_devices, score.weight});
+    if (!score.ScoresNodes(task.needs)) continue;
     BERTH_RETURN_IF_ERROR(
         engine::AddScore(score, task, columns, SlotSpan::All(columns.size()), scratch, totals));
+  }
+  if (scorers.empty()) return totals;
+  engine::DeviceChoice devices;
+  for (Slot slot = 0; slot < columns.size(); ++slot) {
+    BERTH_RETURN_IF_ERROR(devices.Choose(scorers, task, columns, slot));
+    totals[slot] += devices.total();
   }
   return totals;
 }

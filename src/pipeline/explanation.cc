@@ -52,14 +52,15 @@ absl::StatusOr<std::vector<RejectionGroup>> FilterAndCount(const Profile& profil
 absl::StatusOr<NodeScore> ScoreOf(const Profile& profile, const TaskView& task,
                                   const state::NodeTable& table, Slot slot) {
   std::array<int32_t, engine::kMaxScorePlugins> scores{};
-  BERTH_RETURN_IF_ERROR(engine::ScoreSlot(profile.placing(), task, table, slot, scores));
+  engine::DeviceChoice devices;
+  BERTH_RETURN_IF_ERROR(engine::ScoreSlot(profile.placing(), task, table, slot, scores, devices));
   NodeScore node;
   node.node = table.name(slot);
   node.slot = slot;
   node.rank = table.rank()[slot];
   for (size_t i = 0; i < profile.scores().size(); ++i) {
     const engine::WeightedScore& score = profile.scores()[i];
-    node.plugins.push_back({std::string(score.plugin->name()), scores[i], score.weight});
+    node.plugins.push_back({std::string(score.name()), scores[i], score.weight});
     node.total += int64_t{scores[i]} * score.weight;
   }
   return node;

@@ -156,17 +156,22 @@ std::vector<WeightedName> Unweighted(const std::vector<std::string>& names) {
   return entries;
 }
 
+bool CanScore(const Plugin* plugin) {
+  return dynamic_cast<const ScorePlugin*>(plugin) != nullptr ||
+         dynamic_cast<const DeviceScorePlugin*>(plugin) != nullptr;
+}
+
 // The plugin as one that has this extension point.
 template <typename Point>
 absl::StatusOr<const Point*> As(Plugin* plugin, const Enabled& entry, const char* point) {
   const auto* as_point = dynamic_cast<const Point*>(plugin);
   if (as_point == nullptr) {
-    return Wrong(entry.path, Quoted(entry.name) + " has no " + point + "; " +
-                                 (dynamic_cast<FilterPlugin*>(plugin) != nullptr
-                                      ? "it can be enabled at plugins.filter"
-                                  : dynamic_cast<ScorePlugin*>(plugin) != nullptr
-                                      ? "it can be enabled at plugins.score"
-                                      : "it can be enabled at neither filter nor score"));
+    return Wrong(
+        entry.path,
+        Quoted(entry.name) + " has no " + point + "; " +
+            (dynamic_cast<FilterPlugin*>(plugin) != nullptr ? "it can be enabled at plugins.filter"
+             : CanScore(plugin)                             ? "it can be enabled at plugins.score"
+                                : "it can be enabled at neither filter nor score"));
   }
   return as_point;
 }
@@ -272,15 +277,21 @@ class ProfileCompiler {
         Merge(defaults_.scores, options_.scores.enabled, options_.scores.disabled, path, maker_));
     for (const Enabled& entry : scores) {
       BERTH_ASSIGN_OR_RETURN(Plugin * plugin, maker_.Get(entry.path, entry.name));
-      BERTH_ASSIGN_OR_RETURN(const ScorePlugin* score, As<ScorePlugin>(plugin, entry, "score"));
-      BERTH_RETURN_IF_ERROR(CheckScope(*plugin, score->scope(), entry));
+      const auto* of_devices = dynamic_cast<const DeviceScorePlugin*>(plugin);
+      const ScorePlugin* score = dynamic_cast<const ScorePlugin*>(plugin);
+      if (of_devices == nullptr) {
+        BERTH_ASSIGN_OR_RETURN(score, As<ScorePlugin>(plugin, entry, "score"));
+      }
+      if (score != nullptr) {
+        BERTH_RETURN_IF_ERROR(CheckScope(*plugin, score->scope(), entry));
+      }
       if (entry.weight < kMinWeight || entry.weight > kMaxWeight) {
         return Wrong(entry.path + ".weight",
                      "must be from " + std::to_string(kMinWeight) + " to " +
                          std::to_string(kMaxWeight) + ", is " + std::to_string(entry.weight) +
                          "; to switch a score off, put it in " + path + ".disabled");
       }
-      profile_.set_.scores.push_back({score, static_cast<int32_t>(entry.weight)});
+      profile_.set_.scores.push_back({score, static_cast<int32_t>(entry.weight), of_devices});
     }
     if (profile_.set_.scores.size() > engine::kMaxScorePlugins) {
       return Wrong(path, "at most " + std::to_string(engine::kMaxScorePlugins) +

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "berth/device_score.h"
 #include "berth/filter.h"
 #include "berth/plugin_args.h"
 #include "berth/plugin_registry.h"

@@ -44,7 +44,7 @@ absl::Status Turn::LoadProfiles(const std::vector<pipeline::ProfileOptions>& opt
     state::ScoreSheet sheet;
     sheet.profile = profile.name();
     for (const engine::WeightedScore& score : profile.scores()) {
-      sheet.plugins.emplace_back(score.plugin->name());
+      sheet.plugins.emplace_back(score.name());
       sheet.weights.push_back(score.weight);
     }
     LoadedProfile loaded{std::move(profile),

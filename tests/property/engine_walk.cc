@@ -26,6 +26,9 @@ pipeline::ProfileOptions RandomOptions(base::Rng& rng) {
   options.scores.enabled = {{"TopologySpread", Between(rng, 1, 5)}, {"TaskAffinity", 2}};
   if (Chance(rng, 30)) options.scores.enabled.push_back({std::string(FewNodes::kName), 3});
   if (Chance(rng, 15)) options.scores.enabled.push_back({std::string(RelativelyFree::kName), 2});
+  if (Chance(rng, 35)) {
+    options.scores.enabled.push_back({std::string(FavouredDevices::kName), Between(rng, 1, 4)});
+  }
   if (Chance(rng, 25)) options.tie = "rotate";
   if (Chance(rng, 20)) options.scores.disabled = {"NodeResourcesFit"};  // more ties
   return options;
@@ -218,6 +221,7 @@ class Walk {
     }
     Compare(*expected, *placed);
     Note(shape.needs, *expected);
+    NoteDevices(shape.needs, *expected);
     if (placed->slot == kNoSlot || Chance(rng_, 20)) return;
     table().Allocate(placed->slot, shape.needs, placed->reservation);
     bound_.push_back({placed->slot, &shape, placed->reservation});
@@ -309,6 +313,28 @@ class Walk {
     note("tie that is turned", options_.tie == "rotate" && placement.runner_up != kNoSlot &&
                                    placement.runner_up_total == placement.total);
     note("tie", placement.runner_up != kNoSlot && placement.runner_up_total == placement.total);
+  }
+
+  void NoteDevices(const TaskRequirements& needs, const engine::Placement& placement) {
+    if (needs.devices.empty() || placement.slot == kNoSlot) return;
+    int scorers = 0;
+    for (const engine::WeightedScore& score : harness_.profile().scores()) {
+      scorers += score.ScoresSets(needs);
+    }
+    counts_["devices by what plugins say"] += scorers > 0;
+    counts_["devices by what several plugins say"] += scorers > 1;
+    counts_["devices of several kinds by what plugins say"] +=
+        scorers > 0 && needs.devices.size() > 1;
+    size_t taken = 0;
+    for (const DeviceNeed& need : needs.devices) {
+      DeviceSets sets;
+      sets.Find(need, table().devices(placement.slot));
+      for (size_t i = 0; i < sets[0].size(); ++i, ++taken) {
+        if (placement.reservation.devices[taken].device == sets[0][i]) continue;
+        ++counts_["another set of devices than the first"];
+        return;
+      }
+    }
   }
 
   base::Rng rng_;

@@ -1,7 +1,9 @@
 #include "tests/support/full_scan.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "base/status_macros.h"
@@ -28,7 +30,7 @@ class EligibleByScan final : public EligibleDomains {
       BERTH_RETURN_IF_ERROR(filter->Filter(task, columns, mask));
     }
     for (const engine::WeightedScore& score : plugins.scores) {
-      if (score.plugin->scope() == Scope::kDomain && !score.plugin->Skips(task.needs)) {
+      if (score.ScoresNodes(task.needs) && score.plugin->scope() == Scope::kDomain) {
         append(*score.plugin);
       }
     }
@@ -54,6 +56,45 @@ class EligibleByScan final : public EligibleDomains {
   std::map<KeyId, std::vector<int32_t>> domains_;
 };
 
+// What the device plugins say of one node.
+struct NodeDevices {
+  std::vector<int64_t> scores;    // by plugin of the set; 0 of those that do not score devices
+  std::vector<uint16_t> devices;  // need after need
+};
+
+// Of each need the set with the largest weighted sum, the first of those that have it.
+absl::StatusOr<NodeDevices> BestDevices(const engine::PluginSet& plugins, const TaskView& task,
+                                        const NodeColumns& columns, Slot slot) {
+  NodeDevices node;
+  node.scores.assign(plugins.scores.size(), 0);
+  bool asked = false;
+  for (const DeviceNeed& need : task.needs.devices) {
+    DeviceSets sets;
+    sets.Find(need, columns.devices(slot));
+    std::vector<std::vector<int32_t>> scores(plugins.scores.size());
+    std::vector<int64_t> sums(sets.size(), 0);
+    for (size_t i = 0; i < plugins.scores.size(); ++i) {
+      scores[i].assign(sets.size(), 0);
+      if (!plugins.scores[i].ScoresSets(task.needs)) continue;
+      asked = true;
+      BERTH_RETURN_IF_ERROR(
+          plugins.scores[i].of_devices->ScoreSets(task, columns, slot, need, sets, scores[i]));
+      for (size_t set = 0; set < sets.size(); ++set) {
+        sums[set] += int64_t{scores[i][set]} * plugins.scores[i].weight;
+      }
+    }
+    const auto best =
+        static_cast<size_t>(std::max_element(sums.begin(), sums.end()) - sums.begin());
+    for (size_t i = 0; i < scores.size(); ++i) node.scores[i] += scores[i][best];
+    node.devices.insert(node.devices.end(), sets[best].begin(), sets[best].end());
+  }
+  for (int64_t& score : node.scores) {
+    score /= std::max<int64_t>(1, static_cast<int64_t>(task.needs.devices.size()));
+  }
+  if (!asked) node.devices.clear();
+  return node;
+}
+
 }  // namespace
 
 absl::StatusOr<engine::Placement> PlaceByFullScan(const engine::PluginSet& plugins,
@@ -72,7 +113,7 @@ absl::StatusOr<engine::Placement> PlaceByFullScan(const engine::PluginSet& plugi
   std::vector<std::vector<int32_t>> scores;
   for (const engine::WeightedScore& score : plugins.scores) {
     scores.emplace_back(columns.size(), 0);
-    if (score.plugin->Skips(task.needs)) continue;
+    if (!score.ScoresNodes(task.needs)) continue;
     if (score.plugin->scope() != Scope::kCluster) {
       BERTH_RETURN_IF_ERROR(score.plugin->Score(task, columns, all, scores.back()));
       continue;
@@ -84,6 +125,20 @@ absl::StatusOr<engine::Placement> PlaceByFullScan(const engine::PluginSet& plugi
     BERTH_RETURN_IF_ERROR(score.plugin->Score(task, columns, SlotSpan::List(fit), of_fit));
     for (size_t i = 0; i < fit.size(); ++i) scores.back()[fit[i]] = of_fit[i];
   }
+  std::map<Slot, std::vector<uint16_t>> chosen;
+  absl::Status scored;
+  feasible.ForEach([&](Slot slot) {
+    auto devices = BestDevices(plugins, task, columns, slot);
+    if (!devices.ok()) {
+      scored = devices.status();
+      return;
+    }
+    for (size_t i = 0; i < scores.size(); ++i) {
+      scores[i][slot] += static_cast<int32_t>(devices->scores[i]);
+    }
+    chosen[slot] = std::move(devices->devices);
+  });
+  if (!scored.ok()) return scored;
 
   engine::Placement placement;
   placement.nodes_feasible = feasible.Count();
@@ -114,6 +169,7 @@ absl::StatusOr<engine::Placement> PlaceByFullScan(const engine::PluginSet& plugi
   for (size_t i = 0; i < scores.size(); ++i) {
     placement.plugin_scores[i] = scores[i][placement.slot];
   }
+  task.chosen_devices = chosen[placement.slot];
   for (const ReservePlugin* reserve : plugins.reserves) {
     BERTH_RETURN_IF_ERROR(reserve->Reserve(task, columns, placement.slot, placement.reservation));
   }

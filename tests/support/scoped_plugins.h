@@ -1,4 +1,4 @@
-// Score plugins of the scopes that no shipped plugin has yet.
+// Score plugins of the sorts that no shipped plugin is.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "berth/device_score.h"
 #include "berth/plugin_registry.h"
 #include "berth/score.h"
 
@@ -68,6 +69,28 @@ class RelativelyFree final : public ScorePlugin {
   }
 };
 
+// Has an opinion on sets of devices that follows no order of theirs, with many that are equal.
+class FavouredDevices final : public DeviceScorePlugin {
+ public:
+  static constexpr std::string_view kName = "FavouredDevices";
+  std::string_view name() const override { return kName; }
+  Reads reads() const override { return kReadsDevices; }
+
+  absl::Status ScoreSets(const TaskView&, const NodeColumns& columns, Slot slot,
+                         const DeviceNeed& need, const DeviceSets& sets,
+                         std::span<int32_t> scores) const override {
+    const std::span<const DeviceRow> devices = columns.devices(slot);
+    for (size_t set = 0; set < sets.size(); ++set) {
+      int32_t sum = 0;
+      for (const uint16_t position : sets[set]) {
+        sum += (position * 5 + devices[position].allocated_milli / 100) % 3;
+      }
+      scores[set] = kMaxScore / 2 * sum / need.count;
+    }
+    return absl::OkStatus();
+  }
+};
+
 inline void RegisterScopedPlugins(PluginRegistry& registry) {
   registry.Register(
       FewNodes::kName,
@@ -78,6 +101,11 @@ inline void RegisterScopedPlugins(PluginRegistry& registry) {
       RelativelyFree::kName,
       [](const PluginArgs&, PluginContext&) -> absl::StatusOr<std::unique_ptr<Plugin>> {
         return std::make_unique<RelativelyFree>();
+      });
+  registry.Register(
+      FavouredDevices::kName,
+      [](const PluginArgs&, PluginContext&) -> absl::StatusOr<std::unique_ptr<Plugin>> {
+        return std::make_unique<FavouredDevices>();
       });
 }
 
