@@ -26,6 +26,15 @@ struct DeviceRow {
   uint64_t fast_links = 0;
 };
 
+// Tasks on one node that hold devices of one kind, and equally many of them.
+struct DeviceUse {
+  KindId kind;
+  int32_t devices = 0;  // of each task; 0: a share of one
+  int32_t tasks = 0;    // at least 1
+
+  bool operator==(const DeviceUse&) const = default;
+};
+
 // A view, valid until the node table changes. Slots without a node are in no mask and have
 // capacity 0.
 //
@@ -77,6 +86,8 @@ class NodeColumns {
 
   // Devices of a node, in inventory order; empty for most. REQUIRES: slot < size().
   virtual std::span<const DeviceRow> devices(Slot slot) const = 0;
+  // Who holds them, in order of (kind, devices). REQUIRES: slot < size().
+  virtual std::span<const DeviceUse> device_uses(Slot slot) const = 0;
   // Nodes that have a device of this kind, free or not.
   virtual const NodeMask& with_device_kind(KindId kind) const = 0;
 };

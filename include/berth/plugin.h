@@ -27,7 +27,7 @@ enum class Scope : uint8_t {
 enum Reads : uint32_t {
   kReadsStatic = 1u << 0,      // labels, taints, capacity, readiness, cordon
   kReadsAllocation = 1u << 1,  // allocated amounts
-  kReadsDevices = 1u << 2,     // device rows, with what is allocated on them; which kinds there are
+  kReadsDevices = 1u << 2,     // device rows, with what is allocated on them; their uses and kinds
   kReadsUsage = 1u << 3,       // measured use
   kReadsTerms = 1u << 4,       // counters of terms
 };

@@ -65,6 +65,7 @@ void NodeTable::Grow(size_t slots) {
   generations_.resize(slots, 0);
   task_counts_.resize(slots, 0);
   devices_.resize(slots);
+  device_uses_.resize(slots);
   missing_devices_.resize(slots);
   for (auto& column : capacity_) column.resize(slots, 0);
   for (auto& column : allocated_) column.resize(slots, 0);
@@ -278,6 +279,7 @@ void NodeTable::Allocate(Slot slot, const TaskRequirements& needs, const Reserva
     row.allocated_milli += grant.share_milli;
     row.allocated_memory_mib += grant.memory_mib;
   }
+  for (const DeviceNeed& need : needs.devices) CountUse(slot, need, 1);
   for (const CounterId counter : needs.counted_in) topology_.Count(slot, counter, 1);
   ++task_counts_[slot];
   changes_.Append(slot);
@@ -304,6 +306,7 @@ void NodeTable::Release(Slot slot, const TaskRequirements& needs, const Reservat
     missing.pop_back();
   }
   --task_counts_[slot];
+  for (const DeviceNeed& need : needs.devices) CountUse(slot, need, -1);
   for (const CounterId counter : needs.counted_in) {
     if (!BERTH_PLANTED(kForgetCountedOut)) topology_.Count(slot, counter, -1);
   }
@@ -318,6 +321,19 @@ void NodeTable::Recount(Slot slot, std::span<const CounterId> before,
   for (const CounterId counter : before) topology_.Count(slot, counter, -1);
   for (const CounterId counter : after) topology_.Count(slot, counter, 1);
   changes_.Append(slot);
+}
+
+void NodeTable::CountUse(Slot slot, const DeviceNeed& need, int32_t change) {
+  std::vector<DeviceUse>& uses = device_uses_[slot];
+  const DeviceUse wanted{need.kind, need.share_milli < 1000 ? 0 : need.count, 0};
+  const auto before = [](const DeviceUse& a, const DeviceUse& b) {
+    return a.kind != b.kind ? a.kind < b.kind : a.devices < b.devices;
+  };
+  auto at = std::lower_bound(uses.begin(), uses.end(), wanted, before);
+  if (at == uses.end() || before(wanted, *at)) at = uses.insert(at, wanted);
+  at->tasks += change;
+  BERTH_CHECK(at->tasks >= 0);
+  if (at->tasks == 0) uses.erase(at);
 }
 
 CounterId NodeTable::AddCounter(KeyId key) {

@@ -158,6 +158,7 @@ class NodeTable final : public NodeColumns {
   TaintEffect effect(TaintId taint) const override;
   bool Tolerates(std::span<const Toleration> tolerations, TaintId taint) const override;
   std::span<const DeviceRow> devices(Slot slot) const override;
+  std::span<const DeviceUse> device_uses(Slot slot) const override { return device_uses_[slot]; }
   const NodeMask& with_device_kind(KindId kind) const override;
 
   // Interning for ever, with the key of each pair and taint kept known.
@@ -186,6 +187,8 @@ class NodeTable final : public NodeColumns {
   void NoteStatic(Slot slot, bool may_hold_more);
   void Describe(Slot slot, const NodeSpec& spec);  // posting bitmaps, capacity, device rows
   void DescribeDevices(Slot slot, const NodeSpec& spec);
+  // A task more, or less, that holds such devices.
+  void CountUse(Slot slot, const DeviceNeed& need, int32_t change);
   void Undescribe(Slot slot);
   const std::string& DeviceId(Slot slot, size_t position) const;
 
@@ -218,6 +221,7 @@ class NodeTable final : public NodeColumns {
   std::array<base::AlignedVector<int32_t>, kMaxResources> allocated_;
   std::array<base::AlignedVector<float>, kMaxResources> inverse_capacity_;
   std::vector<std::vector<DeviceRow>> devices_;
+  std::vector<std::vector<DeviceUse>> device_uses_;
   Topology topology_;
   std::vector<std::vector<std::string>> missing_devices_;  // ids of the rows past the inventory
   NodeMask live_, ready_, cordoned_;

@@ -64,6 +64,9 @@ class MixedColumns final : public NodeColumns {
   std::span<const DeviceRow> devices(Slot slot) const override {
     return From(kReadsDevices).devices(slot);
   }
+  std::span<const DeviceUse> device_uses(Slot slot) const override {
+    return From(kReadsDevices).device_uses(slot);
+  }
   const NodeMask& with_device_kind(KindId kind) const override {
     return From(kReadsDevices).with_device_kind(kind);
   }
@@ -127,6 +130,7 @@ class EmptiedColumns final : public NodeColumns {
     return base_.Tolerates(tolerations, taint);
   }
   std::span<const DeviceRow> devices(Slot slot) const override { return devices_[slot]; }
+  std::span<const DeviceUse> device_uses(Slot) const override { return {}; }
   const NodeMask& with_device_kind(KindId kind) const override {
     return base_.with_device_kind(kind);
   }

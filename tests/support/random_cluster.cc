@@ -242,6 +242,15 @@ void FillRandomly(base::Rng& rng, int count, state::NodeTable& table) {
                                   : Chance(rng, 2) ? capacity + 1
                                                    : Between(rng, 0, capacity);
     }
+    // Whose devices they are; how much of them follows.
+    if (!table.devices(slot).empty() && Chance(rng, 70)) {
+      taken.devices.push_back({"gpu", 1, 1000, 0, {}});
+      if (Chance(rng, 50)) {
+        taken.devices.back().share_milli = 500;
+      } else {
+        taken.devices.back().count = Between(rng, 1, 4);
+      }
+    }
     const auto shape = shapes.Acquire(taken, 0, table, /*intern_unknown=*/true);
     BERTH_CHECK(shape.ok());
     table.Allocate(slot, shapes.Get(*shape), RandomGrants(rng, table, slot));

@@ -158,6 +158,40 @@ TEST(NodeTableTest, AMissingDeviceIsForgottenWithItsLastHolder) {
   EXPECT_EQ(table.DevicePosition(slot, "g0"), 0);
 }
 
+TEST(NodeTableTest, CountsWhoHoldsDevicesByHowMany) {
+  NodeTable table(1);
+  NodeSpec spec = Node("n1");
+  spec.devices = {Gpu("g0"), Gpu("g1"), Gpu("g2")};
+  const Slot slot = *table.Put(spec);
+  const KindId gpu{table.names().kinds.Find("gpu")};
+  const auto holding = [&](int32_t count, int32_t share_milli) {
+    TaskRequirements needs;
+    needs.devices = {{.kind = gpu, .count = count, .share_milli = share_milli, .models = {}}};
+    return needs;
+  };
+  const TaskRequirements two = holding(2, 1000), one = holding(1, 1000), share = holding(1, 300);
+  EXPECT_TRUE(table.device_uses(slot).empty());
+  table.Allocate(slot, two, {{{0, 1000, 0}, {1, 1000, 0}}});
+  table.Allocate(slot, share, {{{2, 300, 0}}});
+  table.Allocate(slot, share, {{{2, 300, 0}}});
+  const auto uses = [&] {
+    const auto span = table.device_uses(slot);
+    return std::vector<DeviceUse>(span.begin(), span.end());
+  };
+  EXPECT_EQ(uses(), (std::vector<DeviceUse>{{gpu, 0, 2}, {gpu, 2, 1}}));
+
+  table.BeginTrial();
+  table.Release(slot, two, {{{0, 1000, 0}, {1, 1000, 0}}});
+  table.Allocate(slot, one, {{{0, 1000, 0}}});
+  EXPECT_EQ(uses(), (std::vector<DeviceUse>{{gpu, 0, 2}, {gpu, 1, 1}}));
+  table.UndoTrial();
+  EXPECT_EQ(uses(), (std::vector<DeviceUse>{{gpu, 0, 2}, {gpu, 2, 1}}));
+
+  table.Release(slot, two, {{{0, 1000, 0}, {1, 1000, 0}}});
+  table.Release(slot, share, {{{2, 300, 0}}});
+  EXPECT_EQ(uses(), (std::vector<DeviceUse>{{gpu, 0, 1}}));
+}
+
 TEST(NodeTableTest, LinksAreMasksOfPositions) {
   NodeTable table(1);
   NodeSpec spec = Node("n1");
