@@ -1,11 +1,17 @@
 #include "builtin.h"
 
 #include "balanced_allocation/balanced_allocation.h"
+#include "best_fit/best_fit.h"
 #include "device_fit/device_fit.h"
+#include "dot_product/dot_product.h"
+#include "fragmentation_gradient/fragmentation_gradient.h"
+#include "gpu_clustering/gpu_clustering.h"
+#include "gpu_packing/gpu_packing.h"
 #include "node_affinity/node_affinity.h"
 #include "node_readiness/node_readiness.h"
 #include "node_resources_fit/node_resources_fit.h"
 #include "priority_sort/priority_sort.h"
+#include "random/random.h"
 #include "taint_toleration/taint_toleration.h"
 #include "task_affinity/task_affinity.h"
 #include "topology_spread/topology_spread.h"
@@ -14,10 +20,20 @@ namespace berth::plugins {
 namespace {
 
 constexpr PluginEntry kBuiltinPlugins[] = {
-    {kNodeReadiness, MakeNodeReadiness},   {kTaintToleration, MakeTaintToleration},
-    {kNodeAffinity, MakeNodeAffinity},     {kNodeResourcesFit, MakeNodeResourcesFit},
-    {kDeviceFit, MakeDeviceFit},           {kBalancedAllocation, MakeBalancedAllocation},
-    {kTopologySpread, MakeTopologySpread}, {kTaskAffinity, MakeTaskAffinity},
+    {kNodeReadiness, MakeNodeReadiness},
+    {kTaintToleration, MakeTaintToleration},
+    {kNodeAffinity, MakeNodeAffinity},
+    {kNodeResourcesFit, MakeNodeResourcesFit},
+    {kDeviceFit, MakeDeviceFit},
+    {kBalancedAllocation, MakeBalancedAllocation},
+    {kTopologySpread, MakeTopologySpread},
+    {kTaskAffinity, MakeTaskAffinity},
+    {kFragmentationGradient, MakeFragmentationGradient},
+    {kGpuPacking, MakeGpuPacking},
+    {kGpuClustering, MakeGpuClustering},
+    {kDotProduct, MakeDotProduct},
+    {kBestFit, MakeBestFit},
+    {kRandom, MakeRandom},
     {kPrioritySort, MakePrioritySort},
 };
 

@@ -22,6 +22,7 @@ class PluginContext {
   // RESOURCE_EXHAUSTED when the cluster has kMaxResources already.
   virtual absl::StatusOr<uint32_t> ResourceColumn(std::string_view name) = 0;
   virtual KindId DeviceKind(std::string_view name) = 0;
+  virtual ModelId DeviceModel(std::string_view name) = 0;
   // A label of nodes, and all labels with this key; NodeColumns knows them by these ids, also when
   // no node has them yet.
   virtual LabelId Label(std::string_view key, std::string_view value) = 0;

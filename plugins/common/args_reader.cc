@@ -104,6 +104,13 @@ absl::StatusOr<int64_t> ArgsReader::IntegerOr(std::string_view name, int64_t lea
   return Integer(name, least, most);
 }
 
+absl::StatusOr<bool> ArgsReader::FlagOr(std::string_view name, bool fallback) const {
+  const PluginArgs* value = Find(name);
+  if (value == nullptr) return fallback;
+  if (const bool* flag = value->as_bool()) return *flag;
+  return WrongArgument(Path(name), "must be true or false, is " + Describe(*value));
+}
+
 absl::StatusOr<const PluginArgs::List*> ArgsReader::List(std::string_view name, size_t most) const {
   const PluginArgs* value = Find(name);
   if (value == nullptr) return static_cast<const PluginArgs::List*>(nullptr);

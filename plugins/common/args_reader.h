@@ -48,6 +48,8 @@ class ArgsReader {
   // As above, `fallback` when absent.
   absl::StatusOr<int64_t> IntegerOr(std::string_view name, int64_t least, int64_t most,
                                     int64_t fallback) const;
+  // True or false; `fallback` when absent.
+  absl::StatusOr<bool> FlagOr(std::string_view name, bool fallback) const;
   // A list of at least one and at most `most` items. Absent: null.
   absl::StatusOr<const PluginArgs::List*> List(std::string_view name, size_t most) const;
 

@@ -23,6 +23,9 @@ class TableContext final : public PluginContext {
     return state::ResourceColumn(names_, name);
   }
   KindId DeviceKind(std::string_view name) override { return KindId{names_.kinds.Intern(name)}; }
+  ModelId DeviceModel(std::string_view name) override {
+    return ModelId{names_.models.Intern(name)};
+  }
   LabelId Label(std::string_view key, std::string_view value) override {
     return LabelId{names_.labels.Intern(state::LabelName(key, value))};
   }

@@ -13,6 +13,7 @@
 
 #include "base/rng.h"
 #include "base/strings.h"
+#include "berth/device_score.h"
 #include "berth/filter.h"
 #include "berth/queue_sort.h"
 #include "berth/reserve.h"
@@ -78,6 +79,20 @@ std::vector<Variant> AllVariants() {
   variants.push_back({"BalancedAllocation", "Three",
                       ArgMap({{"resources", ArgList({ArgWeight("cpu", 1), ArgWeight("memory", 1),
                                                      ArgWeight("fpga_slots", 1)})}})});
+  variants.push_back(
+      {"FragmentationGradient", "Mixed",
+       ArgMap({{"cpuTasks", Arg(true)},
+               {"mix", ArgList({ArgMap({{"devices", Arg(2)},
+                                        {"models", ArgList({Arg("T4"), Arg("H100")})},
+                                        {"weight", Arg(3)}}),
+                                ArgMap({{"shareMilli", Arg(300)},
+                                        {"cpuMilli", Arg(4000)},
+                                        {"memoryMib", Arg(9000)}}),
+                                ArgMap({{"devices", Arg(0)}})})}})});
+  const PluginArgs percent = ArgMap({{"resolution", Arg("percent")}, {"kind", Arg("tpu")}});
+  for (const char* policy : {"FragmentationGradient", "BestFit", "DotProduct"}) {
+    variants.push_back({policy, "Percent", percent});
+  }
   return variants;
 }
 
@@ -101,6 +116,7 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
     ASSERT_NE(plugin_, nullptr);
     filter_ = dynamic_cast<const FilterPlugin*>(plugin_.get());
     score_ = dynamic_cast<const ScorePlugin*>(plugin_.get());
+    of_devices_ = dynamic_cast<const DeviceScorePlugin*>(plugin_.get());
     reserve_ = dynamic_cast<const ReservePlugin*>(plugin_.get());
   }
 
@@ -199,6 +215,7 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
   std::unique_ptr<Plugin> plugin_;
   const FilterPlugin* filter_ = nullptr;
   const ScorePlugin* score_ = nullptr;
+  const DeviceScorePlugin* of_devices_ = nullptr;
   const ReservePlugin* reserve_ = nullptr;
 };
 
@@ -239,7 +256,8 @@ TEST_P(PluginConformanceTest, HasTheNameItIsRegisteredBy) {
 
 TEST_P(PluginConformanceTest, TakesPartSomewhere) {
   Draw(0);
-  EXPECT_TRUE(filter_ != nullptr || score_ != nullptr || reserve_ != nullptr ||
+  EXPECT_TRUE(filter_ != nullptr || score_ != nullptr || of_devices_ != nullptr ||
+              reserve_ != nullptr ||
               dynamic_cast<const QueueSortPlugin*>(plugin_.get()) != nullptr);
 }
 
@@ -443,6 +461,91 @@ TEST_P(ScoreConformanceTest, SkipsOnlyTasksOnWhichEveryNodeScoresTheSame) {
   });
 }
 
+// ---- scores of sets of devices ----
+
+class DeviceScoreConformanceTest : public PluginConformanceTest {
+ protected:
+  std::vector<int32_t> ScoreSets(const TaskRequirements& needs, const DeviceNeed& need,
+                                 const NodeColumns& columns, Slot slot, TaskKey key = kKey) const {
+    DeviceSets sets;
+    sets.Find(need, columns.devices(slot));
+    // One more on each side, which belongs to nobody.
+    std::vector<int32_t> written(sets.size() + 2, kUntouched);
+    const absl::Status status = of_devices_->ScoreSets({needs, key}, columns, slot, need, sets,
+                                                       std::span(written).subspan(1, sets.size()));
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(written.front(), kUntouched);
+    EXPECT_EQ(written.back(), kUntouched);
+    return {written.begin() + 1, written.end() - 1};
+  }
+
+  // Calls check(needs, need, slot) for nodes that have a set for one of a task's needs, and expects
+  // that there are some.
+  template <typename F>
+  void ForManySets(F&& check) {
+    int64_t checked = 0;
+    ForManyTasks([&](const TaskRequirements& needs) {
+      for (const DeviceNeed& need : needs.devices) {
+        for (Slot slot = 0; slot < table_->size(); ++slot) {
+          DeviceSets sets;
+          sets.Find(need, table_->devices(slot));
+          if (sets.size() == 0) continue;
+          check(needs, need, slot);
+          ++checked;
+          if (HasFatalFailure()) return;
+        }
+      }
+    });
+    EXPECT_GT(checked, 500);
+  }
+};
+
+TEST_P(DeviceScoreConformanceTest, StaysInRange) {
+  ForManySets([&](const TaskRequirements& needs, const DeviceNeed& need, Slot slot) {
+    for (const int32_t score : ScoreSets(needs, need, *table_, slot)) {
+      ASSERT_GE(score, 0);
+      ASSERT_LE(score, kMaxScore);
+    }
+  });
+}
+
+TEST_P(DeviceScoreConformanceTest, AnswersTheSameTwiceAndForEqualTasks) {
+  ForManySets([&](const TaskRequirements& needs, const DeviceNeed& need, Slot slot) {
+    const std::vector<int32_t> first = ScoreSets(needs, need, *table_, slot);
+    ASSERT_EQ(ScoreSets(needs, need, *table_, slot), first);
+    ASSERT_EQ(ScoreSets(needs, need, *table_, slot, kOtherKey), first);
+  });
+}
+
+TEST_P(DeviceScoreConformanceTest, ReadsOnlyWhatItDeclares) {
+  // What sets there are is read from the devices by whoever asks.
+  ForManySets([&](const TaskRequirements& needs, const DeviceNeed& need, Slot slot) {
+    if (!Chance(rng_, 2)) return;
+    WithOtherColumns(of_devices_->reads() | kReadsDevices, [&](const NodeColumns& columns) {
+      ASSERT_EQ(ScoreSets(needs, need, columns, slot), ScoreSets(needs, need, *table_, slot));
+    });
+  });
+}
+
+TEST_P(DeviceScoreConformanceTest, DependsOnNoOtherNode) {
+  ForManySets([&](const TaskRequirements& needs, const DeviceNeed& need, Slot slot) {
+    if (!Chance(rng_, 20)) return;
+    const std::vector<int32_t> before = ScoreSets(needs, need, *table_, slot);
+    const Slot other = static_cast<Slot>(rng_.Uniform(table_->size()));
+    if (other == slot || !table_->Holds(other)) return;
+    table_->Allocate(other, needs, {});
+    ASSERT_EQ(ScoreSets(needs, need, *table_, slot), before);
+    table_->Release(other, needs, {});
+  });
+}
+
+TEST_P(DeviceScoreConformanceTest, SkipsOnlyTasksOfWhichEverySetScoresTheSame) {
+  ForManySets([&](const TaskRequirements& needs, const DeviceNeed& need, Slot slot) {
+    if (!of_devices_->Skips(needs)) return;
+    for (const int32_t score : ScoreSets(needs, need, *table_, slot)) ASSERT_EQ(score, 0);
+  });
+}
+
 // ---- what depends on domains ----
 
 class DomainConformanceTest : public PluginConformanceTest {
@@ -623,6 +726,8 @@ INSTANTIATE_TEST_SUITE_P(Registered, FilterConformanceTest,
                          ::testing::ValuesIn(VariantsWith<FilterPlugin>()), NameOf);
 INSTANTIATE_TEST_SUITE_P(Registered, ScoreConformanceTest,
                          ::testing::ValuesIn(VariantsWith<ScorePlugin>()), NameOf);
+INSTANTIATE_TEST_SUITE_P(Registered, DeviceScoreConformanceTest,
+                         ::testing::ValuesIn(VariantsWith<DeviceScorePlugin>()), NameOf);
 INSTANTIATE_TEST_SUITE_P(Registered, DomainConformanceTest,
                          ::testing::ValuesIn(VariantsWith<DomainPlugin>()), NameOf);
 INSTANTIATE_TEST_SUITE_P(Registered, ReserveConformanceTest,

@@ -29,6 +29,10 @@ pipeline::ProfileOptions RandomOptions(base::Rng& rng) {
   if (Chance(rng, 35)) {
     options.scores.enabled.push_back({std::string(FavouredDevices::kName), Between(rng, 1, 4)});
   }
+  if (Chance(rng, 25)) options.scores.enabled.push_back({"FragmentationGradient", 2});
+  if (Chance(rng, 25)) options.scores.enabled.push_back({"GpuPacking", 3});
+  if (Chance(rng, 15)) options.scores.enabled.push_back({"Random", 1});
+  if (Chance(rng, 15)) options.scores.enabled.push_back({"GpuClustering", 2});
   if (Chance(rng, 25)) options.tie = "rotate";
   if (Chance(rng, 20)) options.scores.disabled = {"NodeResourcesFit"};  // more ties
   return options;

@@ -23,6 +23,7 @@ inline constexpr const char* kWalkEvents[] = {
     "whole devices",
     "share of a device",
     "devices by what plugins say",
+    "devices by what several plugins say",
     "devices of several kinds by what plugins say",
     "another set of devices than the first",
     "required spread",

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "berth/device_score.h"
 #include "berth/filter.h"
 #include "berth/plugin_args.h"
 #include "berth/reserve.h"
@@ -100,6 +101,30 @@ class PluginProbe {
         As<ReservePlugin>().Reserve({needs, {}}, cluster.table(), cluster.At(node), reservation);
     if (!status.ok()) return status;
     return reservation.devices;
+  }
+
+  // A candidate set of the task's first device need on a node, by positions, and its score.
+  struct ScoredSet {
+    std::vector<uint16_t> devices;
+    int32_t score = 0;
+
+    bool operator==(const ScoredSet&) const = default;
+  };
+  // In canonical order.
+  std::vector<ScoredSet> SetScores(const TaskBuilder& task, std::string_view node) {
+    const TaskRequirements& needs = cluster.Needs(task);
+    const Slot slot = cluster.At(node);
+    DeviceSets sets;
+    sets.Find(needs.devices.at(0), cluster.table().devices(slot));
+    std::vector<int32_t> scores(sets.size(), -1);
+    const absl::Status status = As<DeviceScorePlugin>().ScoreSets(
+        {needs, {}}, cluster.table(), slot, needs.devices[0], sets, scores);
+    BERTH_CHECK(status.ok()) << base::S(status.message());
+    std::vector<ScoredSet> scored;
+    for (size_t set = 0; set < sets.size(); ++set) {
+      scored.push_back({{sets[set].begin(), sets[set].end()}, scores[set]});
+    }
+    return scored;
   }
 
   template <typename Point>

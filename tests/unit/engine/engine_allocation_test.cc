@@ -88,5 +88,22 @@ TEST_F(EngineAllocationTest, DevicesAllocateOnlyForTheirReservation) {
   EXPECT_LT(AllocationsOf(TaskBuilder().Gpus(2).Tolerates("gpu")), 200);
 }
 
+TEST_F(EngineAllocationTest, DevicesThatPluginsScoreAllocateNoMoreForMoreNodes) {
+  pipeline::ProfileOptions options;
+  options.scores.enabled = {{"FragmentationGradient", 2}, {"Random", 1}, {"GpuPacking", 1}};
+  PipelineHarness harness(options);
+  harness.cluster.AddMany("g", 100, NodeBuilder("").Gpus(4, "T4").Gpus(4).Linked({0, 1, 4, 5}));
+  const TaskRequirements& needs = harness.cluster.Needs(TaskBuilder().Gpus(2));
+  const auto allocations_for = [&](Slot changed) {
+    for (Slot slot = 0; slot < changed; ++slot) harness.cluster.table().SetCordoned(slot, false);
+    const int64_t before = allocations;
+    EXPECT_NE(harness.Place(needs).slot, kNoSlot);
+    return allocations - before;
+  };
+  // What is as long as the list of changes has grown to it.
+  for (int i = 0; i < 2; ++i) allocations_for(30);
+  EXPECT_EQ(allocations_for(30), allocations_for(1));
+}
+
 }  // namespace
 }  // namespace berth::engine
