@@ -8,6 +8,7 @@
 #   idle      what berthd takes with two agents and nothing to do
 #   engine    placements a second by the engine, against scans over all nodes, without a cluster;
 #             then what a million tasks that fit nowhere cost the loop
+#   policy    how much of a cluster's GPUs each placement policy gives away, beside what was published
 #   all       every one of them
 # Arguments go to the benchmark: tools/bench.sh process --help. Builds build/release first.
 set -euo pipefail
@@ -19,7 +20,7 @@ usage() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
 
 name=${1-}
 case $name in
-  process | running | idle | engine | all) shift ;;
+  process | running | idle | engine | policy | all) shift ;;
   -h | --help) usage; exit 0 ;;
   '') usage >&2; exit 2 ;;
   *) printf "bench: there is no benchmark '%s'; see tools/bench.sh --help\n" "$name" >&2; exit 2 ;;
@@ -32,7 +33,8 @@ build() {
 programs=(berthd berth-agent berth-shim berth)
 case $name in
   engine) programs=(engine_bench backlog_bench) ;;
-  all) programs+=(engine_bench backlog_bench) ;;
+  policy) programs=(policy_bench) ;;
+  all) programs+=(engine_bench backlog_bench policy_bench) ;;
 esac
 build "${programs[@]}" >&2 || {
   echo 'bench: the build failed; its message is above' >&2
@@ -46,7 +48,9 @@ case $name in
     "$python" -B tests/bench/idle_bench.py
     "$BERTH_BUILD_DIR/bench/engine_bench"
     "$BERTH_BUILD_DIR/bench/backlog_bench"
+    "$BERTH_BUILD_DIR/bench/policy_bench"
     ;;
+  policy) "$BERTH_BUILD_DIR/bench/policy_bench" "$@" ;;
   engine)
     "$BERTH_BUILD_DIR/bench/engine_bench" "$@"
     [ $# -gt 0 ] || "$BERTH_BUILD_DIR/bench/backlog_bench"

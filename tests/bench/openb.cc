@@ -29,6 +29,23 @@ std::vector<std::vector<std::string>> Rows(const std::string& path) {
   return rows;
 }
 
+// Of a row of tasks: name, cpu_milli, memory_mib, num_gpu, gpu_milli, gpu_spec.
+state::NeedsSpec NeedsOf(const std::vector<std::string>& row) {
+  state::NeedsSpec needs;
+  needs.requests.builtin[kCpu] = std::stoi(row[1]);
+  needs.requests.builtin[kMemory] = std::stoi(row[2]);
+  if (std::stoi(row[3]) == 0) return needs;
+  state::DeviceNeedSpec device;
+  device.kind = "gpu";
+  device.count = std::stoi(row[3]);
+  device.share_milli = std::stoi(row[4]);
+  device.models = Split(row[5], '|');
+  std::sort(device.models.begin(), device.models.end());
+  device.models.erase(std::unique(device.models.begin(), device.models.end()), device.models.end());
+  needs.devices.push_back(std::move(device));
+  return needs;
+}
+
 }  // namespace
 
 std::vector<state::NodeSpec> OpenbNodes(const std::string& directory, size_t count,
@@ -64,6 +81,21 @@ std::vector<state::NeedsSpec> CpuShapes(size_t count) {
   return shapes;
 }
 
+std::vector<state::NodeSpec> OpenbDeviceNodes(const std::string& directory) {
+  const size_t all = Rows(directory + "/openb_node_list_all_node.csv").size();
+  std::vector<state::NodeSpec> nodes = OpenbNodes(directory, all, /*domains=*/1);
+  std::erase_if(nodes, [](const state::NodeSpec& node) { return node.devices.empty(); });
+  return nodes;
+}
+
+std::vector<state::NeedsSpec> OpenbTasks(const std::string& directory) {
+  std::vector<state::NeedsSpec> tasks;
+  for (const auto& row : Rows(directory + "/openb_pod_list_default.csv")) {
+    tasks.push_back(NeedsOf(row));
+  }
+  return tasks;
+}
+
 std::vector<state::NeedsSpec> DeviceShapes(const std::string& directory, size_t count) {
   std::map<std::vector<std::string>, int> seen;
   for (const auto& row : Rows(directory + "/openb_pod_list_default.csv")) {
@@ -74,21 +106,11 @@ std::vector<state::NeedsSpec> DeviceShapes(const std::string& directory, size_t 
   std::sort(ordered.begin(), ordered.end());
   std::vector<state::NeedsSpec> shapes;
   for (size_t i = 0; i < count; ++i) {
-    const std::vector<std::string>& row = ordered[i % ordered.size()].second;
-    state::NeedsSpec needs;
-    needs.requests.builtin[kCpu] = std::stoi(row[0]);
+    std::vector<std::string> row = ordered[i % ordered.size()].second;
+    row.insert(row.begin(), "");
+    shapes.push_back(NeedsOf(row));
     // Later rounds ask for a little more, so that all shapes differ.
-    needs.requests.builtin[kMemory] = std::stoi(row[1]) + static_cast<int32_t>(i / ordered.size());
-    state::DeviceNeedSpec device;
-    device.kind = "gpu";
-    device.count = std::stoi(row[2]);
-    device.share_milli = std::stoi(row[3]);
-    device.models = Split(row[4], '|');
-    std::sort(device.models.begin(), device.models.end());
-    device.models.erase(std::unique(device.models.begin(), device.models.end()),
-                        device.models.end());
-    needs.devices.push_back(std::move(device));
-    shapes.push_back(std::move(needs));
+    shapes.back().requests.builtin[kMemory] += static_cast<int32_t>(i / ordered.size());
   }
   return shapes;
 }

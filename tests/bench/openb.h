@@ -16,6 +16,12 @@ std::vector<state::NodeSpec> OpenbNodes(const std::string& directory, size_t cou
 
 // `count` different shapes of tasks without devices, of the sizes that the trace's tasks ask for.
 std::vector<state::NeedsSpec> CpuShapes(size_t count);
+// The trace's nodes that have devices, in its order, with one rack.
+std::vector<state::NodeSpec> OpenbDeviceNodes(const std::string& directory);
+
+// The trace's tasks in order of name; openb_pod_list_default.csv.
+std::vector<state::NeedsSpec> OpenbTasks(const std::string& directory);
+
 // `count` different shapes of tasks with devices, the most frequent ones of the trace first.
 std::vector<state::NeedsSpec> DeviceShapes(const std::string& directory, size_t count);
 
