@@ -2,54 +2,96 @@
 
 #include <algorithm>
 
+#include "berth/vector_kernel.h"
+
 namespace berth::plugins {
+namespace {
 
-Fragmentation::Fragmentation(KindId kind, std::span<const TaskClass> mix) : kind_(kind) {
-  std::vector<std::vector<Member>> of_group;
-  for (const TaskClass& task : mix) {
-    total_weight_ += task.weight;
-    if (task.devices == 0) continue;
-    const auto same = [&](const Group& group) {
-      return group.devices == task.devices && group.share_milli == task.share_milli &&
-             group.models == task.models;
-    };
-    auto at = std::find_if(groups_.begin(), groups_.end(), same);
-    if (at == groups_.end()) {
-      groups_.push_back({task.devices, task.share_milli, task.models, 0, 0});
-      of_group.emplace_back();
-      at = groups_.end() - 1;
-    }
-    of_group[static_cast<size_t>(at - groups_.begin())].push_back(
-        {task.cpu_milli, task.memory_mib, task.weight});
-  }
-  for (size_t i = 0; i < groups_.size(); ++i) {
-    groups_[i].begin = members_.size();
-    members_.insert(members_.end(), of_group[i].begin(), of_group[i].end());
-    groups_[i].end = members_.size();
+BERTH_VECTOR_KERNEL void CountDevice(const int32_t* __restrict shares, int32_t free, int32_t change,
+                                     int32_t* __restrict with_room, int32_t* __restrict useless,
+                                     size_t n) {
+  const int32_t free_change = free * change;
+  for (size_t i = 0; i < n; ++i) {
+    const bool has_room = free >= shares[i];
+    with_room[i] += has_room ? change : 0;
+    useless[i] += has_room ? 0 : free_change;
   }
 }
 
-bool Fragmentation::Group::Accepts(const DeviceRow& device) const {
-  return models.empty() || std::find(models.begin(), models.end(), device.model) != models.end();
-}
+// What a task of a class needs, and what there is.
+struct ClassColumns {
+  const int32_t* cpu_milli;
+  const int32_t* memory_mib;
+  const int32_t* devices;
+  const int32_t* weights;
+};
+struct NodeAmounts {
+  int32_t cpu_milli;
+  int32_t memory_mib;
+  int32_t device_milli;
+};
 
-int64_t Fragmentation::Weighted(int64_t free_milli, std::span<const int32_t> with_room,
-                                std::span<const int32_t> useless, int32_t free_cpu_milli,
-                                int32_t free_memory_mib) const {
-  // As if all were useless to everybody, less what is not.
-  int64_t sum = free_milli * total_weight_;
-  for (size_t i = 0; i < groups_.size(); ++i) {
-    const Group& group = groups_[i];
-    if (with_room[i] < group.devices) continue;
-    int64_t weight = 0;
-    for (size_t m = group.begin; m < group.end; ++m) {
-      const Member& member = members_[m];
-      const bool fits = member.cpu_milli <= free_cpu_milli && member.memory_mib <= free_memory_mib;
-      weight += fits ? member.weight : 0;
-    }
-    sum -= weight * (free_milli - useless[i]);
+// Sum over classes of weight x what is of use.
+BERTH_VECTOR_KERNEL int64_t WeighUseful(const ClassColumns& classes, const NodeAmounts& free,
+                                        const int32_t* __restrict with_room,
+                                        const int32_t* __restrict useless, size_t n) {
+  const int32_t* __restrict cpu = classes.cpu_milli;
+  const int32_t* __restrict memory = classes.memory_mib;
+  const int32_t* __restrict devices = classes.devices;
+  const int32_t* __restrict weights = classes.weights;
+  int64_t sum = 0;
+  for (size_t i = 0; i < n; ++i) {
+    // Without branches: bits instead of conditions.
+    const int32_t fits = static_cast<int32_t>(cpu[i] <= free.cpu_milli) &
+                         static_cast<int32_t>(memory[i] <= free.memory_mib) &
+                         static_cast<int32_t>(devices[i] <= with_room[i]);
+    sum += int64_t{weights[i]} * ((free.device_milli - useless[i]) & -fits);
   }
   return sum;
+}
+
+int32_t FreeOf(const DeviceRow& device) { return std::max(0, 1000 - device.allocated_milli); }
+
+}  // namespace
+
+Fragmentation::Fragmentation(KindId kind, std::span<const TaskClass> mix) : kind_(kind) {
+  for (const TaskClass& task : mix) {
+    total_weight_ += task.weight;
+    if (task.devices == 0) continue;  // nothing is of use to it
+    cpu_milli_.push_back(task.cpu_milli);
+    memory_mib_.push_back(task.memory_mib);
+    devices_.push_back(task.devices);
+    share_milli_.push_back(task.share_milli);
+    weights_.push_back(task.weight);
+    models_.push_back(task.models);
+    has_models_ = has_models_ || !task.models.empty();
+  }
+}
+
+void Fragmentation::Count(const DeviceRow& device, int32_t free, int32_t change,
+                          Node::Counts& counts) const {
+  if (free == 0) return;
+  int32_t* with_room = counts.with_room.data();
+  int32_t* useless = counts.useless.data();
+  CountDevice(share_milli_.data(), free, change, with_room, useless, share_milli_.size());
+  if (!has_models_) return;
+  for (size_t i = 0; i < models_.size(); ++i) {
+    const std::vector<ModelId>& models = models_[i];
+    if (models.empty() || free < share_milli_[i]) continue;
+    if (std::find(models.begin(), models.end(), device.model) != models.end()) continue;
+    with_room[i] -= change;
+    useless[i] += free * change;
+  }
+}
+
+int64_t Fragmentation::Weighted(int64_t free_milli, const Node::Counts& counts,
+                                int32_t free_cpu_milli, int32_t free_memory_mib) const {
+  // As if all were useless to everybody, less what is not.
+  const ClassColumns classes{cpu_milli_.data(), memory_mib_.data(), devices_.data(),
+                             weights_.data()};
+  const NodeAmounts free{free_cpu_milli, free_memory_mib, static_cast<int32_t>(free_milli)};
+  return free_milli * total_weight_ - WeighUseful(classes, free, counts.with_room.data(),
+                                                  counts.useless.data(), weights_.size());
 }
 
 Fragmentation::Node::Node(const Fragmentation& fragmentation, std::span<const DeviceRow> devices,
@@ -58,49 +100,48 @@ Fragmentation::Node::Node(const Fragmentation& fragmentation, std::span<const De
       devices_(devices),
       free_cpu_milli_(free_cpu_milli),
       free_memory_mib_(free_memory_mib) {
-  const size_t groups = of_.groups_.size();
-  std::fill_n(with_room_, groups, 0);
-  std::fill_n(useless_, groups, 0);
+  const size_t classes = of_.weights_.size();
+  std::fill_n(counts_.with_room.begin(), classes, 0);
+  std::fill_n(counts_.useless.begin(), classes, 0);
+  // Those that look alike, which often stand side by side, are counted together.
+  const DeviceRow* alike = nullptr;
+  int32_t count = 0;
+  const auto count_alike = [&] {
+    if (count > 0) of_.Count(*alike, FreeOf(*alike), count, counts_);
+    count = 0;
+  };
   for (const DeviceRow& device : devices_) {
-    if (!of_.Counts(device)) continue;
-    const int32_t free = std::max(0, 1000 - device.allocated_milli);
-    free_milli_ += free;
-    for (size_t i = 0; i < groups; ++i) {
-      const bool has_room = free >= of_.groups_[i].share_milli && of_.groups_[i].Accepts(device);
-      with_room_[i] += has_room;
-      useless_[i] += has_room ? 0 : free;
+    if (!of_.IsOfKind(device) || FreeOf(device) == 0) continue;
+    if (count > 0 && (FreeOf(*alike) != FreeOf(device) || alike->model != device.model)) {
+      count_alike();
     }
+    alike = &device;
+    ++count;
+    free_milli_ += FreeOf(device);
   }
-  weighted_ = of_.Weighted(free_milli_, {with_room_, groups}, {useless_, groups}, free_cpu_milli_,
-                           free_memory_mib_);
+  count_alike();
+  weighted_ = of_.Weighted(free_milli_, counts_, free_cpu_milli_, free_memory_mib_);
 }
 
 int64_t Fragmentation::Node::Change(int32_t cpu_milli, int32_t memory_mib,
                                     std::span<const uint16_t> positions,
                                     int32_t share_milli) const {
-  const size_t groups = of_.groups_.size();
-  int32_t with_room[kMostGroups];
-  int32_t useless[kMostGroups];
-  std::copy_n(with_room_, groups, with_room);
-  std::copy_n(useless_, groups, useless);
+  const size_t classes = of_.weights_.size();
+  Counts counts;
+  std::copy_n(counts_.with_room.begin(), classes, counts.with_room.begin());
+  std::copy_n(counts_.useless.begin(), classes, counts.useless.begin());
   int64_t free_milli = free_milli_;
   for (const uint16_t position : positions) {
     const DeviceRow& device = devices_[position];
-    if (!of_.Counts(device)) continue;
-    const int32_t before = std::max(0, 1000 - device.allocated_milli);
+    if (!of_.IsOfKind(device)) continue;
+    const int32_t before = FreeOf(device);
     const int32_t after = std::max(0, before - share_milli);
     free_milli -= before - after;
-    for (size_t i = 0; i < groups; ++i) {
-      const Group& group = of_.groups_[i];
-      const bool accepts = group.Accepts(device);
-      const bool had_room = accepts && before >= group.share_milli;
-      const bool has_room = accepts && after >= group.share_milli;
-      with_room[i] += static_cast<int32_t>(has_room) - static_cast<int32_t>(had_room);
-      useless[i] += (has_room ? 0 : after) - (had_room ? 0 : before);
-    }
+    of_.Count(device, before, -1, counts);
+    of_.Count(device, after, 1, counts);
   }
-  return weighted_ - of_.Weighted(free_milli, {with_room, groups}, {useless, groups},
-                                  free_cpu_milli_ - cpu_milli, free_memory_mib_ - memory_mib);
+  return weighted_ - of_.Weighted(free_milli, counts, free_cpu_milli_ - cpu_milli,
+                                  free_memory_mib_ - memory_mib);
 }
 
 }  // namespace berth::plugins

@@ -1,6 +1,7 @@
 // How much of a node's free devices is useless to the tasks that are to come.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -17,10 +18,10 @@ struct TaskClass {
   int32_t devices = 1;  // 0: it needs none
   int32_t share_milli = 1000;
   std::vector<ModelId> models;  // any of them; empty: every model
-  int64_t weight = 1;           // 1 to 1,000,000
+  int32_t weight = 1;           // 1 to 1,000,000
 };
 
-// The fragmentation of nodes under a mix of at most 256 classes.
+// The fragmentation of nodes under a mix.
 //
 // For a class, useless is: all that is free, when it needs no devices, or when the node has too few
 // cores, too little memory or too few devices with room for one such task; otherwise what is free
@@ -30,12 +31,15 @@ struct TaskClass {
 // Threading: immutable. All amounts are integers, so that the order of adding up does not matter.
 class Fragmentation {
  public:
+  static constexpr size_t kMostClasses = 256;
+
+  // REQUIRES: mix.size() <= kMostClasses.
   Fragmentation(KindId kind, std::span<const TaskClass> mix);
 
   // One node, as it is and as it would be.
   //
-  // Cost: making it, O(different device needs of the mix x devices); Change, O(different device
-  // needs of the mix x devices of the set). No allocation.
+  // Cost: making it, O(classes x devices that are not full); Change, O(classes x devices of the
+  // set); both vectorised over classes. No allocation.
   class Node {
    public:
     // REQUIRES: `fragmentation` and `devices` outlive this. Amounts that are free may be negative.
@@ -49,48 +53,38 @@ class Fragmentation {
 
    private:
     friend class Fragmentation;
-    static constexpr size_t kMostGroups = 256;
+    // By class: devices with room for one such task, and what is free on the others in thousandths.
+    struct Counts {
+      std::array<int32_t, kMostClasses> with_room;
+      std::array<int32_t, kMostClasses> useless;
+    };
 
     const Fragmentation& of_;
     const std::span<const DeviceRow> devices_;
     const int32_t free_cpu_milli_;
     const int32_t free_memory_mib_;
-    int64_t free_milli_ = 0;          // of all devices
-    int64_t weighted_ = 0;            // F x total weight
-    int32_t with_room_[kMostGroups];  // by group: devices
-    int32_t useless_[kMostGroups];    // free on the others, in thousandths
+    int64_t free_milli_ = 0;  // of all devices
+    int64_t weighted_ = 0;    // F x total weight
+    Counts counts_;
   };
 
   int64_t total_weight() const { return total_weight_; }
   KindId kind() const { return kind_; }
 
  private:
-  // Of a class, what does not concern devices.
-  struct Member {
-    int32_t cpu_milli = 0;
-    int32_t memory_mib = 0;
-    int64_t weight = 0;
-  };
-  // Classes that need the same devices.
-  struct Group {
-    int32_t devices = 1;
-    int32_t share_milli = 1000;
-    std::vector<ModelId> models;
-    size_t begin = 0, end = 0;  // of members_
-
-    bool Accepts(const DeviceRow& device) const;
-  };
-
-  bool Counts(const DeviceRow& device) const { return device.kind == kind_ && device.healthy; }
+  bool IsOfKind(const DeviceRow& device) const { return device.kind == kind_ && device.healthy; }
+  // So many devices like this one more, or less, of each of which so much is free.
+  void Count(const DeviceRow& device, int32_t free, int32_t change, Node::Counts& counts) const;
   // F x total weight.
-  int64_t Weighted(int64_t free_milli, std::span<const int32_t> with_room,
-                   std::span<const int32_t> useless, int32_t free_cpu_milli,
+  int64_t Weighted(int64_t free_milli, const Node::Counts& counts, int32_t free_cpu_milli,
                    int32_t free_memory_mib) const;
 
   const KindId kind_;
-  std::vector<Group> groups_;
-  std::vector<Member> members_;
   int64_t total_weight_ = 0;
+  // Columns of the classes that need devices.
+  std::vector<int32_t> cpu_milli_, memory_mib_, devices_, share_milli_, weights_;
+  std::vector<std::vector<ModelId>> models_;
+  bool has_models_ = false;
 };
 
 }  // namespace berth::plugins

@@ -1,6 +1,7 @@
 #include "fragmentation_gradient/fragmentation_gradient.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,8 +14,6 @@
 
 namespace berth::plugins {
 namespace {
-
-constexpr size_t kMostClasses = 256;
 
 struct DefaultClass {
   int32_t cpu_milli, devices, share_milli, weight;
@@ -40,18 +39,46 @@ constexpr DefaultClass kDefaultMix[] = {
 
 // 1 / (1 + e^-x), by additions, multiplications and divisions alone, which every machine rounds
 // alike; the standard library's exponential may differ from one version to the next.
-double Sigmoid(double x) {
-  const double y = std::clamp(-x, -32.0, 32.0) / 256;  // at most an eighth
+constexpr double Sigmoid(double x) {
+  const double y = -x / 256;
   double power = 1;
   for (int i = 8; i > 0; --i) power = 1 + power * y / i;
   for (int i = 0; i < 8; ++i) power *= power;
   return 1 / (1 + power);
 }
 
+// The same as scores, straight between points; off by at most 3 of kMaxScore.
+class SigmoidTable {
+ public:
+  static constexpr int kMost = 16;    // devices; beyond it the score is that of kMost
+  static constexpr int kPoints = 64;  // for each device
+
+  constexpr SigmoidTable() {
+    for (int i = 0; i < kSize; ++i) {
+      scores_[static_cast<size_t>(i)] =
+          kMaxScore * Sigmoid(static_cast<double>(i) / kPoints - kMost);
+    }
+  }
+  // `points`: x times kPoints.
+  double At(double points) const {
+    const double place = std::clamp(points + kMost * kPoints, 0.0, kSize - 1.0);
+    const auto below = std::min(static_cast<size_t>(place), size_t{kSize - 2});
+    const double low = scores_[below];
+    return low + (scores_[below + 1] - low) * (place - static_cast<double>(below));
+  }
+
+ private:
+  static constexpr int kSize = 2 * kMost * kPoints + 1;
+  std::array<double, kSize> scores_{};
+};
+constexpr SigmoidTable kSigmoid;
+
 class FragmentationGradient final : public ScorePlugin, public DeviceScorePlugin {
  public:
   FragmentationGradient(Fragmentation fragmentation, bool scores_cpu_tasks, Resolution resolution)
       : fragmentation_(std::move(fragmentation)),
+        points_(SigmoidTable::kPoints /
+                (1000.0 * static_cast<double>(fragmentation_.total_weight()))),
         scores_cpu_tasks_(scores_cpu_tasks),
         resolution_(resolution) {}
 
@@ -106,16 +133,15 @@ class FragmentationGradient final : public ScorePlugin, public DeviceScorePlugin
 
   // `change`: as Fragmentation::Node says it.
   int32_t ScoreOf(int64_t change) const {
-    const double devices =
-        static_cast<double>(change) / (1000.0 * static_cast<double>(fragmentation_.total_weight()));
-    const double score = Sigmoid(devices);
+    const double score = kSigmoid.At(static_cast<double>(change) * points_);
     if (resolution_ == Resolution::kPercent) {
-      return ScoreOfPercent(static_cast<int32_t>(100 * score));
+      return ScoreOfPercent(static_cast<int32_t>(100 * score / kMaxScore));
     }
-    return static_cast<int32_t>(kMaxScore * score);
+    return static_cast<int32_t>(score);
   }
 
   const Fragmentation fragmentation_;
+  const double points_;  // of the table, for each unit of change
   const bool scores_cpu_tasks_;
   const Resolution resolution_;
 };
@@ -157,7 +183,7 @@ absl::StatusOr<TaskClass> ReadClass(const PluginArgs& item, const std::string& p
 }
 
 absl::StatusOr<std::vector<TaskClass>> ReadMix(const ArgsReader& args, PluginContext& context) {
-  const auto list = args.List("mix", kMostClasses);
+  const auto list = args.List("mix", Fragmentation::kMostClasses);
   if (!list.ok()) return list.status();
   std::vector<TaskClass> mix;
   if (*list == nullptr) {

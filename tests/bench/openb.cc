@@ -29,7 +29,8 @@ std::vector<std::vector<std::string>> Rows(const std::string& path) {
   return rows;
 }
 
-// Of a row of tasks: name, cpu_milli, memory_mib, num_gpu, gpu_milli, gpu_spec.
+// Of a row of tasks: name, cpu_milli, memory_mib, num_gpu, gpu_milli and, if any model will not do,
+// gpu_spec.
 state::NeedsSpec NeedsOf(const std::vector<std::string>& row) {
   state::NeedsSpec needs;
   needs.requests.builtin[kCpu] = std::stoi(row[1]);
@@ -39,7 +40,7 @@ state::NeedsSpec NeedsOf(const std::vector<std::string>& row) {
   device.kind = "gpu";
   device.count = std::stoi(row[3]);
   device.share_milli = std::stoi(row[4]);
-  device.models = Split(row[5], '|');
+  device.models = Split(row.size() > 5 ? row[5] : "", '|');
   std::sort(device.models.begin(), device.models.end());
   device.models.erase(std::unique(device.models.begin(), device.models.end()), device.models.end());
   needs.devices.push_back(std::move(device));

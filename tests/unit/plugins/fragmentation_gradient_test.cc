@@ -21,8 +21,8 @@ using testing::Text;
 
 using ScoredSet = PluginProbe::ScoredSet;
 
-// kMaxScore / (1 + e^-x).
-constexpr int32_t kMinus1000 = 282'005, kMinus700 = 347'930, kZero = 524'288, kPlus300 = 602'346,
+// kMaxScore / (1 + e^-x), by straight lines between multiples of 1/64.
+constexpr int32_t kMinus1000 = 282'005, kMinus700 = 347'931, kZero = 524'288, kPlus300 = 602'345,
                   kPlus1000 = 766'570;
 
 PluginArgs Mix(PluginArgs::List classes) { return ArgMap({{"mix", ArgList(std::move(classes))}}); }
@@ -46,7 +46,7 @@ TEST(FragmentationGradientTest, TakesTheMeanOverTheMix) {
   probe.cluster.Add(NodeBuilder("n").Gpus(1));
   // On the idle device nothing is useless. With 400 of it taken, 600 are to the three: 0.45.
   const int32_t score = probe.SetScores(TaskBuilder().GpuShare(400), "n")[0].score;
-  EXPECT_EQ(score, 408'274);  // 1 / (1 + e^0.45)
+  EXPECT_EQ(score, 408'275);  // 1 / (1 + e^0.45)
 }
 
 TEST(FragmentationGradientTest, CountsAllAsUselessToTasksThatTheNodeCannotHold) {
