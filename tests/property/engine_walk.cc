@@ -35,6 +35,10 @@ pipeline::ProfileOptions RandomOptions(base::Rng& rng) {
   if (Chance(rng, 15)) options.scores.enabled.push_back({"GpuClustering", 2});
   if (Chance(rng, 25)) options.tie = "rotate";
   if (Chance(rng, 20)) options.scores.disabled = {"NodeResourcesFit"};  // more ties
+  if (Chance(rng, 10)) {                                                // nothing but ties
+    options.scores.enabled.clear();
+    options.scores.disabled = {"*"};
+  }
   return options;
 }
 
