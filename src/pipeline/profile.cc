@@ -206,6 +206,7 @@ const ProfileDefaults& DefaultPlugins() {
                   "DeviceFit", "TopologySpread", "TaskAffinity"},
       .scores = {{"NodeResourcesFit", 2},
                  {"BalancedAllocation", 1},
+                 {"FragmentationGradient", 2},
                  {"NodeAffinity", 2},
                  {"TaintToleration", 3},
                  {"TopologySpread", 2},

@@ -1,6 +1,7 @@
 #include "tests/property/naive_cluster.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "berth/resources.h"
@@ -145,6 +146,83 @@ int64_t BalanceScore(const Node& node, const state::NeedsSpec& needs) {
   return kFull - std::abs(part("cpu") - part("memory"));
 }
 
+// The mix that FragmentationGradient has without arguments: cores, devices, share, in thousandths
+// of all tasks.
+struct MixedTask {
+  int64_t cpu, devices, share, weight;
+};
+constexpr MixedTask kMix[] = {
+    {0, 0, 1000, 135},    {4000, 1, 230, 30},    {4000, 1, 320, 40},   {8000, 1, 470, 60},
+    {12000, 1, 470, 60},  {12000, 1, 650, 30},   {4000, 1, 810, 130},  {4000, 1, 1000, 75},
+    {8000, 1, 1000, 25},  {12000, 1, 1000, 265}, {16000, 1, 1000, 60}, {24000, 1, 1000, 40},
+    {24000, 2, 1000, 20}, {48000, 4, 1000, 10},  {88000, 8, 1000, 20},
+};
+
+// What is useless of a node's GPUs to the tasks of the mix: in thousandths of one, by so many free
+// milli-cores and with so much free on each GPU.
+double Fragmentation(int64_t cpu, const std::vector<int64_t>& free) {
+  double sum = 0;
+  for (const MixedTask& task : kMix) {
+    int64_t with_room = 0, useless = 0, all = 0;
+    for (const int64_t milli : free) {
+      all += milli;
+      with_room += milli >= task.share;
+      if (milli < task.share) useless += milli;
+    }
+    if (task.devices == 0 || cpu < task.cpu || with_room < task.devices) useless = all;
+    sum += static_cast<double>(task.weight * useless);
+  }
+  return sum / 1000;
+}
+
+// By a line between the two multiples of 1/64 of a GPU that the gain lies between.
+int64_t GradientScore(const Node& node, const state::NeedsSpec& needs,
+                      const state::DeviceNeedSpec& need, const std::set<size_t>& given) {
+  std::vector<int64_t> before, after;
+  for (size_t i = 0; i < node.spec.devices.size(); ++i) {
+    if (node.spec.devices[i].kind != "gpu" || !node.spec.devices[i].healthy) continue;
+    before.push_back(1000 - node.devices[i].milli);
+    after.push_back(before.back() - (given.contains(i) ? need.share_milli : 0));
+  }
+  const int64_t cpu = Get(InWords(node.spec.capacity), "cpu") -
+                      (node.used.contains("cpu") ? node.used.at("cpu") : 0);
+  const double gain =
+      Fragmentation(cpu, before) - Fragmentation(cpu - needs.requests.builtin[kCpu], after);
+  const auto sigmoid = [](double x) { return kFull / (1 + std::exp(-x)); };
+  const double below = std::floor(gain * 64 / 1000) / 64;
+  const double low = sigmoid(below), high = sigmoid(below + 1.0 / 64);
+  return static_cast<int64_t>(low + (high - low) * (gain / 1000 - below) * 64);
+}
+
+// Ways to give a task its GPUs: each one for a share, and of whole ones, which all are worth the
+// same to a mix that names no models, the first.
+std::vector<std::set<size_t>> WaysToGive(const Node& node, const state::DeviceNeedSpec& need) {
+  std::vector<std::set<size_t>> ways;
+  std::set<size_t> whole;
+  for (size_t i = 0; i < node.spec.devices.size(); ++i) {
+    if (!CanGive(node, i, need)) continue;
+    if (need.share_milli < 1000) {
+      ways.push_back({i});
+    } else if (whole.size() < static_cast<size_t>(need.count)) {
+      whole.insert(i);
+    }
+  }
+  if (need.share_milli == 1000) ways.push_back(whole);
+  return ways;
+}
+
+int64_t FragmentationScore(const Node& node, const state::NeedsSpec& needs) {
+  int64_t sum = 0;
+  for (const auto& need : needs.devices) {
+    int64_t best = 0;
+    for (const std::set<size_t>& way : WaysToGive(node, need)) {
+      if (need.kind == "gpu") best = std::max(best, GradientScore(node, needs, need, way));
+    }
+    sum += best;
+  }
+  return needs.devices.empty() ? 0 : sum / static_cast<int64_t>(needs.devices.size());
+}
+
 int64_t AffinityScore(const Node& node, const state::NeedsSpec& needs) {
   int64_t total = 0;
   for (const auto& preferred : needs.preferred_nodes) total += preferred.weight;
@@ -173,9 +251,10 @@ std::vector<NaiveCluster::Candidate> NaiveCluster::Rank(const state::NeedsSpec& 
     if (!Fits(node, needs)) continue;
     Candidate candidate{name, node.rank, {}, 0};
     candidate.scores = {FitScore(node, needs), BalanceScore(node, needs),
-                        AffinityScore(node, needs), TaintScore(node, needs)};
+                        FragmentationScore(node, needs), AffinityScore(node, needs),
+                        TaintScore(node, needs)};
     const Scores& s = candidate.scores;
-    candidate.total = 2 * s[0] + s[1] + 2 * s[2] + 3 * s[3];
+    candidate.total = 2 * s[0] + s[1] + 2 * s[2] + 2 * s[3] + 3 * s[4];
     candidates.push_back(std::move(candidate));
   }
   std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
@@ -210,9 +289,13 @@ bool NaiveCluster::MayGrant(const std::string& name, const state::NeedsSpec& nee
       if (!CanGive(node, grant.device, need)) return false;
       if (grant.share_milli != need.share_milli) return false;
       if (grant.memory_mib != (share ? need.memory_mib : 0)) return false;
+      // The best for the tasks that are to come, and of those that are as good the fullest.
+      const auto worth = [&](size_t device) {
+        const int64_t score = need.kind == "gpu" ? GradientScore(node, needs, need, {device}) : 0;
+        return std::make_pair(score, node.devices[device].milli);
+      };
       for (size_t other = 0; share && other < node.devices.size(); ++other) {
-        if (!CanGive(node, other, need)) continue;
-        if (node.devices[other].milli > node.devices[grant.device].milli) return false;
+        if (CanGive(node, other, need) && worth(other) > worth(grant.device)) return false;
       }
     }
   }

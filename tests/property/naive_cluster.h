@@ -33,9 +33,9 @@ class NaiveCluster {
     std::map<std::string, int64_t> used;  // by resource
     std::vector<Device> devices;
   };
-  // In the order of the default profile: NodeResourcesFit, BalancedAllocation, NodeAffinity,
-  // TaintToleration.
-  using Scores = std::array<int64_t, 4>;
+  // In the order of the default profile: NodeResourcesFit, BalancedAllocation,
+  // FragmentationGradient, NodeAffinity, TaintToleration.
+  using Scores = std::array<int64_t, 5>;
   struct Candidate {
     std::string node;
     uint32_t rank = 0;

@@ -41,7 +41,7 @@ class ProfileTest : public ::testing::Test {
     const auto profile = Compile();
     EXPECT_TRUE(profile.ok()) << Text(profile);
     for (const engine::WeightedScore& score : profile->scores()) {
-      names.push_back(std::string(score.plugin->name()) + " " + std::to_string(score.weight));
+      names.push_back(std::string(score.name()) + " " + std::to_string(score.weight));
     }
     return names;
   }
@@ -55,7 +55,7 @@ TEST_F(ProfileTest, IsTheDefaultOneWhereNothingIsSaid) {
   EXPECT_THAT(Filters(),
               ElementsAre("NodeReadiness", "TaintToleration", "NodeAffinity", "NodeResourcesFit",
                           "DeviceFit", "TopologySpread", "TaskAffinity"));
-  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "BalancedAllocation 1", "NodeAffinity 2",
+  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "BalancedAllocation 1", "FragmentationGradient 2", "NodeAffinity 2",
                                     "TaintToleration 3", "TopologySpread 2", "TaskAffinity 2"));
 }
 
@@ -71,7 +71,7 @@ TEST_F(ProfileTest, TakesOutByName) {
   options_.scores.disabled = {"TaintToleration", "BalancedAllocation"};
   EXPECT_THAT(Filters(), ElementsAre("NodeReadiness", "NodeAffinity", "NodeResourcesFit",
                                      "DeviceFit", "TopologySpread", "TaskAffinity"));
-  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "NodeAffinity 2", "TopologySpread 2",
+  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "FragmentationGradient 2", "NodeAffinity 2", "TopologySpread 2",
                                     "TaskAffinity 2"));
 }
 
@@ -93,14 +93,14 @@ TEST_F(ProfileTest, AddsBehindTheDefaults) {
 
 TEST_F(ProfileTest, GivesADefaultANewWeightInItsPlace) {
   options_.scores.enabled = {{"BalancedAllocation", 7}};
-  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "BalancedAllocation 7", "NodeAffinity 2",
+  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "BalancedAllocation 7", "FragmentationGradient 2", "NodeAffinity 2",
                                     "TaintToleration 3", "TopologySpread 2", "TaskAffinity 2"));
 }
 
 TEST_F(ProfileTest, MovesToTheBackWhatIsDisabledAndEnabled) {
   options_.scores.disabled = {"NodeResourcesFit"};
   options_.scores.enabled = {{"NodeResourcesFit", 4}};
-  EXPECT_THAT(Scores(), ElementsAre("BalancedAllocation 1", "NodeAffinity 2", "TaintToleration 3",
+  EXPECT_THAT(Scores(), ElementsAre("BalancedAllocation 1", "FragmentationGradient 2", "NodeAffinity 2", "TaintToleration 3",
                                     "TopologySpread 2", "TaskAffinity 2", "NodeResourcesFit 4"));
 }
 
