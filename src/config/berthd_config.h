@@ -144,6 +144,9 @@ struct BerthdConfig {
   Snapshots snapshots;
   // Changes of this many epochs are kept for watches that resume.
   int64_t watch_history_epochs = 100'000;
+  // Each that many placements, one is held against a look at every node, for those who write
+  // plugins. 0: none.
+  int64_t check_placements = 0;
 
   // Folder with libraries of plugins (`*.so`), loaded at the start. Empty: none.
   std::string plugin_dir;

@@ -292,6 +292,7 @@ void ReadBerthd(const Node& root, BerthdConfig* config) {
   config->snapshots.directory = OwnSnapshots(*config);
   if (const auto node = map.Get("snapshots")) ReadSnapshots(*node, &config->snapshots);
   map.Int("watchHistoryEpochs", 1, 1'000'000'000, &config->watch_history_epochs);
+  map.Int("checkPlacements", 0, 1'000'000'000, &config->check_placements);
   ReadPath(map, "pluginDir", true, &config->plugin_dir);
   map.Bool("ignoreBrokenPlugins", &config->ignore_broken_plugins);
   if (const auto node = map.Get("profiles")) ReadProfiles(*node, &config->profiles);
@@ -422,6 +423,7 @@ std::string FormatBerthdConfig(const BerthdConfig& config) {
   snapshots.Set("keep", Value::Int(config.snapshots.keep));
   map.Set("snapshots", std::move(snapshots));
   map.Set("watchHistoryEpochs", Value::Int(config.watch_history_epochs));
+  map.Set("checkPlacements", Value::Int(config.check_placements));
   SetText(map, "pluginDir", config.plugin_dir);
   map.Set("ignoreBrokenPlugins", Value::Bool(config.ignore_broken_plugins));
   Value::List profiles;
@@ -460,6 +462,7 @@ ReloadDiff CompareForReload(const BerthdConfig& running, const BerthdConfig& rel
   if (moved.directory == OwnSnapshots(running)) moved.directory = OwnSnapshots(reloaded);
   restart("snapshots", moved == reloaded.snapshots);
   restart("watchHistoryEpochs", running.watch_history_epochs == reloaded.watch_history_epochs);
+  restart("checkPlacements", running.check_placements == reloaded.check_placements);
   restart("pluginDir", running.plugin_dir == reloaded.plugin_dir);
   restart("ignoreBrokenPlugins", running.ignore_broken_plugins == reloaded.ignore_broken_plugins);
   at_once("profiles", running.profiles == reloaded.profiles);

@@ -4,6 +4,7 @@
 #include <exception>
 #include <string>
 
+#include "absl/strings/cord.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "berth/vector_kernel.h"
@@ -11,9 +12,14 @@
 namespace berth::engine {
 namespace {
 
+constexpr char kPlugin[] = "berth.dev/plugin";
+
 absl::Status OfPlugin(const Plugin& plugin, const char* point, const absl::Status& status) {
-  return absl::Status(status.code(), "plugin \"" + std::string(plugin.name()) + "\" cannot " +
-                                         point + ": " + base::S(status.message()));
+  const std::string name(plugin.name());
+  absl::Status named(status.code(),
+                     "plugin \"" + name + "\" cannot " + point + ": " + base::S(status.message()));
+  named.SetPayload(kPlugin, absl::Cord(name));
+  return named;
 }
 
 // A plugin may be somebody else's code: what it throws must not take the daemon along.
@@ -64,6 +70,11 @@ absl::Status ScoreDevices(const PluginSet& plugins, const TaskView& task,
 }
 
 }  // namespace
+
+std::string PluginAtFault(const absl::Status& error) {
+  const auto name = error.GetPayload(kPlugin);
+  return name.has_value() ? std::string(*name) : "";
+}
 
 absl::Status RunFilter(const FilterPlugin& filter, const TaskView& task, const NodeColumns& columns,
                        SlotMask& feasible) {

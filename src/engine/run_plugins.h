@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "absl/status/status.h"
 #include "berth/node_columns.h"
@@ -13,6 +14,9 @@
 #include "engine/plugin_set.h"
 
 namespace berth::engine {
+
+// Name of the plugin that an error of the functions below is about; empty: of another error.
+std::string PluginAtFault(const absl::Status& error);
 
 // Clears from `feasible` every slot that one filter removes.
 // Errors: the plugin could not work, or threw; names it.

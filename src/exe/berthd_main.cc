@@ -154,6 +154,7 @@ scheduler::TurnOptions ToTurnOptions(const config::BerthdConfig& config) {
   options.finished_jobs_age_ms = absl::ToInt64Milliseconds(config.retention.finished_jobs_age);
   options.finished_jobs_count = static_cast<size_t>(config.retention.finished_jobs_count);
   options.watch_history_epochs = static_cast<size_t>(config.watch_history_epochs);
+  options.check_placements = config.check_placements;
   return options;
 }
 

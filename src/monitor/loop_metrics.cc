@@ -97,6 +97,19 @@ void AddScheduling(const LoopSnapshot& loop, Page& page) {
   page.Add(CounterFamily("berth_schedule_attempts_total",
                          "Attempts to place a task, by what came of them.", "result",
                          Zip(kResultNames, std::to_array(loop.schedule_attempts_total))));
+  ByLabel errors;
+  for (const auto& [plugin, count] : loop.plugin_errors_total) {
+    errors.emplace_back(plugin, static_cast<double>(count));
+  }
+  page.Add(CounterFamily("berth_plugin_errors_total",
+                         "Attempts to place a task that a plugin could not answer, by plugin.",
+                         "plugin", errors));
+  page.Counter("berth_placements_checked_total",
+               "Placements that were held against a look at every node (checkPlacements).",
+               loop.placements_checked_total);
+  page.Counter("berth_placements_wrong_total",
+               "Of those, the ones that were wrong: a plugin depends on more than it declares.",
+               loop.placements_wrong_total);
   page.Gauge("berth_parked_shapes", "Sorts of tasks that wait until a node can take them.",
              static_cast<double>(loop.parked_shapes));
 }

@@ -23,13 +23,24 @@ absl::Status FilterAll(const Profile& profile, const TaskView& task, const NodeC
 }
 
 absl::StatusOr<std::vector<int32_t>> ScoreAll(const Profile& profile, const TaskView& task,
-                                              const NodeColumns& columns) {
+                                              const NodeColumns& columns,
+                                              const NodeMask& feasible) {
   std::vector<int32_t> scratch(columns.size());
   std::vector<int32_t> totals(columns.size(), 0);
   std::vector<engine::DeviceScorer> scorers;
   for (const engine::WeightedScore& score : profile.scores()) {
     if (score.ScoresSets(task.needs)) scorers.push_back({score.of_devices, score.weight});
     if (!score.ScoresNodes(task.needs)) continue;
+    if (score.plugin->scope() == Scope::kCluster) {
+      std::vector<Slot> fit;
+      feasible.ForEach([&](Slot slot) { fit.push_back(slot); });
+      std::vector<int32_t> scores(fit.size());
+      std::vector<int32_t> of_fit(fit.size(), 0);
+      BERTH_RETURN_IF_ERROR(
+          engine::AddScore(score, task, columns, SlotSpan::List(fit), scores, of_fit));
+      for (size_t i = 0; i < fit.size(); ++i) totals[fit[i]] += of_fit[i];
+      continue;
+    }
     BERTH_RETURN_IF_ERROR(
         engine::AddScore(score, task, columns, SlotSpan::All(columns.size()), scratch, totals));
   }

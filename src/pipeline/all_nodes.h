@@ -24,8 +24,9 @@ absl::Status FilterAll(const FilterPlugin& filter, const TaskView& task, const N
 absl::Status FilterAll(const Profile& profile, const TaskView& task, const NodeColumns& columns,
                        NodeMask& feasible);
 
-// For every slot, the sum of score x weight. Errors: as above.
+// For every slot, the sum of score x weight. Plugins of scope kCluster are asked about the nodes
+// that fit, and no others. Errors: as above.
 absl::StatusOr<std::vector<int32_t>> ScoreAll(const Profile& profile, const TaskView& task,
-                                              const NodeColumns& columns);
+                                              const NodeColumns& columns, const NodeMask& feasible);
 
 }  // namespace berth::pipeline

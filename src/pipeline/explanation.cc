@@ -70,7 +70,8 @@ absl::StatusOr<NodeScore> ScoreOf(const Profile& profile, const TaskView& task,
 absl::StatusOr<std::vector<NodeScore>> TopScores(const Profile& profile, const TaskView& task,
                                                  const state::NodeTable& table,
                                                  const NodeMask& feasible, size_t top) {
-  BERTH_ASSIGN_OR_RETURN(const std::vector<int32_t> totals, ScoreAll(profile, task, table));
+  BERTH_ASSIGN_OR_RETURN(const std::vector<int32_t> totals,
+                         ScoreAll(profile, task, table, feasible));
   std::vector<Slot> slots;
   feasible.ForEach([&](Slot slot) { slots.push_back(slot); });
   const size_t kept = std::min(top, slots.size());

@@ -49,6 +49,9 @@ class UncordonedColumns final : public NodeColumns {
     return base_.Tolerates(tolerations, taint);
   }
   std::span<const DeviceRow> devices(Slot slot) const override { return base_.devices(slot); }
+  std::span<const DeviceUse> device_uses(Slot slot) const override {
+    return base_.device_uses(slot);
+  }
   const NodeMask& with_device_kind(KindId kind) const override {
     return base_.with_device_kind(kind);
   }

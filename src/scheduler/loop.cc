@@ -225,6 +225,9 @@ void Loop::Impl::Publish() {
   s.schedule_attempts_total[0] = counters.scheduled;
   s.schedule_attempts_total[1] = counters.unschedulable;
   s.schedule_attempts_total[2] = counters.scheduling_errors;
+  s.plugin_errors_total.assign(counters.plugin_errors.begin(), counters.plugin_errors.end());
+  s.placements_checked_total = counters.placements_checked;
+  s.placements_wrong_total = counters.placements_wrong;
   s.jobs = cluster.jobs().size();
   s.tasks = cluster.task_counts();
   s.tasks_ended_total[0] = counters.succeeded;

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "berth/resources.h"
@@ -39,6 +40,9 @@ struct LoopSnapshot {
   std::array<uint64_t, state::kCommandClasses> commands_total{};
 
   uint64_t schedule_attempts_total[3] = {};  // scheduled, unschedulable, error
+  std::vector<std::pair<std::string, uint64_t>> plugin_errors_total;  // by plugin
+  uint64_t placements_checked_total = 0;
+  uint64_t placements_wrong_total = 0;
   uint64_t jobs = 0;
   std::array<int64_t, state::kTaskStates> tasks{};  // by state, as kept
   uint64_t tasks_ended_total[3] = {};               // succeeded, failed, cancelled

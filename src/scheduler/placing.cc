@@ -108,11 +108,14 @@ void Turn::Schedule(int64_t budget) {
     const LoadedProfile& profile = ProfileOf(head->shape);
     const TaskView view{state_->requirements().Get(head->shape), key};
 
-    const auto placement = engine_.Place(profile.profile.placing(), KeyOf(head->shape), view);
+    auto placement = engine_.Place(profile.profile.placing(), KeyOf(head->shape), view);
     work_units_ += engine_.TakeWork();
+    if (placement.ok() && IsCheckDue()) {
+      placement = Check(profile, head->shape, view, *std::move(placement));
+    }
     if (!placement.ok()) {
       // A plugin that cannot work: the shape rests until the retry timer, or until nodes change.
-      ++counters_.scheduling_errors;
+      NotePluginError(placement.status());
       Park(head->shape, job);
       retry_parked_at_ms_ = now_ms_ + kRetryAfterErrorMs;
     } else if (placement->slot == kNoSlot) {

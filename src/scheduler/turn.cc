@@ -49,6 +49,10 @@ absl::Status Turn::LoadProfiles(const std::vector<pipeline::ProfileOptions>& opt
     }
     LoadedProfile loaded{std::move(profile),
                          std::make_shared<const state::ScoreSheet>(std::move(sheet))};
+    for (const std::string& plugin : loaded.sheet->plugins) counters_.plugin_errors[plugin];
+    for (const FilterPlugin* filter : loaded.profile.filters()) {
+      counters_.plugin_errors[std::string(filter->name())];
+    }
     const std::string name = loaded.profile.name();
     // A number stays with its name, since the requirements of live jobs hold it.
     const auto [it, is_new] = profile_index_.emplace(name, static_cast<uint32_t>(profiles_.size()));

@@ -39,6 +39,8 @@ struct TurnOptions {
   size_t finished_jobs_count = 1'000'000;
   int64_t request_memory_ms = 3600 * int64_t{1000};
   size_t watch_history_epochs = 10'000;
+  // Each that many placements, one is held against a look at every node. 0: none.
+  int64_t check_placements = 0;
 };
 
 // A changed configuration. Not among the state's commands, which know nothing of plugins.
@@ -79,6 +81,10 @@ struct TurnCounters {
   uint64_t failed = 0;
   uint64_t cancelled = 0;
   uint64_t heartbeats = 0;
+  // By name, of all that a profile has or had.
+  std::map<std::string, uint64_t, std::less<>> plugin_errors;
+  uint64_t placements_checked = 0;
+  uint64_t placements_wrong = 0;  // of those
   ReconciledCounts reconciled{};  // of agents that came back, by outcome
   uint64_t attempts_unknown = 0;  // that agents reported and nobody here knows
   uint64_t attempts_lost = 0;     // given up because their node was silent, for too long or until
@@ -318,6 +324,13 @@ class Turn {
   // After anything that changes whether a task may be placed.
   void SyncTask(const TaskKey& key);
   void Park(state::ShapeId shape, state::JobRow& job);
+  // Counts a placement that failed, and names the plugin in the log.
+  void NotePluginError(const absl::Status& error);
+  // ---- a debug check of placements (placement_check.cc) ----
+  bool IsCheckDue();
+  // The placement, or the one that is right when everything is asked anew.
+  absl::StatusOr<engine::Placement> Check(const LoadedProfile& loaded, state::ShapeId shape,
+                                          const TaskView& task, engine::Placement placement);
   // Gives those another try that a node may fit now; or all of them.
   void WakeParked();
   void WakeAllParked();
@@ -380,6 +393,7 @@ class Turn {
   // The last end that speaks for its node: (loop time, node).
   std::pair<int64_t, Slot> last_good_end_ = {-1, kNoSlot};
   TurnCounters counters_;
+  int64_t placements_since_check_ = 0;
 
   // Most jobs, tasks or attempts that one page of a list looks at: a filter that matches little
   // must not hold the loop.

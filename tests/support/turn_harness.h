@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -61,6 +62,16 @@ class TurnHarness {
   explicit TurnHarness(const TurnOptions& options = {},
                        const state::ClusterMeta& meta = {.cluster_id = "cluster-a", .seed = 1}) {
     Begin(options, std::make_unique<state::ClusterState>(meta, options.watch_history_epochs));
+  }
+  // With plugins of a test, and the profile that names them.
+  TurnHarness(const TurnOptions& options, const std::function<void(PluginRegistry&)>& add_plugins,
+              const pipeline::ProfileOptions& profile) {
+    add_plugins(registry_);
+    Begin(
+        options,
+        std::make_unique<state::ClusterState>(
+            state::ClusterMeta{.cluster_id = "cluster-a", .seed = 1}, options.watch_history_epochs),
+        profile);
   }
   // On a state that was recovered.
   TurnHarness(const TurnOptions& options, std::unique_ptr<state::ClusterState> state) {
@@ -260,10 +271,11 @@ class TurnHarness {
   std::vector<std::shared_ptr<const state::ChangeBatch>> batches;
 
  private:
-  void Begin(const TurnOptions& options, std::unique_ptr<state::ClusterState> state) {
+  void Begin(const TurnOptions& options, std::unique_ptr<state::ClusterState> state,
+             const pipeline::ProfileOptions& profile = {}) {
     plugins::RegisterBuiltinPlugins(registry_);
     state->BeginTerm();
-    auto turn = Turn::Create(options, std::move(state), registry_, {pipeline::ProfileOptions{}});
+    auto turn = Turn::Create(options, std::move(state), registry_, {profile});
     EXPECT_TRUE(turn.ok()) << turn.status();
     turn_ = *std::move(turn);
   }

@@ -320,9 +320,9 @@ TEST_F(ExplanationTest, BreaksATotalDownByPlugin) {
       score.plugins,
       ElementsAre(PluginScore{"NodeResourcesFit", kMaxScore / 2, 2},
                   PluginScore{"BalancedAllocation", kMaxScore, 1},
-                  PluginScore{"FragmentationGradient", 0, 2},
-                  PluginScore{"NodeAffinity", 0, 2}, PluginScore{"TaintToleration", kMaxScore, 3},
-                  PluginScore{"TopologySpread", 0, 2}, PluginScore{"TaskAffinity", 0, 2}));
+                  PluginScore{"FragmentationGradient", 0, 2}, PluginScore{"NodeAffinity", 0, 2},
+                  PluginScore{"TaintToleration", kMaxScore, 3}, PluginScore{"TopologySpread", 0, 2},
+                  PluginScore{"TaskAffinity", 0, 2}));
   EXPECT_EQ(score.total, kMaxScore + kMaxScore + 3 * int64_t{kMaxScore});
 }
 

@@ -55,7 +55,8 @@ TEST_F(ProfileTest, IsTheDefaultOneWhereNothingIsSaid) {
   EXPECT_THAT(Filters(),
               ElementsAre("NodeReadiness", "TaintToleration", "NodeAffinity", "NodeResourcesFit",
                           "DeviceFit", "TopologySpread", "TaskAffinity"));
-  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "BalancedAllocation 1", "FragmentationGradient 2", "NodeAffinity 2",
+  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "BalancedAllocation 1",
+                                    "FragmentationGradient 2", "NodeAffinity 2",
                                     "TaintToleration 3", "TopologySpread 2", "TaskAffinity 2"));
 }
 
@@ -71,8 +72,8 @@ TEST_F(ProfileTest, TakesOutByName) {
   options_.scores.disabled = {"TaintToleration", "BalancedAllocation"};
   EXPECT_THAT(Filters(), ElementsAre("NodeReadiness", "NodeAffinity", "NodeResourcesFit",
                                      "DeviceFit", "TopologySpread", "TaskAffinity"));
-  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "FragmentationGradient 2", "NodeAffinity 2", "TopologySpread 2",
-                                    "TaskAffinity 2"));
+  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "FragmentationGradient 2",
+                                    "NodeAffinity 2", "TopologySpread 2", "TaskAffinity 2"));
 }
 
 TEST_F(ProfileTest, TakesOutAllDefaultsByAStar) {
@@ -93,15 +94,17 @@ TEST_F(ProfileTest, AddsBehindTheDefaults) {
 
 TEST_F(ProfileTest, GivesADefaultANewWeightInItsPlace) {
   options_.scores.enabled = {{"BalancedAllocation", 7}};
-  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "BalancedAllocation 7", "FragmentationGradient 2", "NodeAffinity 2",
+  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "BalancedAllocation 7",
+                                    "FragmentationGradient 2", "NodeAffinity 2",
                                     "TaintToleration 3", "TopologySpread 2", "TaskAffinity 2"));
 }
 
 TEST_F(ProfileTest, MovesToTheBackWhatIsDisabledAndEnabled) {
   options_.scores.disabled = {"NodeResourcesFit"};
   options_.scores.enabled = {{"NodeResourcesFit", 4}};
-  EXPECT_THAT(Scores(), ElementsAre("BalancedAllocation 1", "FragmentationGradient 2", "NodeAffinity 2", "TaintToleration 3",
-                                    "TopologySpread 2", "TaskAffinity 2", "NodeResourcesFit 4"));
+  EXPECT_THAT(Scores(), ElementsAre("BalancedAllocation 1", "FragmentationGradient 2",
+                                    "NodeAffinity 2", "TaintToleration 3", "TopologySpread 2",
+                                    "TaskAffinity 2", "NodeResourcesFit 4"));
 }
 
 TEST_F(ProfileTest, MakesAPluginOfTwoPointsOnce) {
