@@ -88,6 +88,9 @@ class NodeColumns {
   virtual std::span<const DeviceRow> devices(Slot slot) const = 0;
   // Who holds them, in order of (kind, devices). REQUIRES: slot < size().
   virtual std::span<const DeviceUse> device_uses(Slot slot) const = 0;
+  // The part of a node's healthy devices, of all kinds, that is not given away, rounded down: 0 to
+  // kMaxScore for none to all of them; 0 where there are none.
+  virtual std::span<const int32_t> idle_devices() const = 0;
   // Nodes that have a device of this kind, free or not.
   virtual const NodeMask& with_device_kind(KindId kind) const = 0;
 };

@@ -1,5 +1,6 @@
 #include "node_resources_fit/fit_kernels.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -87,6 +88,33 @@ void AddShapedPart(const ResourceColumn& column, const UtilizationShape& shape, 
     const int32_t used = ScorePart(column.allocated[i] + column.request, column.capacity[i],
                                    column.inverse_capacity[i]);
     sums[i] += shape.At(used) * weight;
+  }
+}
+
+BERTH_VECTOR_KERNEL void TakeIdle(const int32_t* idle, int32_t* sums, size_t n) {
+  const int32_t* __restrict in = idle;
+  int32_t* __restrict out = sums;
+  for (size_t i = 0; i < n; ++i) out[i] = std::max(0, out[i] - in[i]);
+}
+
+BERTH_VECTOR_KERNEL void SetFreePair(const ResourceColumn& a, const ResourceColumn& b,
+                                     const int32_t* idle, int32_t* sums, size_t n) {
+  const int32_t* __restrict capacity_a = a.capacity;
+  const int32_t* __restrict allocated_a = a.allocated;
+  const float* __restrict inverse_a = a.inverse_capacity;
+  const int32_t* __restrict capacity_b = b.capacity;
+  const int32_t* __restrict allocated_b = b.allocated;
+  const float* __restrict inverse_b = b.inverse_capacity;
+  const int32_t* __restrict in = idle;
+  int32_t* __restrict out = sums;
+  const int32_t request_a = a.request;
+  const int32_t request_b = b.request;
+  for (size_t i = 0; i < n; ++i) {
+    const int32_t used_a = ScorePart(allocated_a[i] + request_a, capacity_a[i], inverse_a[i]);
+    const int32_t used_b = ScorePart(allocated_b[i] + request_b, capacity_b[i], inverse_b[i]);
+    const int32_t free =
+        (capacity_a[i] > 0 ? kMaxScore - used_a : 0) + (capacity_b[i] > 0 ? kMaxScore - used_b : 0);
+    out[i] = std::max(0, (free >> 1) - in[i]);
   }
 }
 

@@ -27,6 +27,12 @@ void AddFreePart(const ResourceColumn& column, int32_t weight, int32_t* sums, si
 void AddUsedPart(const ResourceColumn& column, int32_t weight, int32_t* sums, size_t n);
 void AddShapedPart(const ResourceColumn& column, const UtilizationShape& shape, int32_t weight,
                    int32_t* sums, size_t n);
+// Takes from each what goes with idle devices: idle[i], but no more than sums[i].
+void TakeIdle(const int32_t* idle, int32_t* sums, size_t n);
+// Sets sums[i] to the mean of the free parts of two columns, less what goes with idle devices: what
+// nearly every profile asks for, at once.
+void SetFreePair(const ResourceColumn& a, const ResourceColumn& b, const int32_t* idle,
+                 int32_t* sums, size_t n);
 // Divides each by the sum of the weights, rounding down.
 void DivideAll(int32_t* sums, int32_t divisor, size_t n);
 

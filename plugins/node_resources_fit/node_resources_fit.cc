@@ -101,6 +101,11 @@ class NodeResourcesFit final : public FilterPlugin, public ScorePlugin {
       ScoreDevices(task.needs, columns, slots, scores);
       return absl::OkStatus();
     }
+    const bool keeps = strategy_.keeps_for_devices && task.needs.devices.empty();
+    if (keeps && total_weight_ == 2 && strategy_.resources.size() == 2) {
+      ScorePairs(task.needs, columns, slots, scores);
+      return absl::OkStatus();
+    }
     std::fill(scores.begin(), scores.end(), 0);
     ForEachBlock(slots, [&](const SlotBlock& block) {
       ColumnBuffers buffers;
@@ -110,11 +115,25 @@ class NodeResourcesFit final : public FilterPlugin, public ScorePlugin {
                 block.size());
       }
       if (total_weight_ > 1) DivideAll(sums, total_weight_, block.size());
+      if (!keeps) return;
+      BlockBuffer<int32_t> idle;
+      TakeIdle(block.Values(columns.idle_devices(), idle), sums, block.size());
     });
     return absl::OkStatus();
   }
 
  private:
+  void ScorePairs(const TaskRequirements& needs, const NodeColumns& columns, const SlotSpan& slots,
+                  std::span<int32_t> scores) const {
+    ForEachBlock(slots, [&](const SlotBlock& block) {
+      ColumnBuffers buffers[2];
+      BlockBuffer<int32_t> idle;
+      SetFreePair(ColumnOf(needs, columns, strategy_.resources[0].resource, block, buffers[0]),
+                  ColumnOf(needs, columns, strategy_.resources[1].resource, block, buffers[1]),
+                  block.Values(columns.idle_devices(), idle), &scores[block.begin()], block.size());
+    });
+  }
+
   void AddPart(const ResourceColumn& column, int32_t weight, int32_t* sums, size_t n) const {
     switch (strategy_.type) {
       case ScoringStrategy::Type::kLeastAllocated:

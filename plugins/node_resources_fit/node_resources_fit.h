@@ -24,13 +24,16 @@ inline constexpr std::string_view kNodeResourcesFit = "NodeResourcesFit";
 //   RequestedToCapacityRatio    the used part, mapped by `shape`, straight between its points
 // A resource that a node does not have counts as 0. Of tasks that ask for devices, only the devices
 // are scored: packed by default, because a half-used accelerator node is of less use to the next
-// task than a half-used CPU.
+// task than a half-used CPU. LeastAllocated leaves tasks without devices what goes with the devices
+// that are in use: as large a part of the node as its devices are idle counts as taken, down to 0,
+// so that devices are not left without the cores that their tasks need.
 //
 // Arguments, with their defaults:
 //   scoringStrategy:
 //     type: LeastAllocated     # | MostAllocated | RequestedToCapacityRatio
 //     resources: [{name: cpu, weight: 1}, {name: memory, weight: 1}]   # weights 1 to 100
 //     devices: MostAllocated   # | LeastAllocated | Ignore (as tasks without devices)
+//     idleDevices: Reserve     # | Ignore: what goes with idle devices counts as free
 //     requestedToCapacityRatio:            # only with, and required by, that type
 //       shape: [{utilization: 0, score: 0}, {utilization: 100, score: 10}]   # rising utilization
 absl::StatusOr<std::unique_ptr<Plugin>> MakeNodeResourcesFit(const PluginArgs& args,

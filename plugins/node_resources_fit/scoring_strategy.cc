@@ -64,7 +64,7 @@ absl::StatusOr<ScoringStrategy> ReadScoringStrategy(const PluginArgs& args,
   const PluginArgs* given = top->Find("scoringStrategy");
   const auto reader =
       ArgsReader::Open(given == nullptr ? kNothing : *given, "scoringStrategy",
-                       {"type", "resources", "devices", "requestedToCapacityRatio"});
+                       {"type", "resources", "devices", "idleDevices", "requestedToCapacityRatio"});
   if (!reader.ok()) return reader.status();
 
   ScoringStrategy strategy;
@@ -77,6 +77,11 @@ absl::StatusOr<ScoringStrategy> ReadScoringStrategy(const PluginArgs& args,
   if (!devices.ok()) return devices.status();
   if (*devices == "LeastAllocated") strategy.devices = ScoringStrategy::Devices::kLeastAllocated;
   if (*devices == "Ignore") strategy.devices = ScoringStrategy::Devices::kIgnore;
+
+  const auto idle = reader->Choice("idleDevices", {"Reserve", "Ignore"});
+  if (!idle.ok()) return idle.status();
+  strategy.keeps_for_devices =
+      *idle == "Reserve" && strategy.type == ScoringStrategy::Type::kLeastAllocated;
 
   auto resources = ReadResourceWeights(*reader, "resources", /*most=*/100, context);
   if (!resources.ok()) return resources.status();

@@ -37,6 +37,7 @@ struct ScoringStrategy {
 
   Type type = Type::kLeastAllocated;
   Devices devices = Devices::kMostAllocated;
+  bool keeps_for_devices = true;  // only with kLeastAllocated
   std::vector<ResourceWeight> resources;
   UtilizationShape shape;  // only of kRequestedToCapacityRatio
 };

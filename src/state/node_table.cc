@@ -66,6 +66,7 @@ void NodeTable::Grow(size_t slots) {
   task_counts_.resize(slots, 0);
   devices_.resize(slots);
   device_uses_.resize(slots);
+  idle_devices_.resize(slots, 0);
   missing_devices_.resize(slots);
   for (auto& column : capacity_) column.resize(slots, 0);
   for (auto& column : allocated_) column.resize(slots, 0);
@@ -205,6 +206,7 @@ void NodeTable::DescribeDevices(Slot slot, const NodeSpec& spec) {
     rows.push_back(row);
   }
   devices_[slot] = std::move(rows);
+  CountIdle(slot);
 }
 
 void NodeTable::SetCapacity(Slot slot, ResourceIndex resource, int32_t amount) {
@@ -224,6 +226,7 @@ void NodeTable::Remove(Slot slot) {
   by_name_.erase(specs_[slot]->name);
   specs_[slot].reset();
   devices_[slot].clear();
+  idle_devices_[slot] = 0;
   missing_devices_[slot].clear();
   live_.Clear(slot);
   ready_.Clear(slot);
@@ -280,6 +283,7 @@ void NodeTable::Allocate(Slot slot, const TaskRequirements& needs, const Reserva
     row.allocated_memory_mib += grant.memory_mib;
   }
   for (const DeviceNeed& need : needs.devices) CountUse(slot, need, 1);
+  if (!reservation.devices.empty()) CountIdle(slot);
   for (const CounterId counter : needs.counted_in) topology_.Count(slot, counter, 1);
   ++task_counts_[slot];
   changes_.Append(slot);
@@ -307,6 +311,7 @@ void NodeTable::Release(Slot slot, const TaskRequirements& needs, const Reservat
   }
   --task_counts_[slot];
   for (const DeviceNeed& need : needs.devices) CountUse(slot, need, -1);
+  if (!reservation.devices.empty()) CountIdle(slot);
   for (const CounterId counter : needs.counted_in) {
     if (!BERTH_PLANTED(kForgetCountedOut)) topology_.Count(slot, counter, -1);
   }
@@ -334,6 +339,17 @@ void NodeTable::CountUse(Slot slot, const DeviceNeed& need, int32_t change) {
   at->tasks += change;
   BERTH_CHECK(at->tasks >= 0);
   if (at->tasks == 0) uses.erase(at);
+}
+
+void NodeTable::CountIdle(Slot slot) {
+  int64_t free_milli = 0, healthy = 0;
+  for (const DeviceRow& device : devices(slot)) {
+    if (!device.healthy) continue;
+    ++healthy;
+    free_milli += std::max(0, 1000 - device.allocated_milli);
+  }
+  idle_devices_[slot] =
+      healthy == 0 ? 0 : static_cast<int32_t>(kMaxScore * free_milli / (1000 * healthy));
 }
 
 CounterId NodeTable::AddCounter(KeyId key) {

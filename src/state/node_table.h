@@ -159,6 +159,7 @@ class NodeTable final : public NodeColumns {
   bool Tolerates(std::span<const Toleration> tolerations, TaintId taint) const override;
   std::span<const DeviceRow> devices(Slot slot) const override;
   std::span<const DeviceUse> device_uses(Slot slot) const override { return device_uses_[slot]; }
+  std::span<const int32_t> idle_devices() const override { return idle_devices_; }
   const NodeMask& with_device_kind(KindId kind) const override;
 
   // Interning for ever, with the key of each pair and taint kept known.
@@ -189,6 +190,7 @@ class NodeTable final : public NodeColumns {
   void DescribeDevices(Slot slot, const NodeSpec& spec);
   // A task more, or less, that holds such devices.
   void CountUse(Slot slot, const DeviceNeed& need, int32_t change);
+  void CountIdle(Slot slot);
   void Undescribe(Slot slot);
   const std::string& DeviceId(Slot slot, size_t position) const;
 
@@ -222,6 +224,7 @@ class NodeTable final : public NodeColumns {
   std::array<base::AlignedVector<float>, kMaxResources> inverse_capacity_;
   std::vector<std::vector<DeviceRow>> devices_;
   std::vector<std::vector<DeviceUse>> device_uses_;
+  base::AlignedVector<int32_t> idle_devices_;
   Topology topology_;
   std::vector<std::vector<std::string>> missing_devices_;  // ids of the rows past the inventory
   NodeMask live_, ready_, cordoned_;

@@ -74,6 +74,7 @@ class ScalarScan {
     const int32_t* memory = table.capacity(kMemory).data();
     const int32_t* memory_used = table.allocated(kMemory).data();
     const float* memory_inverse = table.inverse_capacity(kMemory).data();
+    const int32_t* idle = table.idle_devices().data();
     const uint32_t* ranks = table.rank().data();
     const int32_t cpu_asked = needs.requests[kCpu];
     const int32_t memory_asked = needs.requests[kMemory];
@@ -97,7 +98,7 @@ class ScalarScan {
         if (cpu_then > cpu[i] || memory_then > memory[i]) continue;
         const int32_t cpu_part = plugins::ScorePart(cpu_then, cpu[i], cpu_inverse[i]);
         const int32_t memory_part = plugins::ScorePart(memory_then, memory[i], memory_inverse[i]);
-        const int32_t fit = (2 * kMaxScore - cpu_part - memory_part) / 2;
+        const int32_t fit = std::max(0, (2 * kMaxScore - cpu_part - memory_part) / 2 - idle[i]);
         const int32_t balanced = kMaxScore - std::abs(cpu_part - memory_part);
         int64_t total = 2 * int64_t{fit} + balanced + 3 * int64_t{kMaxScore};
         if (by_domain) {

@@ -67,6 +67,9 @@ class MixedColumns final : public NodeColumns {
   std::span<const DeviceUse> device_uses(Slot slot) const override {
     return From(kReadsDevices).device_uses(slot);
   }
+  std::span<const int32_t> idle_devices() const override {
+    return From(kReadsDevices).idle_devices();
+  }
   const NodeMask& with_device_kind(KindId kind) const override {
     return From(kReadsDevices).with_device_kind(kind);
   }
@@ -94,6 +97,7 @@ class EmptiedColumns final : public NodeColumns {
         row.allocated_memory_mib = 0;
         row.healthy = true;
       }
+      idle_.push_back(devices_.back().empty() ? 0 : kMaxScore);
     }
   }
 
@@ -131,6 +135,7 @@ class EmptiedColumns final : public NodeColumns {
   }
   std::span<const DeviceRow> devices(Slot slot) const override { return devices_[slot]; }
   std::span<const DeviceUse> device_uses(Slot) const override { return {}; }
+  std::span<const int32_t> idle_devices() const override { return idle_; }
   const NodeMask& with_device_kind(KindId kind) const override {
     return base_.with_device_kind(kind);
   }
@@ -141,6 +146,7 @@ class EmptiedColumns final : public NodeColumns {
   const std::vector<int32_t> no_tasks_ = std::vector<int32_t>(1024, 0);  // by domain
   const NodeMask none_;
   std::vector<std::vector<DeviceRow>> devices_;
+  std::vector<int32_t> idle_;
 };
 
 }  // namespace berth::testing

@@ -76,6 +76,9 @@ std::vector<Variant> AllVariants() {
                                              ArgMap({{"utilization", Arg(70)}, {"score", Arg(10)}}),
                                              ArgMap({{"utilization", Arg(100)},
                                                      {"score", Arg(0)}})})}})}})});
+  variants.push_back(
+      {"NodeResourcesFit", "Weighted",
+       Strategy({{"resources", ArgList({ArgWeight("cpu", 3), ArgWeight("memory", 1)})}})});
   variants.push_back({"BalancedAllocation", "Three",
                       ArgMap({{"resources", ArgList({ArgWeight("cpu", 1), ArgWeight("memory", 1),
                                                      ArgWeight("fpga_slots", 1)})}})});

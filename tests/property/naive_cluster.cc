@@ -122,7 +122,14 @@ int64_t FitScore(const Node& node, const state::NeedsSpec& needs) {
       const int64_t all = Get(capacity, name);
       score += kFull - std::min(Get(node.used, name) + Get(asked, name), all) * kFull / all;
     }
-    return score / 2;
+    // What goes with idle devices is for those who want them.
+    int64_t free = 0, healthy = 0;
+    for (size_t i = 0; i < node.spec.devices.size(); ++i) {
+      if (!node.spec.devices[i].healthy) continue;
+      free += 1000 - node.devices[i].milli;
+      healthy += 1000;
+    }
+    return std::max<int64_t>(0, score / 2 - (healthy == 0 ? 0 : free * kFull / healthy));
   }
   int64_t used = 0, total = 0;
   for (const auto& need : needs.devices) {

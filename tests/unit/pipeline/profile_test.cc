@@ -188,7 +188,8 @@ TEST_F(ProfileTest, RefusesAWrongArgumentByItsPath) {
       {"NodeResourcesFit", ArgMap({{"scoringStrategy", ArgMap({{"typ", Arg("Most")}})}})}};
   EXPECT_EQ(Error(),
             "INVALID_ARGUMENT: profiles[0].pluginConfig[1].args.scoringStrategy.typ: unknown "
-            "argument; accepted: type, resources, devices, requestedToCapacityRatio");
+            "argument; accepted: type, resources, devices, idleDevices, "
+            "requestedToCapacityRatio");
 }
 
 TEST_F(ProfileTest, RefusesArgumentsThatAreNoMap) {

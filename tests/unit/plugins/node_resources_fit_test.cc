@@ -198,8 +198,36 @@ TEST(NodeResourcesFitScoreTest, SpreadsDevicesWhenToldTo) {
   EXPECT_EQ(probe.Scores(TaskBuilder().Gpus(1)).at("n"), kMaxScore * 3 / 4);
 }
 
+TEST(NodeResourcesFitScoreTest, LeavesWhatGoesWithIdleDevicesToTasksWithDevices) {
+  const PluginArgs three_to_one =
+      Strategy({{"resources", ArgList({ArgWeight("cpu", 3), ArgWeight("memory", 1)})}});
+  for (const PluginArgs& args : {PluginArgs(), three_to_one}) {
+    PluginProbe probe(kNodeResourcesFit, args);
+    probe.cluster.Add(NodeBuilder("cpus"));
+    for (const char* name : {"idle", "half", "full", "sick"}) {
+      const NodeBuilder node = NodeBuilder(name).Gpus(2);
+      probe.cluster.Add(name == std::string("sick") ? NodeBuilder(node).Sick(0).Sick(1) : node);
+    }
+    probe.cluster.Fill("half", TaskBuilder(), {{{0, 1000, 0}}});
+    probe.cluster.Fill("full", TaskBuilder(), {{{0, 1000, 0}, {1, 1000, 0}}});
+    const TaskBuilder quarter = TaskBuilder().Cpu(2).Memory("4Gi");
+    EXPECT_EQ(probe.Scores(quarter), (std::map<std::string, int32_t>{{"cpus", kMaxScore / 4 * 3},
+                                                                     {"idle", 0},
+                                                                     {"half", kMaxScore / 4},
+                                                                     {"full", kMaxScore / 4 * 3},
+                                                                     {"sick", kMaxScore / 4 * 3}}));
+  }
+}
+
+TEST(NodeResourcesFitScoreTest, CountsWhatGoesWithIdleDevicesAsFreeWhenToldTo) {
+  PluginProbe probe(kNodeResourcesFit, Strategy({{"idleDevices", Arg("Ignore")}}));
+  probe.cluster.Add(NodeBuilder("idle").Gpus(2));
+  EXPECT_EQ(probe.Scores(TaskBuilder().Cpu(2).Memory("4Gi")).at("idle"), kMaxScore / 4 * 3);
+}
+
 TEST(NodeResourcesFitScoreTest, IgnoresDevicesWhenToldTo) {
-  PluginProbe probe(kNodeResourcesFit, Strategy({{"devices", Arg("Ignore")}}));
+  PluginProbe probe(kNodeResourcesFit,
+                    Strategy({{"devices", Arg("Ignore")}, {"idleDevices", Arg("Ignore")}}));
   probe.cluster.Add(NodeBuilder("n").Cpu(4).Gpus(4));
   EXPECT_EQ(probe.Scores(TaskBuilder().Cpu(4).Gpus(1)), probe.Scores(TaskBuilder().Cpu(4)));
 }

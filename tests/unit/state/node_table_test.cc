@@ -192,6 +192,27 @@ TEST(NodeTableTest, CountsWhoHoldsDevicesByHowMany) {
   EXPECT_EQ(uses(), (std::vector<DeviceUse>{{gpu, 0, 1}}));
 }
 
+TEST(NodeTableTest, KnowsThePartOfDevicesThatIsIdle) {
+  NodeTable table(1);
+  NodeSpec spec = Node("n1");
+  const Slot slot = *table.Put(spec);
+  EXPECT_EQ(table.idle_devices()[slot], 0);
+  spec.devices = {Gpu("g0"), Gpu("g1"), Gpu("g2"), Gpu("g3")};
+  ASSERT_TRUE(table.Put(spec).ok());
+  EXPECT_EQ(table.idle_devices()[slot], kMaxScore);
+  const Reservation reservation{{{0, 1000, 0}, {1, 500, 0}}};
+  table.Allocate(slot, Cpu(0), reservation);
+  EXPECT_EQ(table.idle_devices()[slot], kMaxScore / 8 * 5);
+  // Of the two that are left, one has been given away by half.
+  spec.devices[0].healthy = spec.devices[2].healthy = false;
+  ASSERT_TRUE(table.Put(spec).ok());
+  EXPECT_EQ(table.idle_devices()[slot], kMaxScore / 4 * 3);
+  table.Release(slot, Cpu(0), reservation);
+  EXPECT_EQ(table.idle_devices()[slot], kMaxScore);
+  table.Remove(slot);
+  EXPECT_EQ(table.idle_devices()[slot], 0);
+}
+
 TEST(NodeTableTest, LinksAreMasksOfPositions) {
   NodeTable table(1);
   NodeSpec spec = Node("n1");
