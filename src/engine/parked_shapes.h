@@ -49,6 +49,11 @@ class ParkedShapes {
   // and an improved node, and the filters for pairs that have enough of every resource.
   std::vector<state::ShapeId> Wake();
 
+  // Whether Wake() could return some, without looking at any: a counter of rules has changed since.
+  bool MayWake() const {
+    return !watching_.empty() && table_.topology().version() != seen_.counters;
+  }
+
   // Entries of columns touched by Wake() since the last call.
   int64_t TakeWork();
   size_t size() const { return parked_.size(); }

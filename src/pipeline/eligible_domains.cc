@@ -16,9 +16,7 @@ std::vector<DomainKey> KeysOf(const Profile& profile, const TaskRequirements& ne
     if (filter->scope() == Scope::kDomain && !filter->PassesAll(needs)) append(*filter);
   }
   for (const engine::WeightedScore& score : profile.scores()) {
-    if (score.plugin->scope() == Scope::kDomain && !score.plugin->Skips(needs)) {
-      append(*score.plugin);
-    }
+    if (score.ScoresNodes(needs) && score.plugin->scope() == Scope::kDomain) append(*score.plugin);
   }
   return keys;
 }

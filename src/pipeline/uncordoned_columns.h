@@ -52,6 +52,7 @@ class UncordonedColumns final : public NodeColumns {
   std::span<const DeviceUse> device_uses(Slot slot) const override {
     return base_.device_uses(slot);
   }
+  std::span<const int32_t> idle_devices() const override { return base_.idle_devices(); }
   const NodeMask& with_device_kind(KindId kind) const override {
     return base_.with_device_kind(kind);
   }

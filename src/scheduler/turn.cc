@@ -150,7 +150,8 @@ TurnOutput Turn::Run(TurnInput input) {
   output.batch = state_->TakeChanges(now_ms_);
   output.agent_effects = std::move(effects_);
   output.warnings = std::move(warnings_);
-  output.more_work = queue_.Front().has_value();
+  // What this turn has placed may be what others wait to be with.
+  output.more_work = queue_.Front().has_value() || parked_shapes_.MayWake();
   output.next_deadline_ms = NextDeadline();
   return output;
 }

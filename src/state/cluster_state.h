@@ -60,6 +60,9 @@ struct ChangeLogEntry {
 class ClusterState {
  public:
   ClusterState(const ClusterMeta& meta, size_t watch_history_epochs);
+  // Its parts know one another by their place.
+  ClusterState(const ClusterState&) = delete;
+  ClusterState& operator=(const ClusterState&) = delete;
 
   const ClusterMeta& meta() const { return meta_; }
   // Epoch that the running turn's changes will have.

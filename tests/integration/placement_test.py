@@ -14,7 +14,8 @@ class PlacementTest(cluster.IntegrationTest):
     def setUp(self):
         self.berth = self.new_cluster(nodes=[])
         for name, zone in (("a1", "a"), ("a2", "a"), ("b1", "b")):
-            self.berth.add_agent(name, labels={"zone": zone, "host": name})
+            self.berth.add_agent(name, inventory={"cpu": 4, "memory": "8Gi",
+                                                  "labels": {"zone": zone, "host": name}})
         self.berth.start()
 
     def node_of(self, task):
@@ -27,12 +28,13 @@ class PlacementTest(cluster.IntegrationTest):
 
     def test_flags_and_job_files_say_the_rules(self):
         job = self.berth.submit(*SMALL, "--array", "0-3", "--spread", "zone", "--", "sleep", "600")
-        self.berth.wait_for(lambda: self.berth.states(job) == {"RUNNING"}, "all to run")
+        self.berth.wait_for(lambda: self.berth.states(job) == {"running"}, "all to run")
         zones = [node[0] for node in self.placed(job)]
         self.assertEqual((2, 2), (zones.count("a"), zones.count("b")))
 
         path = self.berth.directory / "apart.yaml"
-        path.write_text("""
+        path.write_text("""apiVersion: berth/v1
+kind: Job
 name: db
 labels: {app: db}
 array: 0-3
@@ -48,13 +50,14 @@ terms:
         self.berth.ok("cancel", f"{apart}.0")
         self.berth.wait_for(
             lambda: sorted(t["state"] for t in self.berth.tasks(apart)) ==
-            ["CANCELLED", "RUNNING", "RUNNING", "RUNNING"], "the fourth to take its place")
+            ["cancelled", "running", "running", "running"], "the fourth to take its place")
 
     def test_rules_hold_over_a_restart(self):
         first = self.berth.submit(*SMALL, "--label", "app=db", "--", "sleep", "600")
-        self.berth.wait_for(lambda: self.berth.states(first) == {"RUNNING"}, "it to run")
+        self.berth.wait_for(lambda: self.berth.states(first) == {"running"}, "it to run")
         path = self.berth.directory / "away.yaml"
-        path.write_text("""
+        path.write_text("""apiVersion: berth/v1
+kind: Job
 name: away
 labels: {app: web}
 array: 0-1
@@ -63,13 +66,13 @@ resources: {cpu: 0.1, memory: 32Mi}
 terms: [{kind: antiAffinity, topologyKey: zone, matchLabels: {app: db}}]
 """)
         away = self.berth.submit(path)
-        self.berth.wait_for(lambda: self.berth.states(away) == {"RUNNING"}, "both to run")
+        self.berth.wait_for(lambda: self.berth.states(away) == {"running"}, "both to run")
         self.berth.berthd.kill()
         self.berth.start_berthd()
         self.berth.wait_for_nodes()
         # It was there before those who keep away from it, and is kept away from them.
         second = self.berth.submit(*SMALL, "--label", "app=db", "--array", "0-3", "--", "sleep", "600")
-        self.berth.wait_for(lambda: self.berth.states(second) == {"RUNNING"}, "all to run")
+        self.berth.wait_for(lambda: self.berth.states(second) == {"running"}, "all to run")
         zone = self.placed(first)[0][0]
         self.assertEqual({zone}, {node[0] for node in self.placed(second)})
         self.assertNotIn(zone, {node[0] for node in self.placed(away)})
@@ -86,18 +89,18 @@ terms: [{kind: antiAffinity, topologyKey: zone, matchLabels: {app: db}}]
 
     def test_a_plan_says_where_and_changes_nothing(self):
         running = self.berth.submit(*SMALL, "--label", "app=db", "--", "sleep", "600")
-        self.berth.wait_for(lambda: self.berth.states(running) == {"RUNNING"}, "it to run")
+        self.berth.wait_for(lambda: self.berth.states(running) == {"running"}, "it to run")
         before = self.everything()
         job = (*SMALL, "--array", "0-2", "--apart", "host", "--", "sleep", "600")
-        plan = self.berth.json("plan", *job)
+        plan = json.loads(self.berth.ok("plan", "-o", "json", *job))
         self.assertEqual(before, self.everything())
-        self.assertEqual(3, int(plan["tasks_placed"]))
+        self.assertEqual(3, plan["tasksPlaced"])
         planned = [task["decision"]["winner"]["node"] for task in plan["tasks"]]
         self.assertEqual({"a1", "a2", "b1"}, set(planned))
         self.assertIn("all 3 tasks would be placed now", self.berth.ok("plan", *job))
 
         submitted = self.berth.submit(*job)
-        self.berth.wait_for(lambda: self.berth.states(submitted) == {"RUNNING"}, "all to run")
+        self.berth.wait_for(lambda: self.berth.states(submitted) == {"running"}, "all to run")
         self.assertEqual(planned, self.placed(submitted))
 
     def test_a_plan_that_does_not_place_all_says_why_and_exits_1(self):
@@ -114,22 +117,22 @@ terms: [{kind: antiAffinity, topologyKey: zone, matchLabels: {app: db}}]
         self.assert_refused(self.berth.run("plan"), 2, "nothing to plan", "berth plan job.yaml")
         self.assert_refused(self.berth.run("plan", "--spread", "zone:0", "--", "true"), 2, "--spread")
         path = self.berth.directory / "wrong.yaml"
-        path.write_text("command: [x]\nterms: [{kind: spread}]\n")
+        path.write_text("apiVersion: berth/v1\nkind: Job\ncommand: [x]\nterms: [{kind: spread}]\n")
         self.assert_refused(self.berth.run("plan", path), 2, "topology")
-        path.write_text("command: [x]\nqueue: nowhere\n")
+        path.write_text("apiVersion: berth/v1\nkind: Job\ncommand: [x]\nqueue: nowhere\n")
         self.assert_refused(self.berth.run("plan", path), 3, "queue", "nowhere")
 
     # ---- counterfactuals ----
 
     def test_what_is_suggested_makes_it_fit(self):
-        full = self.berth.submit("--cpu", "4", "--memory", "1Gi", "--array", "0-2", "--", "sleep", "600")
-        self.berth.wait_for(lambda: "RUNNING" in self.berth.states(full), "some to run")
-        stuck = self.berth.submit("--cpu", "8", "--memory", "32Mi", "--", "true")
-        self.berth.wait_for(lambda: self.berth.states(stuck) == {"PARKED"}, "it to be parked")
+        full = self.berth.submit("--cpu", "2", "--memory", "1Gi", "--array", "0-2", "--", "sleep", "600")
+        self.berth.wait_for(lambda: "running" in self.berth.states(full), "some to run")
+        stuck = self.berth.submit("--cpu", "4", "--memory", "32Mi", "--", "true")
+        self.berth.wait_for(lambda: self.berth.states(stuck) == {"parked"}, "it to be parked")
         suggestions = self.berth.json("explain", stuck)["suggestions"]
-        free = next(one for one in suggestions if one["kind"].endswith("FREE"))
-        self.assertEqual([{"subject": "cpu", "amount": "4000"}], free["lacks"])
-        self.assertEqual(f"with 4 more cpu free on {free['node']} it fits there now", free["text"])
+        free = next(one for one in suggestions if one["kind"].upper().endswith("FREE"))
+        self.assertEqual([{"subject": "cpu", "amount": 2000}], free["lacks"])
+        self.assertEqual(f"with 2 more cpu free on {free['node']} it fits there now", free["text"])
         there = next(t for t in self.berth.tasks(full) if self.node_of(t) == free["node"])
         self.berth.ok("cancel", there["id"])
-        self.berth.wait_for(lambda: self.berth.states(stuck) == {"SUCCEEDED"}, "it to have run")
+        self.berth.wait_for(lambda: self.berth.states(stuck) == {"succeeded"}, "it to have run")

@@ -246,10 +246,13 @@ class PythonClientTest(cluster.IntegrationTest):
                              self.wire.scheduler.SubmitJobRequest(job=job))
         self.assert_error(error, grpc.StatusCode.NOT_FOUND, "UNKNOWN_QUEUE")
 
-    def test_refuses_calls_that_are_not_honoured_yet(self):
-        error = self.refusal(self.wire.jobs.Plan,
-                             self.wire.scheduler.PlanRequest(job=self.job("true")))
-        self.assertEqual(grpc.StatusCode.UNIMPLEMENTED, error.code())
+    def test_plans_without_submitting(self):
+        plan = self.wire.jobs.Plan(self.wire.scheduler.PlanRequest(job=self.job("true")),
+                                   timeout=SECONDS)
+        self.assertEqual((1, 1), (plan.tasks_total, plan.tasks_placed))
+        self.assertIn(plan.tasks[0].decision.winner.node, ("node-a", "node-b"))
+        self.assertFalse(self.wire.jobs.ListJobs(self.wire.scheduler.ListJobsRequest(),
+                                                 timeout=SECONDS).jobs)
 
     # ---- the server itself ----
 

@@ -9,10 +9,12 @@
 namespace berth::testing {
 
 // "OK", or "INVALID_ARGUMENT: name: must not be empty".
-inline std::string Text(const absl::Status& status) { return status.ToString(); }
+inline std::string Text(const absl::Status& status) {
+  return status.ToString(absl::StatusToStringMode::kWithNoExtraData);
+}
 template <typename T>
 std::string Text(const absl::StatusOr<T>& value) {
-  return value.status().ToString();
+  return Text(value.status());
 }
 
 }  // namespace berth::testing

@@ -363,11 +363,6 @@ TEST_F(UnaryCallsTest, CallsThatAreNotServedYetSaySoByName) {
   };
   {
     grpc::ClientContext context;
-    v1::PlanResponse response;
-    refused(jobs_->Plan(&context, {}, &response), "Plan");
-  }
-  {
-    grpc::ClientContext context;
     v1::ListClusterResourcesResponse response;
     refused(nodes_->ListClusterResources(&context, {}, &response), "ListClusterResources");
   }

@@ -72,7 +72,9 @@ TEST_F(ParkedShapesTest, AShapeWithRulesWakesWhenACounterOfThemChanges) {
   parked_.Wake();
   Park(kRuled, ruled);
   table().Allocate(z1, elsewhere, {});
+  EXPECT_TRUE(parked_.MayWake());
   EXPECT_THAT(parked_.Wake(), IsEmpty()) << "a counter of others";
+  EXPECT_FALSE(parked_.MayWake());
   // z0 has too little for others still.
   table().Allocate(z0, elsewhere, {});
   table().Release(z0, counted, {});

@@ -45,6 +45,7 @@ std::shared_ptr<scheduler::LoopSnapshot> SampleSnapshot(const base::Clock& clock
   loop->jobs = 13;
   loop->tasks[static_cast<size_t>(state::TaskState::kRunning)] = 14;
   loop->tasks_ended_total[1] = 15;
+  loop->plugin_errors_total = {{"DeviceFit", 0}};
   loop->parked_shapes = 16;
   loop->nodes = 17;
   loop->nodes_ready = 18;

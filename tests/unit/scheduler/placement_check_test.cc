@@ -23,7 +23,7 @@ std::unique_ptr<TurnHarness> HarnessWith(const berth::testing::Behaviour& behavi
   return std::make_unique<TurnHarness>(
       options,
       [&](PluginRegistry& registry) {
-        ASSERT_TRUE(registry.Register("Fake", berth::testing::FakeFactory("Fake", behaviour)).ok());
+        registry.Register("Fake", berth::testing::FakeFactory("Fake", behaviour));
       },
       profile);
 }

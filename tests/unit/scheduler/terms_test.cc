@@ -111,9 +111,14 @@ TEST_F(TermsTest, WhatWantsCompanyIsWokenByIt) {
   const JobId follows =
       harness_.SubmitOk(App("web", {About(TermKind::kAffinity, "zone", "cache")}));
   EXPECT_EQ(harness_.StateOf(follows), TaskState::kParked);
-  const JobId cache = harness_.SubmitOk(App("cache"));
-  harness_.Run();
-  EXPECT_EQ(NodeOf(follows), NodeOf(cache));
+  state::SubmitJob cache;
+  cache.spec = TurnHarness::SpecOf(App("cache"));
+  cache.blob = std::make_shared<const std::string>("content");
+  std::vector<state::Command> commands;
+  commands.push_back({.principal = Operator(), .token = 0, .body = std::move(cache)});
+  EXPECT_TRUE(harness_.Run(std::move(commands)).more_work) << "nothing else may happen for long";
+  EXPECT_FALSE(harness_.Run().more_work);
+  EXPECT_EQ(NodeOf(follows), NodeOf(JobId{follows.value + 1}));
 }
 
 TEST_F(TermsTest, WhatWaitsForAnEvenSpreadIsWokenWhenADomainIsClosed) {
