@@ -23,7 +23,7 @@ struct ExplainFlags {
   std::string top;
 };
 
-std::string TitleOf(const v1::Explanation& explanation) {
+std::string TaskTitle(const v1::Explanation& explanation) {
   return "Task " + explanation.task_id() + ": " + std::string(NameOf(explanation.state()));
 }
 
@@ -56,7 +56,7 @@ absl::StatusOr<int> RunExplain(const ExplainFlags& flags, Invocation& invocation
     if (!text.empty()) text += '\n';
     text += invocation.flags().quiet
                 ? TerminalLines(answer.explanation().text()) + "\n"
-                : ExplanationPage(answer.explanation(), TitleOf(answer.explanation()));
+                : ExplanationPage(answer.explanation(), TaskTitle(answer.explanation()));
   }
   if (invocation.wants_document()) {
     invocation.PrintDocument(documents.size() == 1 ? documents[0]

@@ -39,7 +39,7 @@ std::string PlacedTable(const v1::PlanResponse& plan) {
   return table.Text();
 }
 
-std::string TitleOf(const v1::Explanation& task) {
+std::string PlannedTitle(const v1::Explanation& task) {
   const std::string others =
       task.tasks_like_it() > 1
           ? ", and " + std::to_string(task.tasks_like_it() - 1) + " more like it"
@@ -60,7 +60,7 @@ std::string PlanPage(const v1::PlanResponse& plan) {
     }
   }
   for (const v1::Explanation& task : plan.tasks()) {
-    if (!task.has_decision()) text += "\n" + ExplanationPage(task, TitleOf(task));
+    if (!task.has_decision()) text += "\n" + ExplanationPage(task, PlannedTitle(task));
   }
   return text;
 }
