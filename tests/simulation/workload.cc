@@ -21,12 +21,28 @@ struct Shape {
   int groups = 1;
   int64_t memory_limit_mib = 0;  // on_oom; 0: none
   v1::RestartPolicy service = v1::RESTART_POLICY_UNSPECIFIED;
+  std::string app;                    // label
+  std::vector<v1::TermKind> rules{};  // over the revision of nodes' inventories, which changes
 };
+
+// About jobs of any app, but for spread, which is over the group's own. What would keep a task
+// waiting for more than others' ends is only preferred.
+void AddRule(v1::TermKind kind, v1::TaskTemplate& task) {
+  v1::Term& term = *task.add_terms();
+  term.set_kind(kind);
+  term.set_topology_key("revision");
+  term.set_preferred(kind != v1::TERM_KIND_ANTI_AFFINITY);
+  if (kind == v1::TERM_KIND_SPREAD) return;
+  v1::LabelRequirement& requirement = *term.mutable_selector()->add_requirements();
+  requirement.set_key("app");
+  requirement.set_op(v1::SELECTOR_OPERATOR_EXISTS);
+}
 
 Template Make(const Shape& shape) {
   const bool is_service = shape.service != v1::RESTART_POLICY_UNSPECIFIED;
   v1::JobSpec job;
   job.set_name(shape.name);
+  if (!shape.app.empty()) (*job.mutable_labels())["app"] = shape.app;
   for (int g = 0; g < shape.groups; ++g) {
     v1::TaskGroup& group = *job.add_groups();
     if (shape.groups > 1) group.set_name("g" + std::to_string(g));
@@ -49,6 +65,7 @@ Template Make(const Shape& shape) {
     task.mutable_resources()->set_cpu_milli(shape.cpu_milli);
     task.mutable_resources()->set_memory_bytes(shape.memory_mib << 20);
     task.set_grace_ms(shape.grace_ms);
+    for (const v1::TermKind kind : shape.rules) AddRule(kind, task);
   }
   auto admitted = api::Admit(std::move(job), {});
   BERTH_CHECK(std::holds_alternative<api::AdmittedJob>(admitted))
@@ -98,6 +115,20 @@ const std::vector<Template>& Templates() {
             .kill = true,
             .memory_limit_mib = 3000,
             .service = v1::RESTART_POLICY_ON_FAILURE}),
+      Make({.name = "apart",
+            .tasks = 3,
+            .cpu_milli = 500,
+            .memory_mib = 512,
+            .grace_ms = 1000,
+            .memory_limit_mib = 2000,
+            .app = "apart",
+            .rules = {v1::TERM_KIND_ANTI_AFFINITY, v1::TERM_KIND_SPREAD}}),
+      Make({.name = "near",
+            .tasks = 2,
+            .memory_mib = 512,
+            .retries = 1,
+            .app = "near",
+            .rules = {v1::TERM_KIND_AFFINITY}}),
   };
   return templates;
 }
