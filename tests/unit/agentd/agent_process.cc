@@ -90,6 +90,8 @@ void AgentProcess::Spawn() {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, path("log").c_str(),
                                    O_WRONLY | O_CREAT | O_APPEND, 0644);
+  // Nor may it hold the test's output open: whoever reads that waits for its end.
+  posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
   const std::string program = Program("berth-agent");
   const std::string config = path("agent.yaml");
   char* const arguments[] = {const_cast<char*>(program.c_str()), const_cast<char*>("--config"),
