@@ -4,10 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
-#include <map>
-#include <optional>
 #include <utility>
-#include <vector>
 
 #include "absl/time/time.h"
 #include "base/quantities.h"
@@ -15,10 +12,12 @@
 #include "base/strings.h"
 #include "base/utf8.h"
 #include "jobfile/array_spec.h"
+#include "jobfile/message_fields.h"
+#include "jobfile/placement_yaml.h"
 #include "yaml/decode.h"
 #include "yaml/parse.h"
 
-// One file, because the two directions are one list of fields: each Read… has its Write… beside it.
+// The two directions are one list of fields: each Read… has its Write… beside it.
 
 namespace berth::jobfile {
 namespace {
@@ -31,17 +30,11 @@ constexpr char kApiVersion[] = "berth/v1";
 constexpr char kKind[] = "Job";
 constexpr int32_t kMostDimension = std::numeric_limits<uint16_t>::max();
 constexpr int32_t kMaxInt32 = std::numeric_limits<int32_t>::max();
-constexpr int64_t kMaxInt64 = std::numeric_limits<int64_t>::max();
 constexpr absl::Duration kLongestGrace = absl::Hours(1);
 constexpr absl::Duration kLongestCheck = absl::Hours(24);
 constexpr absl::Duration kLongest = absl::Hours(36'500 * 24);
 
 // Position = number on the wire; 0 is UNSPECIFIED, which has no name.
-constexpr std::array<std::string_view, 3> kTaintEffects = {"NoSchedule", "PreferNoSchedule",
-                                                           "NoExecute"};
-constexpr std::array<std::string_view, 6> kOperators = {"In",           "NotIn", "Exists",
-                                                        "DoesNotExist", "Gt",    "Lt"};
-constexpr std::array<std::string_view, 3> kTermKinds = {"affinity", "antiAffinity", "spread"};
 constexpr std::array<std::string_view, 5> kDependencyKinds = {"afterOk", "afterNotOk", "afterAny",
                                                               "afterStart", "corresponding"};
 // What stands at the top of a job of one group, and within `groups` else.
@@ -57,326 +50,6 @@ constexpr std::array<std::string_view, 2> kOnPartition = {"keep", "kill"};
 constexpr std::array<std::string_view, 2> kRestart = {"always", "onFailure"};
 constexpr std::array<std::string_view, 3> kCpuPlacements = {"shared", "dedicated", "numa"};
 constexpr std::array<std::string_view, 2> kNetworks = {"host", "isolated"};
-
-// The enum that `names` lists, read from `node`.
-template <typename Enum, std::size_t N, typename Set>
-void ReadEnum(const std::optional<Node>& node, const std::array<std::string_view, N>& names,
-              Set set) {
-  if (!node) return;
-  if (const auto position = node->OneOf(names)) set(static_cast<Enum>(*position + 1));
-}
-
-template <std::size_t N>
-void WriteEnum(Value& map, const char* key, const std::array<std::string_view, N>& names,
-               int number) {
-  if (number < 1 || number > static_cast<int>(N)) return;
-  map.Set(key, Value::String(std::string(names[static_cast<std::size_t>(number) - 1])));
-}
-
-void WriteText(Value& map, const char* key, const std::string& text) {
-  if (!text.empty()) map.Set(key, Value::String(text));
-}
-
-void WriteCount(Value& map, const char* key, int64_t count) {
-  if (count != 0) map.Set(key, Value::Int(count));
-}
-
-void WriteBytes(Value& map, const char* key, int64_t bytes) {
-  map.Set(key, Value::String(base::FormatBytesExact(bytes)));
-}
-
-void WriteMs(Value& map, const char* key, int64_t ms) {
-  map.Set(key, Value::String(base::FormatExactDuration(absl::Milliseconds(ms))));
-}
-
-void WriteList(Value& map, const char* key, Value::List items) {
-  if (!items.empty()) map.Set(key, Value::Sequence(std::move(items)));
-}
-
-template <typename Strings>
-void WriteStrings(Value& map, const char* key, const Strings& strings) {
-  Value::List items;
-  for (const std::string& text : strings) items.push_back(Value::String(text));
-  WriteList(map, key, std::move(items));
-}
-
-// A map of the wire has no order; a file has the one of its keys.
-template <typename StringMap>
-void WriteStringMap(Value& map, const char* key, const StringMap& strings) {
-  const std::map<std::string, std::string> ordered(strings.begin(), strings.end());
-  if (ordered.empty()) return;
-  Value entries;
-  for (const auto& [name, text] : ordered) entries.Set(name, Value::String(text));
-  map.Set(key, std::move(entries));
-}
-
-void WriteMap(Value& map, const char* key, Value entries) {
-  if (entries.is_map() && !entries.map().empty()) map.Set(key, std::move(entries));
-}
-
-template <typename Target>
-void ReadStringMap(MapReader& map, const char* key, Target* target) {
-  std::map<std::string, std::string> strings;
-  if (map.StringMap(key, &strings)) target->insert(strings.begin(), strings.end());
-}
-
-template <typename Target>
-void ReadStrings(MapReader& map, const char* key, Target* target) {
-  if (const auto node = map.Get(key)) {
-    for (std::string& text : node->Strings()) target->Add(std::move(text));
-  }
-}
-
-// Strings by a setter, as protobuf has no pointers to them.
-template <typename Set>
-void ReadText(MapReader& map, const char* key, Set set) {
-  std::string text;
-  if (map.String(key, &text)) set(std::move(text));
-}
-
-// ---- resources and devices ----
-
-void ReadResources(const Node& node, v1::Resources& resources) {
-  MapReader map(node);
-  int64_t amount = 0;
-  if (map.CpuMilli("cpu", &amount)) resources.set_cpu_milli(amount);
-  if (map.Bytes("memory", &amount)) {
-    if (amount == 0) map.Fail("memory", "0 is too little to run in");
-    resources.set_memory_bytes(amount);
-  }
-  if (map.Bytes("storage", &amount)) resources.set_storage_bytes(amount);
-  if (map.BitsPerSecond("bandwidth", &amount)) resources.set_bandwidth_bits_per_s(amount);
-  if (const auto extended = map.Get("extended"); extended && !extended->value().is_null()) {
-    if (!extended->value().is_map()) {
-      extended->Fail("expected a map of whole numbers, found " + extended->value().Describe());
-    } else {
-      for (const Value::Entry& entry : extended->value().map()) {
-        const Node item(entry.value, extended->path() + "." + entry.key, node.problems());
-        if (const auto count = item.Int(0, kMaxInt64)) {
-          (*resources.mutable_extended())[entry.key] = *count;
-        }
-      }
-    }
-  }
-  map.Finish();
-}
-
-Value WriteResources(const v1::Resources& resources) {
-  Value map;
-  if (resources.has_cpu_milli()) {
-    map.Set("cpu", yaml::ResolvePlainScalar(base::FormatCpuMilli(resources.cpu_milli())));
-  }
-  if (resources.has_memory_bytes()) WriteBytes(map, "memory", resources.memory_bytes());
-  if (resources.has_storage_bytes()) WriteBytes(map, "storage", resources.storage_bytes());
-  if (resources.has_bandwidth_bits_per_s()) {
-    map.Set("bandwidth",
-            Value::String(base::FormatBitsPerSecond(resources.bandwidth_bits_per_s())));
-  }
-  const std::map<std::string, int64_t> ordered(resources.extended().begin(),
-                                               resources.extended().end());
-  Value extended;
-  for (const auto& [name, count] : ordered) extended.Set(name, Value::Int(count));
-  WriteMap(map, "extended", std::move(extended));
-  return map;
-}
-
-void ReadDevice(const Node& node, v1::DeviceRequest& device) {
-  MapReader map(node);
-  if (const auto kind = map.Require("kind")) {
-    if (auto text = kind->String()) device.set_kind(*std::move(text));
-  }
-  int64_t amount = 0;
-  device.set_count(1);
-  if (map.Int("count", 1, 1024, &amount)) device.set_count(static_cast<int32_t>(amount));
-  if (map.CpuMilli("share", &amount)) {
-    if (amount < 1 || amount > 1000) {
-      map.Fail("share", "is not a part of one device: write 0.001 to 1, or 1m to 1000m");
-    } else if (device.count() != 1) {
-      map.Fail("share", "goes with `count: 1` only");
-    }
-    device.set_share_milli(static_cast<int32_t>(std::clamp<int64_t>(amount, 1, 1000)));
-  }
-  if (map.Bytes("memory", &amount)) device.set_memory_bytes(amount);
-  ReadStrings(map, "models", device.mutable_models());
-  if (const auto box = map.Get("box")) {
-    for (const Node& extent : box->Items()) {
-      if (const auto size = extent.Int(1, kMaxInt32)) {
-        device.add_box(static_cast<int32_t>(*size));
-      }
-    }
-  }
-  map.Finish();
-}
-
-Value WriteDevice(const v1::DeviceRequest& device) {
-  Value map;
-  WriteText(map, "kind", device.kind());
-  WriteCount(map, "count", device.count());
-  if (device.has_share_milli()) {
-    map.Set("share", yaml::ResolvePlainScalar(base::FormatCpuMilli(device.share_milli())));
-  }
-  if (device.has_memory_bytes()) WriteBytes(map, "memory", device.memory_bytes());
-  WriteStrings(map, "models", device.models());
-  Value::List box;
-  for (const int32_t extent : device.box()) box.push_back(Value::Int(extent));
-  WriteList(map, "box", std::move(box));
-  return map;
-}
-
-void ReadClusterResource(const Node& node, v1::ClusterResourceRequest& request) {
-  MapReader map(node);
-  if (const auto name = map.Require("name")) {
-    if (auto text = name->String()) request.set_name(*std::move(text));
-  }
-  int64_t amount = 0;
-  if (map.Require("amount") && map.Int("amount", 1, kMaxInt64, &amount)) {
-    request.set_amount(amount);
-  }
-  map.Finish();
-}
-
-// ---- where it may run ----
-
-void ReadExpressions(MapReader& map, v1::LabelSelector& selector) {
-  const auto node = map.Require("matchExpressions");
-  if (!node) return;
-  for (const Node& item : node->Items()) {
-    v1::LabelRequirement& requirement = *selector.add_requirements();
-    MapReader fields(item);
-    if (const auto key = fields.Require("key")) {
-      if (auto text = key->String()) requirement.set_key(*std::move(text));
-    }
-    ReadEnum<v1::SelectorOperator>(fields.Require("operator"), kOperators,
-                                   [&](v1::SelectorOperator op) { requirement.set_op(op); });
-    ReadStrings(fields, "values", requirement.mutable_values());
-    const int count = requirement.values_size();
-    switch (requirement.op()) {
-      case v1::SELECTOR_OPERATOR_IN:
-      case v1::SELECTOR_OPERATOR_NOT_IN:
-        if (count == 0) fields.Fail("values", "needs at least one value for In and NotIn");
-        break;
-      case v1::SELECTOR_OPERATOR_EXISTS:
-      case v1::SELECTOR_OPERATOR_DOES_NOT_EXIST:
-        if (count != 0) fields.Fail("values", "takes none for Exists and DoesNotExist");
-        break;
-      case v1::SELECTOR_OPERATOR_GT:
-      case v1::SELECTOR_OPERATOR_LT:
-        if (count != 1) fields.Fail("values", "takes exactly one whole number for Gt and Lt");
-        break;
-      default:
-        break;
-    }
-    fields.Finish();
-  }
-}
-
-void WriteExpressions(Value& map, const v1::LabelSelector& selector) {
-  Value::List items;
-  for (const v1::LabelRequirement& requirement : selector.requirements()) {
-    Value item;
-    item.Set("key", Value::String(requirement.key()));
-    WriteEnum(item, "operator", kOperators, requirement.op());
-    WriteStrings(item, "values", requirement.values());
-    items.push_back(std::move(item));
-  }
-  map.Set("matchExpressions", Value::Sequence(std::move(items)));
-}
-
-void ReadNodeAffinity(const Node& node, v1::NodeAffinity& affinity) {
-  MapReader map(node);
-  if (const auto required = map.Get("required")) {
-    for (const Node& item : required->Items()) {
-      MapReader fields(item);
-      ReadExpressions(fields, *affinity.add_required());
-      fields.Finish();
-    }
-  }
-  if (const auto preferred = map.Get("preferred")) {
-    for (const Node& item : preferred->Items()) {
-      MapReader fields(item);
-      v1::PreferredNodes& entry = *affinity.add_preferred();
-      int64_t weight = 0;
-      if (fields.Require("weight") && fields.Int("weight", 1, 100, &weight)) {
-        entry.set_weight(static_cast<int32_t>(weight));
-      }
-      ReadExpressions(fields, *entry.mutable_selector());
-      fields.Finish();
-    }
-  }
-  map.Finish();
-}
-
-Value WriteNodeAffinity(const v1::NodeAffinity& affinity) {
-  Value map;
-  Value::List required;
-  for (const v1::LabelSelector& selector : affinity.required()) {
-    Value item;
-    WriteExpressions(item, selector);
-    required.push_back(std::move(item));
-  }
-  WriteList(map, "required", std::move(required));
-  Value::List preferred;
-  for (const v1::PreferredNodes& entry : affinity.preferred()) {
-    Value item;
-    item.Set("weight", Value::Int(entry.weight()));
-    WriteExpressions(item, entry.selector());
-    preferred.push_back(std::move(item));
-  }
-  WriteList(map, "preferred", std::move(preferred));
-  return map;
-}
-
-void ReadToleration(const Node& node, v1::Toleration& toleration) {
-  MapReader map(node);
-  ReadText(map, "key", [&](std::string text) { toleration.set_key(std::move(text)); });
-  ReadText(map, "value", [&](std::string text) { toleration.set_value(std::move(text)); });
-  ReadEnum<v1::TaintEffect>(map.Get("effect"), kTaintEffects,
-                            [&](v1::TaintEffect effect) { toleration.set_effect(effect); });
-  map.Finish();
-}
-
-Value WriteToleration(const v1::Toleration& toleration) {
-  Value map = Value::Mapping({});
-  WriteText(map, "key", toleration.key());
-  if (toleration.has_value()) map.Set("value", Value::String(toleration.value()));
-  WriteEnum(map, "effect", kTaintEffects, toleration.effect());
-  return map;
-}
-
-void ReadTerm(const Node& node, v1::Term& term) {
-  MapReader map(node);
-  ReadEnum<v1::TermKind>(map.Require("kind"), kTermKinds,
-                         [&](v1::TermKind kind) { term.set_kind(kind); });
-  ReadText(map, "topologyKey", [&](std::string text) { term.set_topology_key(std::move(text)); });
-  if (const auto labels = map.Get("matchLabels")) {
-    for (auto& [key, value] : labels->StringMap()) {
-      v1::LabelRequirement& requirement = *term.mutable_selector()->add_requirements();
-      requirement.set_key(key);
-      requirement.set_op(v1::SELECTOR_OPERATOR_IN);
-      requirement.add_values(std::move(value));
-    }
-  }
-  if (map.Get("matchExpressions")) ReadExpressions(map, *term.mutable_selector());
-  ReadStrings(map, "namespaces", term.mutable_namespaces());
-  int64_t number = 0;
-  if (map.Int("maxSkew", 1, kMaxInt32, &number)) term.set_max_skew(static_cast<int32_t>(number));
-  bool preferred = false;
-  if (map.Bool("preferred", &preferred)) term.set_preferred(preferred);
-  if (map.Int("weight", 1, 100, &number)) term.set_weight(static_cast<int32_t>(number));
-  map.Finish();
-}
-
-Value WriteTerm(const v1::Term& term) {
-  Value map;
-  WriteEnum(map, "kind", kTermKinds, term.kind());
-  WriteText(map, "topologyKey", term.topology_key());
-  if (term.has_selector()) WriteExpressions(map, term.selector());
-  WriteStrings(map, "namespaces", term.namespaces());
-  WriteCount(map, "maxSkew", term.max_skew());
-  if (term.preferred()) map.Set("preferred", Value::Bool(true));
-  WriteCount(map, "weight", term.weight());
-  return map;
-}
 
 // ---- what runs ----
 
@@ -547,23 +220,7 @@ Value WriteMemoryRetry(const v1::MemoryRetry& retry) {
 
 void ReadTemplate(MapReader& map, v1::TaskTemplate& task) {
   ReadPayload(map, *task.mutable_payload());
-  if (const auto node = map.Get("resources")) ReadResources(*node, *task.mutable_resources());
-  if (const auto node = map.Get("devices")) {
-    for (const Node& item : node->Items()) ReadDevice(item, *task.add_devices());
-  }
-  if (const auto node = map.Get("clusterResources")) {
-    for (const Node& item : node->Items()) ReadClusterResource(item, *task.add_cluster_resources());
-  }
-  ReadStringMap(map, "nodeSelector", task.mutable_node_selector());
-  if (const auto node = map.Get("nodeAffinity")) {
-    ReadNodeAffinity(*node, *task.mutable_node_affinity());
-  }
-  if (const auto node = map.Get("tolerations")) {
-    for (const Node& item : node->Items()) ReadToleration(item, *task.add_tolerations());
-  }
-  if (const auto node = map.Get("terms")) {
-    for (const Node& item : node->Items()) ReadTerm(item, *task.add_terms());
-  }
+  ReadPlacement(map, task);
   absl::Duration duration;
   if (map.Duration("timeLimit", absl::ZeroDuration(), kLongest, &duration)) {
     task.set_time_limit_ms(absl::ToInt64Milliseconds(duration));
@@ -590,25 +247,7 @@ void ReadTemplate(MapReader& map, v1::TaskTemplate& task) {
 
 void WriteTemplate(Value& map, const v1::TaskTemplate& task) {
   WritePayload(map, task.payload());
-  WriteMap(map, "resources", WriteResources(task.resources()));
-  Value::List items;
-  for (const v1::DeviceRequest& device : task.devices()) items.push_back(WriteDevice(device));
-  WriteList(map, "devices", std::exchange(items, {}));
-  for (const v1::ClusterResourceRequest& request : task.cluster_resources()) {
-    Value item;
-    item.Set("name", Value::String(request.name()));
-    item.Set("amount", Value::Int(request.amount()));
-    items.push_back(std::move(item));
-  }
-  WriteList(map, "clusterResources", std::exchange(items, {}));
-  WriteStringMap(map, "nodeSelector", task.node_selector());
-  WriteMap(map, "nodeAffinity", WriteNodeAffinity(task.node_affinity()));
-  for (const v1::Toleration& toleration : task.tolerations()) {
-    items.push_back(WriteToleration(toleration));
-  }
-  WriteList(map, "tolerations", std::exchange(items, {}));
-  for (const v1::Term& term : task.terms()) items.push_back(WriteTerm(term));
-  WriteList(map, "terms", std::exchange(items, {}));
+  WritePlacement(map, task);
   if (task.time_limit_ms() != 0) WriteMs(map, "timeLimit", task.time_limit_ms());
   if (task.has_grace_ms()) WriteMs(map, "grace", task.grace_ms());
   WriteCount(map, "maxProcesses", task.max_processes());
