@@ -11,8 +11,7 @@ namespace {
 
 class BestFit final : public ScorePlugin {
  public:
-  BestFit(KindId kind, const LargestNode& largest, Resolution resolution)
-      : kind_(kind), largest_(largest), resolution_(resolution) {}
+  explicit BestFit(const FreeAmountArgs& args) : args_(args) {}
 
   std::string_view name() const override { return kBestFit; }
   Scope scope() const override { return Scope::kNode; }
@@ -22,38 +21,32 @@ class BestFit final : public ScorePlugin {
                      std::span<int32_t> scores) const override {
     const auto capacity = columns.capacity(kCpu), allocated = columns.allocated(kCpu);
     const int64_t cpu = task.needs.requests[kCpu];
-    const int64_t devices = RequestedMilli(kind_, task.needs);
-    const int64_t whole = 2 * largest_.cpu_milli * largest_.device_milli;
+    const int64_t devices = RequestedMilli(args_.kind, task.needs);
+    const int64_t whole = 2 * args_.largest.cpu_milli * args_.largest.device_milli;
     slots.ForEach([&](size_t i, Slot slot) {
       const int64_t cpu_left = std::clamp<int64_t>(int64_t{capacity[slot]} - allocated[slot] - cpu,
-                                                   0, largest_.cpu_milli);
-      const int64_t devices_left = std::clamp<int64_t>(
-          CountFree(kind_, columns.devices(slot)).free_milli - devices, 0, largest_.device_milli);
-      const int64_t left = cpu_left * largest_.device_milli + devices_left * largest_.cpu_milli;
-      scores[i] = ScoreOfPart(whole - left, whole, resolution_);
+                                                   0, args_.largest.cpu_milli);
+      const int64_t devices_left =
+          std::clamp<int64_t>(CountFree(args_.kind, columns.devices(slot)).free_milli - devices, 0,
+                              args_.largest.device_milli);
+      const int64_t left =
+          cpu_left * args_.largest.device_milli + devices_left * args_.largest.cpu_milli;
+      scores[i] = ScoreOfPart(whole - left, whole, args_.resolution);
     });
     return absl::OkStatus();
   }
 
  private:
-  const KindId kind_;
-  const LargestNode largest_;
-  const Resolution resolution_;
+  const FreeAmountArgs args_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Plugin>> MakeBestFit(const PluginArgs& args,
                                                     PluginContext& context) {
-  const auto reader = ArgsReader::Open(args, "", {"kind", "largestNode", "resolution"});
-  if (!reader.ok()) return reader.status();
-  const auto kind = ReadDeviceKind(*reader, context);
-  if (!kind.ok()) return kind.status();
-  const auto largest = ReadLargestNode(*reader);
-  if (!largest.ok()) return largest.status();
-  const auto resolution = ReadResolution(*reader);
-  if (!resolution.ok()) return resolution.status();
-  return std::make_unique<BestFit>(*kind, *largest, *resolution);
+  const auto read = ReadFreeAmountArgs(args, context);
+  if (!read.ok()) return read.status();
+  return std::make_unique<BestFit>(*read);
 }
 
 }  // namespace berth::plugins

@@ -3,19 +3,7 @@
 #include <string>
 
 namespace berth::plugins {
-
-absl::StatusOr<KindId> ReadDeviceKind(const ArgsReader& args, PluginContext& context) {
-  if (args.Find("kind") == nullptr) return context.DeviceKind("gpu");
-  const auto name = args.Text("kind");
-  if (!name.ok()) return name.status();
-  return context.DeviceKind(*name);
-}
-
-absl::StatusOr<Resolution> ReadResolution(const ArgsReader& args) {
-  const auto choice = args.Choice("resolution", {"full", "percent"});
-  if (!choice.ok()) return choice.status();
-  return *choice == "full" ? Resolution::kFull : Resolution::kPercent;
-}
+namespace {
 
 absl::StatusOr<LargestNode> ReadLargestNode(const ArgsReader& args) {
   LargestNode largest;
@@ -30,6 +18,33 @@ absl::StatusOr<LargestNode> ReadLargestNode(const ArgsReader& args) {
   largest.cpu_milli = *cpu * kMilliPerCpu;
   largest.device_milli = *devices * 1000;
   return largest;
+}
+
+}  // namespace
+
+absl::StatusOr<KindId> ReadDeviceKind(const ArgsReader& args, PluginContext& context) {
+  if (args.Find("kind") == nullptr) return context.DeviceKind("gpu");
+  const auto name = args.Text("kind");
+  if (!name.ok()) return name.status();
+  return context.DeviceKind(*name);
+}
+
+absl::StatusOr<Resolution> ReadResolution(const ArgsReader& args) {
+  const auto choice = args.Choice("resolution", {"full", "percent"});
+  if (!choice.ok()) return choice.status();
+  return *choice == "full" ? Resolution::kFull : Resolution::kPercent;
+}
+
+absl::StatusOr<FreeAmountArgs> ReadFreeAmountArgs(const PluginArgs& args, PluginContext& context) {
+  const auto reader = ArgsReader::Open(args, "", {"kind", "largestNode", "resolution"});
+  if (!reader.ok()) return reader.status();
+  const auto kind = ReadDeviceKind(*reader, context);
+  if (!kind.ok()) return kind.status();
+  const auto largest = ReadLargestNode(*reader);
+  if (!largest.ok()) return largest.status();
+  const auto resolution = ReadResolution(*reader);
+  if (!resolution.ok()) return resolution.status();
+  return FreeAmountArgs{*kind, *largest, *resolution};
 }
 
 }  // namespace berth::plugins

@@ -41,6 +41,13 @@ struct LargestNode {
   int64_t cpu_milli = 128'000;
   int64_t device_milli = 8000;
 };
-absl::StatusOr<LargestNode> ReadLargestNode(const ArgsReader& args);
+
+// All of them, of a policy that measures nodes by free amounts; no others are accepted.
+struct FreeAmountArgs {
+  KindId kind;
+  LargestNode largest;
+  Resolution resolution = Resolution::kFull;
+};
+absl::StatusOr<FreeAmountArgs> ReadFreeAmountArgs(const PluginArgs& args, PluginContext& context);
 
 }  // namespace berth::plugins

@@ -11,8 +11,7 @@ namespace {
 
 class DotProduct final : public ScorePlugin {
  public:
-  DotProduct(KindId kind, const LargestNode& largest, Resolution resolution)
-      : kind_(kind), largest_(largest), resolution_(resolution) {}
+  explicit DotProduct(const FreeAmountArgs& args) : args_(args) {}
 
   std::string_view name() const override { return kDotProduct; }
   Scope scope() const override { return Scope::kNode; }
@@ -22,16 +21,18 @@ class DotProduct final : public ScorePlugin {
   absl::Status Score(const TaskView& task, const NodeColumns& columns, SlotSpan slots,
                      std::span<int32_t> scores) const override {
     const auto capacity = columns.capacity(kCpu), allocated = columns.allocated(kCpu);
-    const int64_t cpu = Part(task.needs.requests[kCpu], largest_.cpu_milli);
-    const int64_t devices = Part(RequestedMilli(kind_, task.needs), largest_.device_milli);
+    const int64_t cpu = Part(task.needs.requests[kCpu], args_.largest.cpu_milli);
+    const int64_t devices =
+        Part(RequestedMilli(args_.kind, task.needs), args_.largest.device_milli);
     slots.ForEach([&](size_t i, Slot slot) {
-      const int64_t free_cpu = Part(int64_t{capacity[slot]} - allocated[slot], largest_.cpu_milli);
+      const int64_t free_cpu =
+          Part(int64_t{capacity[slot]} - allocated[slot], args_.largest.cpu_milli);
       const int64_t free_devices =
-          devices == 0
-              ? 0
-              : Part(CountFree(kind_, columns.devices(slot)).free_milli, largest_.device_milli);
+          devices == 0 ? 0
+                       : Part(CountFree(args_.kind, columns.devices(slot)).free_milli,
+                              args_.largest.device_milli);
       const int64_t product = free_cpu * cpu + free_devices * devices;
-      scores[i] = ScoreOfPart(2 * kOne * kOne - product, 2 * kOne * kOne, resolution_);
+      scores[i] = ScoreOfPart(2 * kOne * kOne - product, 2 * kOne * kOne, args_.resolution);
     });
     return absl::OkStatus();
   }
@@ -42,24 +43,16 @@ class DotProduct final : public ScorePlugin {
     return kOne * std::clamp<int64_t>(amount, 0, largest) / largest;
   }
 
-  const KindId kind_;
-  const LargestNode largest_;
-  const Resolution resolution_;
+  const FreeAmountArgs args_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Plugin>> MakeDotProduct(const PluginArgs& args,
                                                        PluginContext& context) {
-  const auto reader = ArgsReader::Open(args, "", {"kind", "largestNode", "resolution"});
-  if (!reader.ok()) return reader.status();
-  const auto kind = ReadDeviceKind(*reader, context);
-  if (!kind.ok()) return kind.status();
-  const auto largest = ReadLargestNode(*reader);
-  if (!largest.ok()) return largest.status();
-  const auto resolution = ReadResolution(*reader);
-  if (!resolution.ok()) return resolution.status();
-  return std::make_unique<DotProduct>(*kind, *largest, *resolution);
+  const auto read = ReadFreeAmountArgs(args, context);
+  if (!read.ok()) return read.status();
+  return std::make_unique<DotProduct>(*read);
 }
 
 }  // namespace berth::plugins
