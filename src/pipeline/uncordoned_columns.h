@@ -1,64 +1,19 @@
 // The cluster with no node cordoned.
 #pragma once
 
-#include <cstdint>
-#include <span>
-
-#include "berth/node_columns.h"
+#include "engine/forwarded_columns.h"
 
 namespace berth::pipeline {
 
 // The columns of `base`, which outlives this and does not change.
-class UncordonedColumns final : public NodeColumns {
+class UncordonedColumns final : public engine::ForwardedColumns {
  public:
-  explicit UncordonedColumns(const NodeColumns& base) : base_(base), none_(base.size()) {}
+  explicit UncordonedColumns(const NodeColumns& base)
+      : ForwardedColumns(base), none_(base.size()) {}
 
   const NodeMask& cordoned() const override { return none_; }
 
-  size_t size() const override { return base_.size(); }
-  uint32_t resource_count() const override { return base_.resource_count(); }
-  std::span<const int32_t> capacity(ResourceIndex resource) const override {
-    return base_.capacity(resource);
-  }
-  std::span<const int32_t> allocated(ResourceIndex resource) const override {
-    return base_.allocated(resource);
-  }
-  std::span<const float> inverse_capacity(ResourceIndex resource) const override {
-    return base_.inverse_capacity(resource);
-  }
-  std::span<const uint32_t> rank() const override { return base_.rank(); }
-  const NodeMask& live() const override { return base_.live(); }
-  const NodeMask& ready() const override { return base_.ready(); }
-  const NodeMask& with_label(LabelId label) const override { return base_.with_label(label); }
-  const NodeMask& with_key(KeyId key) const override { return base_.with_key(key); }
-  std::span<const LabelId> labels_of_key(KeyId key) const override {
-    return base_.labels_of_key(key);
-  }
-  bool integer_value(LabelId label, int64_t& value) const override {
-    return base_.integer_value(label, value);
-  }
-  std::span<const int32_t> domains(KeyId key) const override { return base_.domains(key); }
-  std::span<const int32_t> counts(CounterId counter) const override {
-    return base_.counts(counter);
-  }
-  int64_t count_in_all(CounterId counter) const override { return base_.count_in_all(counter); }
-  uint32_t taint_count() const override { return base_.taint_count(); }
-  const NodeMask& with_taint(TaintId taint) const override { return base_.with_taint(taint); }
-  TaintEffect effect(TaintId taint) const override { return base_.effect(taint); }
-  bool Tolerates(std::span<const Toleration> tolerations, TaintId taint) const override {
-    return base_.Tolerates(tolerations, taint);
-  }
-  std::span<const DeviceRow> devices(Slot slot) const override { return base_.devices(slot); }
-  std::span<const DeviceUse> device_uses(Slot slot) const override {
-    return base_.device_uses(slot);
-  }
-  std::span<const int32_t> idle_devices() const override { return base_.idle_devices(); }
-  const NodeMask& with_device_kind(KindId kind) const override {
-    return base_.with_device_kind(kind);
-  }
-
  private:
-  const NodeColumns& base_;
   const NodeMask none_;
 };
 

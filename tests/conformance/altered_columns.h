@@ -7,19 +7,18 @@
 
 #include "berth/node_columns.h"
 #include "berth/plugin.h"
+#include "engine/forwarded_columns.h"
 
 namespace berth::testing {
 
 // The columns of `base`, with those of `other` in the kinds of `altered`.
 //
 // REQUIRES: both have the same size and the same numbers for names, and outlive this.
-class MixedColumns final : public NodeColumns {
+class MixedColumns final : public engine::ForwardedColumns {
  public:
   MixedColumns(const NodeColumns& base, const NodeColumns& other, Reads altered)
-      : base_(base), other_(other), altered_(altered) {}
+      : ForwardedColumns(base), other_(other), altered_(altered) {}
 
-  size_t size() const override { return base_.size(); }
-  uint32_t resource_count() const override { return base_.resource_count(); }
   std::span<const uint32_t> rank() const override { return other_.rank(); }  // not for plugins
 
   std::span<const int32_t> capacity(ResourceIndex resource) const override {
@@ -31,7 +30,6 @@ class MixedColumns final : public NodeColumns {
   std::span<const float> inverse_capacity(ResourceIndex resource) const override {
     return From(kReadsStatic).inverse_capacity(resource);
   }
-  const NodeMask& live() const override { return base_.live(); }
   const NodeMask& ready() const override { return From(kReadsStatic).ready(); }
   const NodeMask& cordoned() const override { return From(kReadsStatic).cordoned(); }
   const NodeMask& with_label(LabelId label) const override {
@@ -40,9 +38,6 @@ class MixedColumns final : public NodeColumns {
   const NodeMask& with_key(KeyId key) const override { return From(kReadsStatic).with_key(key); }
   std::span<const LabelId> labels_of_key(KeyId key) const override {
     return From(kReadsStatic).labels_of_key(key);
-  }
-  bool integer_value(LabelId label, int64_t& value) const override {
-    return base_.integer_value(label, value);
   }
   std::span<const int32_t> domains(KeyId key) const override {
     return From(kReadsStatic).domains(key);
@@ -53,13 +48,8 @@ class MixedColumns final : public NodeColumns {
   int64_t count_in_all(CounterId counter) const override {
     return From(kReadsTerms).count_in_all(counter);
   }
-  uint32_t taint_count() const override { return base_.taint_count(); }
   const NodeMask& with_taint(TaintId taint) const override {
     return From(kReadsStatic).with_taint(taint);
-  }
-  TaintEffect effect(TaintId taint) const override { return base_.effect(taint); }
-  bool Tolerates(std::span<const Toleration> tolerations, TaintId taint) const override {
-    return base_.Tolerates(tolerations, taint);
   }
   std::span<const DeviceRow> devices(Slot slot) const override {
     return From(kReadsDevices).devices(slot);
@@ -75,20 +65,19 @@ class MixedColumns final : public NodeColumns {
   }
 
  private:
-  const NodeColumns& From(Reads reads) const { return (altered_ & reads) != 0 ? other_ : base_; }
+  const NodeColumns& From(Reads reads) const { return (altered_ & reads) != 0 ? other_ : base(); }
 
-  const NodeColumns& base_;
   const NodeColumns& other_;
   const Reads altered_;
 };
 
 // The columns of `base` as they could be at best: everything released, every agent connected, no
 // node cordoned, every device well.
-class EmptiedColumns final : public NodeColumns {
+class EmptiedColumns final : public engine::ForwardedColumns {
  public:
   // REQUIRES: `base` outlives this and does not change.
   explicit EmptiedColumns(const NodeColumns& base)
-      : base_(base), zeros_(base.size(), 0), none_(base.size()) {
+      : ForwardedColumns(base), zeros_(base.size(), 0), none_(base.size()) {
     for (Slot slot = 0; slot < base.size(); ++slot) {
       const auto rows = base.devices(slot);
       devices_.emplace_back(rows.begin(), rows.end());
@@ -101,47 +90,18 @@ class EmptiedColumns final : public NodeColumns {
     }
   }
 
-  size_t size() const override { return base_.size(); }
-  uint32_t resource_count() const override { return base_.resource_count(); }
-  std::span<const uint32_t> rank() const override { return base_.rank(); }
-  std::span<const int32_t> capacity(ResourceIndex resource) const override {
-    return base_.capacity(resource);
-  }
   std::span<const int32_t> allocated(ResourceIndex) const override { return zeros_; }
-  std::span<const float> inverse_capacity(ResourceIndex resource) const override {
-    return base_.inverse_capacity(resource);
-  }
-  const NodeMask& live() const override { return base_.live(); }
-  const NodeMask& ready() const override { return base_.live(); }
+  const NodeMask& ready() const override { return live(); }
   const NodeMask& cordoned() const override { return none_; }
-  const NodeMask& with_label(LabelId label) const override { return base_.with_label(label); }
-  const NodeMask& with_key(KeyId key) const override { return base_.with_key(key); }
-  std::span<const LabelId> labels_of_key(KeyId key) const override {
-    return base_.labels_of_key(key);
-  }
-  bool integer_value(LabelId label, int64_t& value) const override {
-    return base_.integer_value(label, value);
-  }
-  std::span<const int32_t> domains(KeyId key) const override { return base_.domains(key); }
   std::span<const int32_t> counts(CounterId counter) const override {
-    return std::span(no_tasks_).first(base_.counts(counter).size());
+    return std::span(no_tasks_).first(base().counts(counter).size());
   }
   int64_t count_in_all(CounterId) const override { return 0; }
-  uint32_t taint_count() const override { return base_.taint_count(); }
-  const NodeMask& with_taint(TaintId taint) const override { return base_.with_taint(taint); }
-  TaintEffect effect(TaintId taint) const override { return base_.effect(taint); }
-  bool Tolerates(std::span<const Toleration> tolerations, TaintId taint) const override {
-    return base_.Tolerates(tolerations, taint);
-  }
   std::span<const DeviceRow> devices(Slot slot) const override { return devices_[slot]; }
   std::span<const DeviceUse> device_uses(Slot) const override { return {}; }
   std::span<const int32_t> idle_devices() const override { return idle_; }
-  const NodeMask& with_device_kind(KindId kind) const override {
-    return base_.with_device_kind(kind);
-  }
 
  private:
-  const NodeColumns& base_;
   const std::vector<int32_t> zeros_;
   const std::vector<int32_t> no_tasks_ = std::vector<int32_t>(1024, 0);  // by domain
   const NodeMask none_;
