@@ -164,13 +164,13 @@ absl::StatusOr<Explanation> Explain(const Profile& profile, const TaskView& aske
     explanation.placeability = Placeability::kFitsLater;
     explanation.reason = Reason::kNoNodeFitsNow;
     BERTH_ASSIGN_OR_RETURN(explanation.suggestions,
-                           FindSuggestions(profile, task, table, Goal::kFitsNow));
+                           FindSuggestions(profile, task, table, Goal::kFitsNow, possible.nodes));
     return explanation;
   }
   explanation.placeability = Placeability::kNeverFits;
   explanation.reason = Reason::kNeverFits;
   BERTH_ASSIGN_OR_RETURN(explanation.suggestions,
-                         FindSuggestions(profile, task, table, Goal::kFitsEver));
+                         FindSuggestions(profile, task, table, Goal::kFitsEver, possible.nodes));
   explanation.text = NeverText(explanation, possible.never, task.needs, table);
   return explanation;
 }

@@ -38,14 +38,13 @@ absl::Status SuggestTolerating(const WhatIf& what_if, std::vector<Suggestion>& s
     toleration.effect = spec.effect;
     changed.tolerations.push_back(toleration);
     suggestion.value += (suggestion.value.empty() ? "" : ", ") + state::ToString(spec);
-    suggestion.option +=
-        (suggestion.option.empty() ? "--tolerate " : " --tolerate ") + state::ToString(spec);
+    suggestion.change +=
+        (suggestion.change.empty() ? "--tolerate " : " --tolerate ") + state::ToString(spec);
   }
   BERTH_ASSIGN_OR_RETURN(const NodeMask fit_now, what_if.Nodes(changed));
   if (suggestion.value.empty() || !fit_now.Any()) return absl::OkStatus();
   suggestion.node = table.name(what_if.FirstByName(fit_now));
-  suggestion.change = suggestion.option;
-  suggestion.text = Outcome(what_if, "with " + suggestion.option, suggestion.node);
+  suggestion.text = Outcome(what_if, "with " + suggestion.change, suggestion.node);
   suggestions.push_back(std::move(suggestion));
   return absl::OkStatus();
 }

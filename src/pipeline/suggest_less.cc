@@ -17,10 +17,9 @@ Suggestion MakeLess(const WhatIf& what_if, std::string field, std::string value,
   suggestion.kind = SuggestionKind::kLess;
   suggestion.field = std::move(field);
   suggestion.value = std::move(value);
-  if (!option_name.empty()) suggestion.option = option_name + " " + suggestion.value;
   suggestion.node = what_if.table().name(slot);
   suggestion.change =
-      option_name.empty() ? suggestion.field + " " + suggestion.value : suggestion.option;
+      (option_name.empty() ? suggestion.field : option_name) + " " + suggestion.value;
   suggestion.text = "with " + suggestion.change +
                     (what_if.goal() == Goal::kFitsNow ? " it fits " + suggestion.node + " now"
                                                       : " it could run on " + suggestion.node);

@@ -8,7 +8,6 @@
 #include "base/quantities.h"
 #include "base/status_macros.h"
 #include "berth/resources.h"
-#include "pipeline/possible_nodes.h"
 #include "pipeline/reason_text.h"
 #include "pipeline/suggestion_finders.h"
 #include "pipeline/uncordoned_columns.h"
@@ -135,15 +134,13 @@ Suggestion MakeFreeing(const WhatIf& what_if, const Shortfall& lacking) {
 }
 
 // The node that lacks least of those that have all the task asks for, but not free.
-absl::StatusOr<std::optional<Suggestion>> SuggestFreeing(const WhatIf& what_if) {
+absl::StatusOr<std::optional<Suggestion>> SuggestFreeing(const WhatIf& what_if,
+                                                         const NodeMask& possible) {
   TaskRequirements bare = what_if.needs();
   bare.requests.fill(0);
   bare.devices.clear();
   BERTH_ASSIGN_OR_RETURN(NodeMask nodes, what_if.NodesNow(bare, what_if.table()));
-  BERTH_ASSIGN_OR_RETURN(const PossibleNodes possible,
-                         FindPossibleNodes(what_if.profile(), what_if.task(), what_if.table(),
-                                           /*why_never=*/false));
-  nodes.And(possible.nodes);
+  nodes.And(possible);
   std::vector<Shortfall> found;
   nodes.ForEach([&](Slot slot) { found.push_back(ResourcesLacking(what_if, slot)); });
   const auto less = [&](const Shortfall& a, const Shortfall& b) {
@@ -182,9 +179,10 @@ absl::StatusOr<std::optional<Suggestion>> SuggestUncordoning(const WhatIf& what_
 
 }  // namespace
 
-absl::StatusOr<std::vector<Suggestion>> SuggestOfNodes(const WhatIf& what_if) {
+absl::StatusOr<std::vector<Suggestion>> SuggestOfNodes(const WhatIf& what_if,
+                                                       const NodeMask& possible) {
   std::vector<Suggestion> suggestions;
-  BERTH_ASSIGN_OR_RETURN(auto freeing, SuggestFreeing(what_if));
+  BERTH_ASSIGN_OR_RETURN(auto freeing, SuggestFreeing(what_if, possible));
   if (freeing) suggestions.push_back(*std::move(freeing));
   BERTH_ASSIGN_OR_RETURN(auto uncordoning, SuggestUncordoning(what_if));
   if (uncordoning) suggestions.push_back(*std::move(uncordoning));

@@ -18,6 +18,7 @@ absl::StatusOr<std::vector<Suggestion>> SuggestFewerConditions(const WhatIf& wha
 
 // "if 2 cpu more were free there it would fit n3 now", "if n3 were uncordoned ...": what others
 // would have to do, on the node where that is least. For Goal::kFitsNow.
-absl::StatusOr<std::vector<Suggestion>> SuggestOfNodes(const WhatIf& what_if);
+absl::StatusOr<std::vector<Suggestion>> SuggestOfNodes(const WhatIf& what_if,
+                                                       const NodeMask& possible);
 
 }  // namespace berth::pipeline

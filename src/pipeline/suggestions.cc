@@ -11,7 +11,8 @@ namespace berth::pipeline {
 
 absl::StatusOr<std::vector<Suggestion>> FindSuggestions(const Profile& profile,
                                                         const TaskView& task,
-                                                        const state::NodeTable& table, Goal goal) {
+                                                        const state::NodeTable& table, Goal goal,
+                                                        const NodeMask& possible) {
   const WhatIf what_if(profile, task, table, goal);
   std::vector<Suggestion> all;
   const auto add = [&all](std::vector<Suggestion> found) {
@@ -23,7 +24,7 @@ absl::StatusOr<std::vector<Suggestion>> FindSuggestions(const Profile& profile,
   BERTH_ASSIGN_OR_RETURN(std::vector<Suggestion> fewer, SuggestFewerConditions(what_if));
   add(std::move(fewer));
   if (goal == Goal::kFitsEver) return all;
-  BERTH_ASSIGN_OR_RETURN(std::vector<Suggestion> of_nodes, SuggestOfNodes(what_if));
+  BERTH_ASSIGN_OR_RETURN(std::vector<Suggestion> of_nodes, SuggestOfNodes(what_if, possible));
   add(std::move(of_nodes));
   return all;
 }

@@ -36,11 +36,11 @@ struct Suggestion {
   // kLess: "cpu", "memory", "gpu", an extended resource's name, ...; kTolerate: "tolerations";
   // kDrop: the key of the job file; else empty.
   std::string field;
-  std::string value;        // as a job file writes it: "12Gi", "gpu=true:NoSchedule", "zone=a"
-  std::string option;       // as a command line writes it: "--memory 12Gi"; empty: it has no option
-  std::string change;       // in words: "--memory 12Gi", "without its spread over zone"
-  std::string node;         // that would then hold it; of several the first by name
-  std::string text;         // "with --memory 12Gi it could run on node-a"
+  std::string value;   // as a job file writes it: "12Gi", "gpu=true:NoSchedule", "zone=a"
+  std::string change;  // as a command line writes it, or in words: "--memory 12Gi", "without its
+                       // spread over zone"
+  std::string node;    // that would then hold it; of several the first by name
+  std::string text;    // "with --memory 12Gi it could run on node-a"
   std::vector<Lack> lacks;  // kFree
 
   bool operator==(const Suggestion&) const = default;
@@ -52,10 +52,13 @@ struct Suggestion {
 // the node that lacks least, and a node that could be uncordoned. Each is tried on the filters
 // before it is told.
 //
+// `possible`: nodes that could hold it, empty (FindPossibleNodes).
+//
 // REQUIRES: the goal is not reached without a change. Errors: a plugin that could not work, named.
 // Cost: cold path; about two filter passes per resource and condition, ten per kind of device.
 absl::StatusOr<std::vector<Suggestion>> FindSuggestions(const Profile& profile,
                                                         const TaskView& task,
-                                                        const state::NodeTable& table, Goal goal);
+                                                        const state::NodeTable& table, Goal goal,
+                                                        const NodeMask& possible);
 
 }  // namespace berth::pipeline

@@ -39,8 +39,6 @@ class WhatIf {
   Slot FirstByName(const NodeMask& nodes) const;
 
   const TaskRequirements& needs() const { return task_.needs; }
-  const Profile& profile() const { return profile_; }
-  const TaskView& task() const { return task_; }
   const state::NodeTable& table() const { return table_; }
   Goal goal() const { return goal_; }
 

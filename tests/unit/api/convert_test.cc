@@ -314,7 +314,7 @@ TEST(ConvertTest, AnExplanationOfAWaitingTaskHasFiltersAndSuggestions) {
                                 .text = "8 insufficient memory"}};
   reply.explanation.suggestions = {{.field = "memory",
                                     .value = "12Gi",
-                                    .option = "--memory 12Gi",
+                                    .change = "--memory 12Gi",
                                     .node = "n1",
                                     .text = "ask for 12Gi"}};
   reply.queue_position = 7;

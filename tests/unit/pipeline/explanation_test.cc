@@ -256,7 +256,6 @@ TEST_F(ExplanationTest, SuggestsTheLargestAmountThatFitsNow) {
   EXPECT_EQ(explanation.suggestions[0], (Suggestion{.kind = SuggestionKind::kLess,
                                                     .field = "memory",
                                                     .value = "5.8Gi",
-                                                    .option = "--memory 5.8Gi",
                                                     .change = "--memory 5.8Gi",
                                                     .node = "b",
                                                     .text = "with --memory 5.8Gi it fits b now"}));
@@ -278,8 +277,8 @@ TEST_F(ExplanationTest, SuggestsFewerGpusWithWhatElseTheTaskNeeds) {
   cluster().Add(NodeBuilder("few").Cpu(64).Gpus(4));
   const Explanation explanation = harness_.Explain(TaskBuilder().Cpu(16).Gpus(6));
   ASSERT_THAT(explanation.suggestions, SizeIs(2));
-  EXPECT_EQ(explanation.suggestions[0].option, "--cpu 4");
-  EXPECT_EQ(explanation.suggestions[1].option, "--gpus 4");
+  EXPECT_EQ(explanation.suggestions[0].change, "--cpu 4");
+  EXPECT_EQ(explanation.suggestions[1].change, "--gpus 4");
   EXPECT_EQ(explanation.suggestions[1].node, "few");
 }
 

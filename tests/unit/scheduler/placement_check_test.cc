@@ -30,13 +30,19 @@ std::unique_ptr<TurnHarness> HarnessWith(const berth::testing::Behaviour& behavi
 
 TEST(PlacementCheckTest, HonestPluginsAreNeverWrong) {
   TurnHarness harness({.check_placements = 1});
-  for (int i = 0; i < 6; ++i) harness.Connect("n" + std::to_string(i), 8000 + 500 * i);
+  for (int i = 0; i < 6; ++i) {
+    state::OpenSession hello =
+        TurnHarness::Hello("n" + std::to_string(i), harness.next_stream++, 8000 + 500 * i);
+    hello.node.labels = {{"zone", std::string(1, static_cast<char>('a' + i % 3))}};
+    ASSERT_TRUE(harness.Ask(hello).status.ok());
+  }
   for (int round = 0; round < 30; ++round) {
     TurnHarness::Job job;
     job.cpu_milli = 100 + 250 * (round % 4);
     job.tasks = 1 + static_cast<uint32_t>(round % 3);
-    if (round % 5 == 0) {
-      job.terms = {{.kind = TermKind::kSpread, .topology_key = "berth.dev/none", .weight = 3}};
+    if (round % 5 == 0) job.terms = {{.kind = TermKind::kSpread, .topology_key = "zone"}};
+    if (round % 5 == 1) {
+      job.terms = {{.kind = TermKind::kAffinity, .topology_key = "zone", .weight = 3}};
     }
     harness.SubmitOk(job);
   }
