@@ -19,7 +19,9 @@ void ParkedShapes::Park(state::ShapeId shape, const PluginSet& plugins,
                         const TaskRequirements& needs) {
   Waiting waiting{.plugins = &plugins, .needs = &needs};
   for (const FilterPlugin* filter : plugins.filters) {
-    if (filter->PassesAll(needs)) continue;
+    const auto passes_all = PassesAll(*filter, needs);
+    if (passes_all.ok() && *passes_all) continue;
+    if (!passes_all.ok()) waiting.watch = Watch::kEverything;
     if (filter->scope() == Scope::kDomain) waiting.watch = std::max(waiting.watch, Watch::kRules);
     if (filter->scope() == Scope::kCluster) waiting.watch = Watch::kEverything;
   }
@@ -105,8 +107,11 @@ bool ParkedShapes::MayFit(const Waiting& waiting, const std::vector<Slot>& impro
   SlotMask mask(SlotSpan::List(candidates_), words_);
   for (const FilterPlugin* filter : waiting.plugins->filters) {
     // What looks at more than the node was asked about elsewhere.
-    if (filter->PassesAll(needs) || filter->scope() != Scope::kNode) continue;
-    // Whoever tries the shape next meets the error, and reports it.
+    if (filter->scope() != Scope::kNode) continue;
+    // Whoever tries the shape next meets an error, and reports it.
+    const auto passes_all = PassesAll(*filter, needs);
+    if (!passes_all.ok()) return true;
+    if (*passes_all) continue;
     if (!RunFilter(*filter, {needs, kNobody}, table_, mask).ok()) return true;
     if (!mask.Any()) return false;
   }

@@ -27,7 +27,8 @@ struct WeightedScore {
 
   std::string_view name() const { return of_devices ? of_devices->name() : plugin->name(); }
 
-  // Whether it is asked about nodes, or about sets, for such a task.
+  // Whether it is asked about nodes, or about sets, for such a task. The plugin may throw:
+  // run_plugins.h has the same with a guard.
   bool ScoresNodes(const TaskRequirements& needs) const {
     const bool leaves_it_to_sets = of_devices != nullptr && !needs.devices.empty();
     return plugin != nullptr && !leaves_it_to_sets && !plugin->Skips(needs);

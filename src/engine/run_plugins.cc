@@ -1,6 +1,8 @@
 #include "engine/run_plugins.h"
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <exception>
 #include <string>
 
@@ -35,6 +37,24 @@ absl::Status Guarded(const Plugin& plugin, const char* point, F&& call) {
   }
 }
 
+// The same of a question with an answer.
+template <typename F>
+auto Asked(const Plugin& plugin, const char* point, F&& question)
+    -> absl::StatusOr<decltype(question())> {
+  decltype(question()) answer{};
+  absl::Status status = Guarded(plugin, point, [&] {
+    answer = question();
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return answer;
+}
+
+const Plugin& PluginOf(const WeightedScore& score) {
+  if (score.of_devices != nullptr) return *score.of_devices;
+  return *score.plugin;
+}
+
 // True when all are from 0 to kMaxScore.
 BERTH_VECTOR_KERNEL bool InRange(const int32_t* scores, size_t n) {
   uint32_t largest = 0;
@@ -62,7 +82,8 @@ absl::Status ScoreDevices(const PluginSet& plugins, const TaskView& task,
   size_t count = 0;
   for (size_t i = 0; i < plugins.scores.size(); ++i) {
     const WeightedScore& score = plugins.scores[i];
-    if (score.ScoresSets(task.needs)) scorers[count++] = {score.of_devices, score.weight, i};
+    BERTH_ASSIGN_OR_RETURN(const bool scores_sets, ScoresSets(score, task.needs));
+    if (scores_sets) scorers[count++] = {score.of_devices, score.weight, i};
   }
   BERTH_RETURN_IF_ERROR(choice.Choose(std::span(scorers).first(count), task, columns, slot));
   for (size_t i = 0; i < count; ++i) scores[scorers[i].index] = choice.score(i);
@@ -74,6 +95,55 @@ absl::Status ScoreDevices(const PluginSet& plugins, const TaskView& task,
 std::string PluginAtFault(const absl::Status& error) {
   const auto name = error.GetPayload(kPlugin);
   return name.has_value() ? std::string(*name) : "";
+}
+
+absl::StatusOr<bool> PassesAll(const FilterPlugin& filter, const TaskRequirements& needs) {
+  return Asked(filter, "say whether it passes all", [&] { return filter.PassesAll(needs); });
+}
+
+absl::StatusOr<bool> ScoresNodes(const WeightedScore& score, const TaskRequirements& needs) {
+  return Asked(PluginOf(score), "say whether it skips a task",
+               [&] { return score.ScoresNodes(needs); });
+}
+
+absl::StatusOr<bool> ScoresSets(const WeightedScore& score, const TaskRequirements& needs) {
+  return Asked(PluginOf(score), "say whether it skips a task",
+               [&] { return score.ScoresSets(needs); });
+}
+
+absl::StatusOr<bool> IsLocal(const DomainPlugin& plugin, const TaskRequirements& needs) {
+  return Asked(plugin, "say whether it is local", [&] { return plugin.IsLocal(needs); });
+}
+
+absl::StatusOr<int64_t> SortKey(const QueueSortPlugin& plugin, const QueuedGroup& group) {
+  return Asked(plugin, "sort", [&] { return plugin.Key(group); });
+}
+
+absl::Status AppendKeys(const DomainPlugin& plugin, const TaskRequirements& needs,
+                        std::vector<DomainKey>& keys) {
+  return Guarded(plugin, "name its keys", [&] {
+    plugin.AppendKeys(needs, keys);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status AppendSlots(const SparsePlugin& plugin, const TaskView& task,
+                         const NodeColumns& columns, std::vector<Slot>& slots) {
+  return Guarded(plugin, "name its nodes", [&]() -> absl::Status {
+    const auto before = static_cast<std::ptrdiff_t>(slots.size());
+    plugin.AppendSlots(task, columns, slots);
+    const bool known = std::all_of(slots.begin() + before, slots.end(),
+                                   [&](Slot slot) { return slot < columns.size(); });
+    return known ? absl::OkStatus() : absl::InternalError("it named a slot that there is not");
+  });
+}
+
+absl::Status Diagnose(const FilterPlugin& filter, const TaskView& task, const NodeColumns& columns,
+                      const NodeMask& removed, RejectionSink& sink) {
+  return Guarded(filter, "say why it removes nodes", [&] {
+    filter.Diagnose(task, columns, removed, sink);
+    return absl::OkStatus();
+  });
 }
 
 absl::Status RunFilter(const FilterPlugin& filter, const TaskView& task, const NodeColumns& columns,
@@ -113,7 +183,8 @@ absl::Status ScoreSlot(const PluginSet& plugins, const TaskView& task, const Nod
   for (size_t i = 0; i < plugins.scores.size(); ++i) {
     const WeightedScore& score = plugins.scores[i];
     scores[i] = 0;
-    if (!score.ScoresNodes(task.needs) || score.plugin->scope() == Scope::kCluster) continue;
+    BERTH_ASSIGN_OR_RETURN(const bool scores_nodes, ScoresNodes(score, task.needs));
+    if (!scores_nodes || score.plugin->scope() == Scope::kCluster) continue;
     BERTH_RETURN_IF_ERROR(RunScore(*score.plugin, task, columns, one, scores.subspan(i, 1)));
   }
   choice.Clear();

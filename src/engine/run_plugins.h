@@ -4,9 +4,12 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "berth/node_columns.h"
+#include "berth/queue_sort.h"
 #include "berth/reserve.h"
 #include "berth/slot_span.h"
 #include "berth/task_view.h"
@@ -17,6 +20,27 @@ namespace berth::engine {
 
 // Name of the plugin that an error of the functions below is about; empty: of another error.
 std::string PluginAtFault(const absl::Status& error);
+
+// What a plugin answers to the questions of the same names. Errors: it threw; names it.
+absl::StatusOr<bool> PassesAll(const FilterPlugin& filter, const TaskRequirements& needs);
+absl::StatusOr<bool> ScoresNodes(const WeightedScore& score, const TaskRequirements& needs);
+absl::StatusOr<bool> ScoresSets(const WeightedScore& score, const TaskRequirements& needs);
+absl::StatusOr<bool> IsLocal(const DomainPlugin& plugin, const TaskRequirements& needs);
+absl::StatusOr<int64_t> SortKey(const QueueSortPlugin& plugin, const QueuedGroup& group);
+
+// Appends the keys that matter to such a task. Errors: as above.
+absl::Status AppendKeys(const DomainPlugin& plugin, const TaskRequirements& needs,
+                        std::vector<DomainKey>& keys);
+
+// Appends the slots that a plugin of scope kSparse has an opinion on. Errors: as above, or one of
+// them is no slot of the columns.
+absl::Status AppendSlots(const SparsePlugin& plugin, const TaskView& task,
+                         const NodeColumns& columns, std::vector<Slot>& slots);
+
+// Has a filter say why it removes each slot of `removed`. Errors: as above; what it has said by
+// then stays said.
+absl::Status Diagnose(const FilterPlugin& filter, const TaskView& task, const NodeColumns& columns,
+                      const NodeMask& removed, RejectionSink& sink);
 
 // Clears from `feasible` every slot that one filter removes.
 // Errors: the plugin could not work, or threw; names it.

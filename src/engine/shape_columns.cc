@@ -69,21 +69,35 @@ absl::Status ForEachPiece(size_t size, F&& f) {
 }  // namespace
 
 ShapeColumns::ShapeColumns(const PluginSet& plugins, const TaskRequirements& needs)
-    : rotates_ties_(plugins.rotates_ties) {
-  const auto of_domains = [&](const Plugin& plugin, OfDomains entry) {
+    : plugins_(plugins), rotates_ties_(plugins.rotates_ties) {
+  asked_ = AskPlugins(needs);
+}
+
+absl::Status ShapeColumns::AskPlugins(const TaskRequirements& needs) {
+  for (auto* filters : {&static_filters_, &filters_, &sparse_filters_, &cluster_filters_}) {
+    filters->clear();
+  }
+  for (auto* scores : {&static_scores_, &scores_, &sparse_scores_, &cluster_scores_}) {
+    scores->clear();
+  }
+  device_scorers_.clear();
+  of_domains_.clear();
+  const auto of_domains = [&](const Plugin& plugin, OfDomains entry) -> absl::Status {
     const auto& domain = dynamic_cast<const DomainPlugin&>(plugin);
-    domain.AppendKeys(needs, entry.keys);
-    entry.is_local = domain.IsLocal(needs);
+    BERTH_RETURN_IF_ERROR(AppendKeys(domain, needs, entry.keys));
+    BERTH_ASSIGN_OR_RETURN(entry.is_local, IsLocal(domain, needs));
     of_domains_.push_back(std::move(entry));
+    return absl::OkStatus();
   };
-  for (const FilterPlugin* filter : plugins.filters) {
-    if (filter->PassesAll(needs)) continue;
+  for (const FilterPlugin* filter : plugins_.filters) {
+    BERTH_ASSIGN_OR_RETURN(const bool passes_all, PassesAll(*filter, needs));
+    if (passes_all) continue;
     switch (filter->scope()) {
       case Scope::kNode:
         (ReadsStaticAlone(filter->reads()) ? static_filters_ : filters_).push_back(filter);
         break;
       case Scope::kDomain:
-        of_domains(*filter, {.filter = filter});
+        BERTH_RETURN_IF_ERROR(of_domains(*filter, {.filter = filter}));
         break;
       case Scope::kSparse:
         sparse_filters_.push_back(filter);
@@ -93,16 +107,18 @@ ShapeColumns::ShapeColumns(const PluginSet& plugins, const TaskRequirements& nee
         break;
     }
   }
-  for (size_t i = 0; i < plugins.scores.size(); ++i) {
-    const WeightedScore& score = plugins.scores[i];
-    if (score.ScoresSets(needs)) device_scorers_.push_back({score.of_devices, score.weight, i});
-    if (!score.ScoresNodes(needs)) continue;
+  for (size_t i = 0; i < plugins_.scores.size(); ++i) {
+    const WeightedScore& score = plugins_.scores[i];
+    BERTH_ASSIGN_OR_RETURN(const bool scores_sets, ScoresSets(score, needs));
+    if (scores_sets) device_scorers_.push_back({score.of_devices, score.weight, i});
+    BERTH_ASSIGN_OR_RETURN(const bool scores_nodes, ScoresNodes(score, needs));
+    if (!scores_nodes) continue;
     switch (score.plugin->scope()) {
       case Scope::kNode:
         (ReadsStaticAlone(score.plugin->reads()) ? static_scores_ : scores_).push_back(score);
         break;
       case Scope::kDomain:
-        of_domains(*score.plugin, {.score = score});
+        BERTH_RETURN_IF_ERROR(of_domains(*score.plugin, {.score = score}));
         break;
       case Scope::kSparse:
         sparse_scores_.push_back(score);
@@ -114,6 +130,7 @@ ShapeColumns::ShapeColumns(const PluginSet& plugins, const TaskRequirements& nee
   }
   row_filters_ = filters_.size();
   row_scores_ = scores_.size();
+  return absl::OkStatus();
 }
 
 // ---- what plugins say that read static columns alone ----
@@ -138,6 +155,8 @@ bool ShapeColumns::IsStaticRight(const state::NodeTable& table, std::span<const 
 absl::Status ShapeColumns::SetStatic(const TaskView& task, const state::NodeTable& table,
                                      const FindLayout& find_layout, ColumnScratch& scratch) {
   has_static_ = has_tree_ = false;
+  if (!asked_.ok()) asked_ = AskPlugins(task.needs);
+  BERTH_RETURN_IF_ERROR(asked_);
   filters_.resize(row_filters_);
   scores_.resize(row_scores_);
   choice_filters_.clear();
@@ -568,10 +587,10 @@ absl::Status ShapeColumns::ChooseWithSparse(const TaskView& task, const NodeColu
   std::vector<Slot>& few = scratch.sparse_slots;
   few.clear();
   const auto append = [&](const Plugin& plugin) {
-    dynamic_cast<const SparsePlugin&>(plugin).AppendSlots(task, columns, few);
+    return AppendSlots(dynamic_cast<const SparsePlugin&>(plugin), task, columns, few);
   };
-  for (const FilterPlugin* filter : sparse_filters_) append(*filter);
-  for (const WeightedScore& score : sparse_scores_) append(*score.plugin);
+  for (const FilterPlugin* filter : sparse_filters_) BERTH_RETURN_IF_ERROR(append(*filter));
+  for (const WeightedScore& score : sparse_scores_) BERTH_RETURN_IF_ERROR(append(*score.plugin));
   std::sort(few.begin(), few.end());
   few.erase(std::unique(few.begin(), few.end()), few.end());
   std::erase_if(few, [&](Slot slot) { return Leaf(slot) < 0; });

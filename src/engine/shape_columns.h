@@ -81,7 +81,8 @@ class ShapeColumns final : public EligibleDomains {
   using FindLayout =
       std::function<std::shared_ptr<const CellLayout>(const std::vector<DomainKey>&)>;
 
-  // The plugins that do not skip such tasks. `needs` and the plugins outlive this.
+  // The plugins that do not skip such tasks. `needs` and the plugins outlive this. One that cannot
+  // say whether it does is asked again by SetStatic.
   ShapeColumns(const PluginSet& plugins, const TaskRequirements& needs);
 
   // ---- what plugins say that read static columns alone ----
@@ -138,6 +139,8 @@ class ShapeColumns final : public EligibleDomains {
     bool is_local = false;
     bool is_kept = false;  // as that of a row
   };
+  // Sorts the plugins by what they depend on.
+  absl::Status AskPlugins(const TaskRequirements& needs);
   [[nodiscard]] bool MayKeep(const OfDomains& plugin, const state::NodeTable& table) const;
   void FindEligible();
 
@@ -170,6 +173,8 @@ class ShapeColumns final : public EligibleDomains {
   absl::Status ChooseWithoutSparse(const TaskView& task, const NodeColumns& columns,
                                    ColumnScratch& scratch, Choice& choice);
 
+  const PluginSet& plugins_;
+  absl::Status asked_;  // what became of AskPlugins
   // By what they depend on. What is kept of `of_domains_` is in filters_ and scores_ too, at their
   // ends.
   std::vector<const FilterPlugin*> static_filters_, filters_, sparse_filters_, cluster_filters_;

@@ -8,7 +8,8 @@ namespace berth::pipeline {
 
 absl::Status FilterAll(const FilterPlugin& filter, const TaskView& task, const NodeColumns& columns,
                        NodeMask& feasible) {
-  if (filter.PassesAll(task.needs)) return absl::OkStatus();
+  BERTH_ASSIGN_OR_RETURN(const bool passes_all, engine::PassesAll(filter, task.needs));
+  if (passes_all) return absl::OkStatus();
   SlotMask mask(SlotSpan::All(columns.size()), feasible.mutable_words());
   return engine::RunFilter(filter, task, columns, mask);
 }
@@ -29,8 +30,10 @@ absl::StatusOr<std::vector<int32_t>> ScoreAll(const Profile& profile, const Task
   std::vector<int32_t> totals(columns.size(), 0);
   std::vector<engine::DeviceScorer> scorers;
   for (const engine::WeightedScore& score : profile.scores()) {
-    if (score.ScoresSets(task.needs)) scorers.push_back({score.of_devices, score.weight});
-    if (!score.ScoresNodes(task.needs)) continue;
+    BERTH_ASSIGN_OR_RETURN(const bool scores_sets, engine::ScoresSets(score, task.needs));
+    if (scores_sets) scorers.push_back({score.of_devices, score.weight});
+    BERTH_ASSIGN_OR_RETURN(const bool scores_nodes, engine::ScoresNodes(score, task.needs));
+    if (!scores_nodes) continue;
     if (score.plugin->scope() == Scope::kCluster) {
       std::vector<Slot> fit;
       feasible.ForEach([&](Slot slot) { fit.push_back(slot); });

@@ -2,21 +2,27 @@
 
 #include "base/sort_unique.h"
 #include "base/status_macros.h"
+#include "engine/run_plugins.h"
 #include "pipeline/all_nodes.h"
 
 namespace berth::pipeline {
 namespace {
 
-std::vector<DomainKey> KeysOf(const Profile& profile, const TaskRequirements& needs) {
+absl::StatusOr<std::vector<DomainKey>> KeysOf(const Profile& profile,
+                                              const TaskRequirements& needs) {
   std::vector<DomainKey> keys;
   const auto append = [&](const Plugin& plugin) {
-    dynamic_cast<const DomainPlugin&>(plugin).AppendKeys(needs, keys);
+    return engine::AppendKeys(dynamic_cast<const DomainPlugin&>(plugin), needs, keys);
   };
   for (const FilterPlugin* filter : profile.filters()) {
-    if (filter->scope() == Scope::kDomain && !filter->PassesAll(needs)) append(*filter);
+    if (filter->scope() != Scope::kDomain) continue;
+    BERTH_ASSIGN_OR_RETURN(const bool passes_all, engine::PassesAll(*filter, needs));
+    if (!passes_all) BERTH_RETURN_IF_ERROR(append(*filter));
   }
   for (const engine::WeightedScore& score : profile.scores()) {
-    if (score.ScoresNodes(needs) && score.plugin->scope() == Scope::kDomain) append(*score.plugin);
+    if (score.plugin == nullptr || score.plugin->scope() != Scope::kDomain) continue;
+    BERTH_ASSIGN_OR_RETURN(const bool scores_nodes, engine::ScoresNodes(score, needs));
+    if (scores_nodes) BERTH_RETURN_IF_ERROR(append(*score.plugin));
   }
   return keys;
 }
@@ -26,7 +32,7 @@ std::vector<DomainKey> KeysOf(const Profile& profile, const TaskRequirements& ne
 absl::StatusOr<std::optional<DomainsByScan>> DomainsByScan::Find(const Profile& profile,
                                                                  const TaskView& task,
                                                                  const NodeColumns& columns) {
-  const std::vector<DomainKey> keys = KeysOf(profile, task.needs);
+  BERTH_ASSIGN_OR_RETURN(const std::vector<DomainKey> keys, KeysOf(profile, task.needs));
   if (keys.empty()) return std::nullopt;
   NodeMask nodes = columns.live();
   for (const FilterPlugin* filter : profile.filters()) {

@@ -44,7 +44,8 @@ absl::StatusOr<std::vector<RejectionGroup>> FilterAndCount(const Profile& profil
     BERTH_RETURN_IF_ERROR(FilterAll(*filter, task, table, feasible));
     removed.AndNot(feasible);
     tally.StartFilter(*filter);
-    if (removed.Any()) filter->Diagnose(task, table, removed, tally);
+    if (!removed.Any()) continue;
+    BERTH_RETURN_IF_ERROR(engine::Diagnose(*filter, task, table, removed, tally));
   }
   return tally.TakeGroups();
 }

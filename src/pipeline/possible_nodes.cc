@@ -1,6 +1,7 @@
 #include "pipeline/possible_nodes.h"
 
 #include "base/status_macros.h"
+#include "engine/run_plugins.h"
 #include "pipeline/all_nodes.h"
 
 namespace berth::pipeline {
@@ -40,7 +41,7 @@ absl::StatusOr<PossibleNodes> FindPossibleNodes(const Profile& profile, const Ta
     NodeMask removed = table.live();
     removed.AndNot(kept);
     tally.StartFilter(*filter);
-    filter->Diagnose(task, table, removed, sink);
+    BERTH_RETURN_IF_ERROR(engine::Diagnose(*filter, task, table, removed, sink));
   }
   possible.never = tally.TakeGroups();
   return possible;

@@ -89,7 +89,12 @@ class PluginMaker {
     std::string why = "its factory made nothing";
     try {
       Made made = registry_.Make(name, args, context_);
-      if (!made.ok() || *made != nullptr) return made;
+      if (!made.ok()) return made;
+      if (*made != nullptr) {
+        // Errors, metrics and explanations know it by what it calls itself.
+        if ((*made)->name() == name) return made;
+        why = "it calls itself " + Quoted(std::string((*made)->name()));
+      }
     } catch (const std::exception& error) {
       why = std::string("its factory threw: ") + error.what();
     } catch (...) {

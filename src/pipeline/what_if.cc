@@ -38,7 +38,8 @@ absl::StatusOr<bool> WhatIf::FitsOn(const TaskRequirements& needs, Slot slot) co
   std::array<uint64_t, 1> words = {1};
   SlotMask mask(SlotSpan::List(slots), words);
   for (const FilterPlugin* filter : profile_.filters()) {
-    if (filter->PassesAll(needs)) continue;
+    BERTH_ASSIGN_OR_RETURN(const bool passes_all, engine::PassesAll(*filter, needs));
+    if (passes_all) continue;
     BERTH_RETURN_IF_ERROR(engine::RunFilter(*filter, task, table_, mask));
     if (!mask.Any()) return false;
   }

@@ -51,14 +51,14 @@ absl::StatusOr<engine::Placement> Turn::Check(const LoadedProfile& loaded, state
   return again;
 }
 
-void Turn::NotePluginError(const absl::Status& error) {
+void Turn::NotePluginError(const absl::Status& error, std::string_view consequence) {
   ++counters_.scheduling_errors;
   const std::string plugin = engine::PluginAtFault(error);
   if (plugin.empty()) return;
   const uint64_t errors = ++counters_.plugin_errors[plugin];
   // Each first, and then ever more seldom: what waits is tried again each second.
   if ((errors & (errors - 1)) == 0) {
-    warnings_.push_back(std::string(error.message()) + "; the task waits and is tried again (" +
+    warnings_.push_back(std::string(error.message()) + "; " + std::string(consequence) + " (" +
                         std::to_string(errors) + (errors == 1 ? " error" : " errors") +
                         " of this plugin so far)");
   }

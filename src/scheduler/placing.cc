@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/planted_fault.h"
+#include "engine/run_plugins.h"
 #include "pipeline/possible_nodes.h"
 #include "scheduler/turn.h"
 #include "state/generation.h"
@@ -17,6 +18,17 @@ using state::TaskState;
 
 queue::QueuedEntry Turn::EntryOf(const JobRow& job, uint32_t group) const {
   return {.key = job.groups[group].queue_key, .job = job.id, .group = group};
+}
+
+int64_t Turn::QueueKeyOf(const JobRow& job, uint32_t group) {
+  const auto key = engine::SortKey(ProfileOf(job.groups[group].shape).profile.queue_sort(),
+                                   {.job = job.id,
+                                    .group = group,
+                                    .priority = job.spec->priority,
+                                    .queued_at_ms = job.queued_at_ms});
+  if (key.ok()) return *key;
+  NotePluginError(key.status(), "the task is queued with the key 0");
+  return 0;
 }
 
 void Turn::SyncQueue(const JobRow& job, uint32_t group) {
@@ -115,7 +127,7 @@ void Turn::Schedule(int64_t budget) {
     }
     if (!placement.ok()) {
       // A plugin that cannot work: the shape rests until the retry timer, or until nodes change.
-      NotePluginError(placement.status());
+      NotePluginError(placement.status(), "the task waits and is tried again");
       Park(head->shape, job);
       retry_parked_at_ms_ = now_ms_ + kRetryAfterErrorMs;
     } else if (placement->slot == kNoSlot) {

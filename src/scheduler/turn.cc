@@ -108,11 +108,7 @@ void Turn::RebuildQueue() {
     }
     for (uint32_t g = 0; g < job.groups.size(); ++g) {
       state::GroupRow& group = job.groups[g];
-      const LoadedProfile& profile = ProfileOf(group.shape);
-      group.queue_key = profile.profile.queue_sort().Key({.job = id,
-                                                          .group = g,
-                                                          .priority = job.spec->priority,
-                                                          .queued_at_ms = job.queued_at_ms});
+      group.queue_key = QueueKeyOf(job, g);
       for (const auto& [position, row] : group.rows) {
         if (row.state == state::TaskState::kQueued && row.not_before_ms != 0 &&
             !BERTH_PLANTED(kForgetBackoff)) {

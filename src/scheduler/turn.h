@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -324,8 +325,10 @@ class Turn {
   // After anything that changes whether a task may be placed.
   void SyncTask(const TaskKey& key);
   void Park(state::ShapeId shape, state::JobRow& job);
-  // Counts a placement that failed, and names the plugin in the log.
-  void NotePluginError(const absl::Status& error);
+  // What the profile's order says of a group: 0 when it cannot say, which is noted.
+  int64_t QueueKeyOf(const state::JobRow& job, uint32_t group);
+  // Counts what a plugin got wrong, and names it in the log, with what comes of it.
+  void NotePluginError(const absl::Status& error, std::string_view consequence);
   // ---- a debug check of placements (placement_check.cc) ----
   bool IsCheckDue();
   // The placement, or the one that is right when everything is asked anew.

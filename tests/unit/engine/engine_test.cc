@@ -190,8 +190,57 @@ TEST_F(EngineTest, ChangesNothing) {
 
 TEST_F(EngineTest, NamesAPluginThatThrows) {
   AddNodes(1);
-  a_.throws = true;
-  EXPECT_EQ(Text(Place()), "INTERNAL: plugin \"A\" cannot filter: it threw: out of luck");
+  a_.is_scoped = true;
+  const auto error_in = [&](const char* function, Scope scope) {
+    a_.throws_in = function;
+    a_.scope = scope;
+    return Text(Place());
+  };
+  const std::string threw = ": it threw: out of luck";
+  EXPECT_EQ(error_in("Filter", Scope::kNode), "INTERNAL: plugin \"A\" cannot filter" + threw);
+  EXPECT_EQ(error_in("PassesAll", Scope::kNode),
+            "INTERNAL: plugin \"A\" cannot say whether it passes all" + threw);
+  EXPECT_EQ(error_in("Skips", Scope::kNode),
+            "INTERNAL: plugin \"A\" cannot say whether it skips a task" + threw);
+  EXPECT_EQ(error_in("AppendKeys", Scope::kDomain),
+            "INTERNAL: plugin \"A\" cannot name its keys" + threw);
+  EXPECT_EQ(error_in("IsLocal", Scope::kDomain),
+            "INTERNAL: plugin \"A\" cannot say whether it is local" + threw);
+  EXPECT_EQ(error_in("AppendSlots", Scope::kSparse),
+            "INTERNAL: plugin \"A\" cannot name its nodes" + threw);
+}
+
+TEST_F(EngineTest, RefusesSlotsThatThereAreNot) {
+  AddNodes(1);
+  a_.is_scoped = true;
+  a_.scope = Scope::kSparse;
+  a_.names_slot = 0;
+  EXPECT_TRUE(Place().ok());
+  a_.names_slot = static_cast<Slot>(cluster_.table().size());
+  EXPECT_EQ(Text(Place()),
+            "INTERNAL: plugin \"A\" cannot name its nodes: it named a slot that there is not");
+}
+
+// A profile is one for as long as the engine knows it.
+TEST_F(EngineTest, APluginThatThrewOnceIsAskedAgain) {
+  AddNodes(1);
+  PluginRegistry registry;
+  registry.Register("A", FakeFactory("A", a_));
+  pipeline::TableContext context(cluster_.table().names());
+  pipeline::ProfileOptions options;
+  options.queue_sort = "A";
+  const pipeline::ProfileDefaults defaults{
+      .filters = {"A"}, .scores = {{"A", 2}}, .required_filters = {}};
+  const auto profile =
+      pipeline::CompileProfile(options, "profiles[0]", registry, context, defaults);
+  ASSERT_TRUE(profile.ok()) << Text(profile);
+  Engine engine(cluster_.table());
+  a_.throws_in = "PassesAll";
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FALSE(engine.Place(profile->placing(), {0, 1}, {needs_, {}}).ok());
+  }
+  a_.throws_in.clear();
+  EXPECT_EQ(engine.Place(profile->placing(), {0, 1}, {needs_, {}})->slot, 0u);
 }
 
 // One engine over many changes, with the plugins of the default profile.

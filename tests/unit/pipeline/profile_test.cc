@@ -242,6 +242,15 @@ TEST_F(ProfileTest, OutlivesAFactoryThatThrowsOrMakesNothing) {
             "factory threw: out of luck; mend the plugin");
 }
 
+TEST_F(ProfileTest, RefusesAPluginOfAnotherName) {
+  testing::Behaviour behaviour;
+  registry_.Register("Odd", testing::FakeFactory("Even", behaviour));
+  options_.filters.enabled = {"Odd"};
+  EXPECT_EQ(Error(),
+            "INVALID_ARGUMENT: profiles[0].plugins.filter.enabled[0]: \"Odd\" cannot be made: it "
+            "calls itself \"Even\"; mend the plugin");
+}
+
 TEST_F(ProfileTest, RefusesAPluginThatCannotSayWhatItsScopeNeeds) {
   testing::Behaviour behaviour;
   registry_.Register("Odd", testing::FakeFactory("Odd", behaviour));

@@ -113,5 +113,38 @@ TEST(PluginErrorsTest, APluginThatCannotWorkIsNamedAndCountedAndTheTaskWaits) {
   EXPECT_EQ(harness->StateOf(job), state::TaskState::kBound);
 }
 
+TEST(PluginErrorsTest, AnOrderThatThrowsIsNamedAndTheTaskIsPlacedAllTheSame) {
+  berth::testing::Behaviour behaviour;
+  behaviour.throws_in = "Key";
+  pipeline::ProfileOptions profile;
+  profile.queue_sort = "Fake";
+  TurnHarness harness(
+      {},
+      [&](PluginRegistry& registry) {
+        registry.Register("Fake", berth::testing::FakeFactory("Fake", behaviour));
+      },
+      profile);
+  harness.Connect("n0");
+  const JobId job = harness.SubmitOk({});
+  EXPECT_EQ(harness.StateOf(job), state::TaskState::kBound);
+  EXPECT_THAT(harness.warnings,
+              Contains(::testing::AllOf(HasSubstr("plugin \"Fake\" cannot sort: it threw"),
+                                        HasSubstr("queued with the key 0"))));
+}
+
+TEST(PluginErrorsTest, AnExplanationNamesAFilterThatCannotSayWhy) {
+  berth::testing::Behaviour behaviour;
+  behaviour.passes = [](Slot) { return false; };
+  behaviour.throws_in = "Diagnose";
+  const auto harness = HarnessWith(behaviour, {});
+  harness->Connect("n0");
+  const JobId job = harness->SubmitOk({});
+  EXPECT_EQ(harness->StateOf(job), state::TaskState::kParked);
+  const Reply reply = harness->Ask(state::Explain{.object = {.job = job}});
+  EXPECT_EQ(reply.status.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(reply.status.message()),
+              HasSubstr("plugin \"Fake\" cannot say why it removes nodes: it threw"));
+}
+
 }  // namespace
 }  // namespace berth::scheduler
