@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,10 @@
 #include "berth/queue_sort.h"
 #include "berth/reserve.h"
 #include "berth/score.h"
-#include "builtin.h"
 #include "pipeline/table_context.h"
 #include "state/requirements_table.h"
 #include "tests/conformance/altered_columns.h"
+#include "tests/conformance/plugin_variants.h"
 #include "tests/support/plugin_args_builder.h"
 #include "tests/support/random_cluster.h"
 
@@ -29,75 +30,22 @@ namespace berth {
 namespace {
 
 using testing::AddCounters;
+using testing::AllVariants;
 using testing::Arg;
-using testing::ArgList;
 using testing::ArgMap;
-using testing::ArgWeight;
 using testing::Between;
 using testing::Chance;
 using testing::CountRandomly;
 using testing::EmptiedColumns;
 using testing::FillRandomly;
+using testing::MakeVariant;
 using testing::MixedColumns;
 using testing::RandomNeeds;
 using testing::RandomTerm;
+using testing::Variant;
 
 constexpr TaskKey kKey{.job = JobId{7}, .group = 0, .position = 3};
 constexpr TaskKey kOtherKey{.job = JobId{8}, .group = 1, .position = 0};
-
-// A plugin with arguments that change what it does.
-struct Variant {
-  std::string plugin;
-  std::string label;  // letters only: part of the test's name
-  PluginArgs args;
-};
-
-PluginArgs Strategy(PluginArgs::Map entries) {
-  return ArgMap({{"scoringStrategy", ArgMap(std::move(entries))}});
-}
-
-std::vector<Variant> AllVariants() {
-  std::vector<Variant> variants;
-  for (const PluginEntry& plugin : plugins::BuiltinPlugins()) {
-    variants.push_back({std::string(plugin.name), "Default", {}});
-  }
-  const PluginArgs three =
-      ArgList({ArgWeight("cpu", 3), ArgWeight("storage", 1), ArgWeight("fpga_slots", 2)});
-  variants.push_back({"NodeResourcesFit", "Packing",
-                      Strategy({{"type", Arg("MostAllocated")},
-                                {"devices", Arg("LeastAllocated")},
-                                {"resources", three}})});
-  variants.push_back(
-      {"NodeResourcesFit", "Shaped",
-       Strategy({{"type", Arg("RequestedToCapacityRatio")},
-                 {"devices", Arg("Ignore")},
-                 {"requestedToCapacityRatio",
-                  ArgMap({{"shape", ArgList({ArgMap({{"utilization", Arg(10)}, {"score", Arg(3)}}),
-                                             ArgMap({{"utilization", Arg(70)}, {"score", Arg(10)}}),
-                                             ArgMap({{"utilization", Arg(100)},
-                                                     {"score", Arg(0)}})})}})}})});
-  variants.push_back(
-      {"NodeResourcesFit", "Weighted",
-       Strategy({{"resources", ArgList({ArgWeight("cpu", 3), ArgWeight("memory", 1)})}})});
-  variants.push_back({"BalancedAllocation", "Three",
-                      ArgMap({{"resources", ArgList({ArgWeight("cpu", 1), ArgWeight("memory", 1),
-                                                     ArgWeight("fpga_slots", 1)})}})});
-  variants.push_back(
-      {"FragmentationGradient", "Mixed",
-       ArgMap({{"cpuTasks", Arg(true)},
-               {"mix", ArgList({ArgMap({{"devices", Arg(2)},
-                                        {"models", ArgList({Arg("T4"), Arg("H100")})},
-                                        {"weight", Arg(3)}}),
-                                ArgMap({{"shareMilli", Arg(300)},
-                                        {"cpuMilli", Arg(4000)},
-                                        {"memoryMib", Arg(9000)}}),
-                                ArgMap({{"devices", Arg(0)}})})}})});
-  const PluginArgs percent = ArgMap({{"resolution", Arg("percent")}, {"kind", Arg("tpu")}});
-  for (const char* policy : {"FragmentationGradient", "BestFit", "DotProduct"}) {
-    variants.push_back({policy, "Percent", percent});
-  }
-  return variants;
-}
 
 class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
  protected:
@@ -110,12 +58,9 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
     counters_ = AddCounters(*table_, {"zone", "disk"});
     CountRandomly(rng_, counters_, *table_);
     pipeline::TableContext context(table_->names());
-    for (const PluginEntry& builtin : plugins::BuiltinPlugins()) {
-      if (builtin.name != GetParam().plugin) continue;
-      auto made = builtin.make(GetParam().args, context);
-      ASSERT_TRUE(made.ok()) << made.status();
-      plugin_ = *std::move(made);
-    }
+    auto made = MakeVariant(GetParam(), context);
+    ASSERT_TRUE(made.ok()) << made.status();
+    plugin_ = *std::move(made);
     ASSERT_NE(plugin_, nullptr);
     filter_ = dynamic_cast<const FilterPlugin*>(plugin_.get());
     score_ = dynamic_cast<const ScorePlugin*>(plugin_.get());
@@ -267,12 +212,10 @@ TEST_P(PluginConformanceTest, TakesPartSomewhere) {
 TEST_P(PluginConformanceTest, RefusesArgumentsItDoesNotKnow) {
   state::Names names;
   pipeline::TableContext context(names);
-  for (const PluginEntry& builtin : plugins::BuiltinPlugins()) {
-    if (builtin.name != GetParam().plugin) continue;
-    const auto made = builtin.make(ArgMap({{"noSuchArgument", Arg(1)}}), context);
-    EXPECT_EQ(made.status().code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_EQ(base::S(made.status().message()).rfind("noSuchArgument: ", 0), 0u) << made.status();
-  }
+  const auto made =
+      MakeVariant({GetParam().plugin, "", ArgMap({{"noSuchArgument", Arg(1)}})}, context);
+  EXPECT_EQ(made.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(base::S(made.status().message()).rfind("noSuchArgument: ", 0), 0u) << made.status();
 }
 
 // ---- filters ----
@@ -710,11 +653,8 @@ std::vector<Variant> VariantsWith() {
   state::Names names;
   pipeline::TableContext context(names);
   for (const Variant& variant : AllVariants()) {
-    for (const PluginEntry& builtin : plugins::BuiltinPlugins()) {
-      if (builtin.name != variant.plugin) continue;
-      const auto made = builtin.make(variant.args, context);
-      if (made.ok() && dynamic_cast<const Point*>(made->get()) != nullptr) with.push_back(variant);
-    }
+    const auto made = MakeVariant(variant, context);
+    if (made.ok() && dynamic_cast<const Point*>(made->get()) != nullptr) with.push_back(variant);
   }
   return with;
 }
@@ -738,36 +678,45 @@ INSTANTIATE_TEST_SUITE_P(Registered, ReserveConformanceTest,
 INSTANTIATE_TEST_SUITE_P(Registered, QueueSortConformanceTest,
                          ::testing::ValuesIn(VariantsWith<QueueSortPlugin>()), NameOf);
 
-// Thousands of nodes at once: more than any block that a plugin works in.
+// As many nodes as the largest clusters have, and more than any block that a plugin works in.
 TEST(ManyNodesConformanceTest, EveryFilterAndScoreAnswersForAListAsForTheRange) {
+  constexpr int kNodes = 100'000;
   base::Rng rng(testing::TestSeed(5));
   state::NodeTable table(1);
-  FillRandomly(rng, 5000, table);
+  FillRandomly(rng, kNodes, table);
+  const auto counters = AddCounters(table, {"zone", "disk"});
+  CountRandomly(rng, counters, table);
   state::RequirementsTable shapes;
   pipeline::TableContext context(table.names());
-  for (const PluginEntry& builtin : plugins::BuiltinPlugins()) {
-    const auto plugin = *builtin.make({}, context);
-    const auto* filter = dynamic_cast<const FilterPlugin*>(plugin.get());
-    const auto* score = dynamic_cast<const ScorePlugin*>(plugin.get());
-    std::vector<Slot> every;
-    for (Slot slot = 0; slot < table.size(); ++slot) every.push_back(slot);
-    for (int i = 0; i < 20; ++i) {
+  std::vector<Slot> every(table.size());
+  std::iota(every.begin(), every.end(), Slot{0});
+  for (const Variant& variant : AllVariants()) {
+    const auto plugin = MakeVariant(variant, context);
+    ASSERT_TRUE(plugin.ok()) << plugin.status();
+    const auto* filter = dynamic_cast<const FilterPlugin*>(plugin->get());
+    const auto* score = dynamic_cast<const ScorePlugin*>(plugin->get());
+    for (int i = 0; i < 3; ++i) {
       const auto shape = shapes.Acquire(RandomNeeds(rng), 0, table, /*intern_unknown=*/true);
       ASSERT_TRUE(shape.ok());
-      const TaskView task{shapes.Get(*shape), kKey};
+      TaskRequirements needs = shapes.Get(*shape);
+      needs.terms.push_back(RandomTerm(rng, counters));
+      const TaskView task{needs, kKey};
       if (filter != nullptr) {
         NodeMask range = table.live(), list = table.live();
         SlotMask of_range(SlotSpan::All(table.size()), range.mutable_words());
         SlotMask of_list(SlotSpan::List(every), list.mutable_words());
         ASSERT_TRUE(filter->Filter(task, table, of_range).ok());
         ASSERT_TRUE(filter->Filter(task, table, of_list).ok());
-        ASSERT_EQ(range, list) << builtin.name;
+        ASSERT_EQ(range, list) << variant.plugin;
       }
       if (score != nullptr) {
         std::vector<int32_t> range(table.size()), list(table.size());
         ASSERT_TRUE(score->Score(task, table, SlotSpan::All(table.size()), range).ok());
         ASSERT_TRUE(score->Score(task, table, SlotSpan::List(every), list).ok());
-        ASSERT_EQ(range, list) << builtin.name;
+        ASSERT_EQ(range, list) << variant.plugin;
+        const auto [least, most] = std::minmax_element(range.begin(), range.end());
+        ASSERT_GE(*least, 0) << variant.plugin;
+        ASSERT_LE(*most, kMaxScore) << variant.plugin;
       }
     }
   }
