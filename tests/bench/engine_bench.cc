@@ -60,13 +60,47 @@ pipeline::ProfileOptions OptionsOf(const std::string& scope) {
   return options;
 }
 
+// What a scalar scan takes into account of a node, besides whether it is ready and fits.
+enum class Profile {
+  kTwoScores,  // NodeResourcesFit and BalancedAllocation, and no other plugin
+  kWhole,      // every plugin of the profile
+};
+
 // The profile's filters and scores for tasks without devices, in one pass, one node after the
 // other: the tightest loop that a scheduler which scans would have. What is of domains is worked
-// out once for each, and looked up.
+// out once for each, and looked up. Nothing in the loop is a branch that depends on the node, so
+// that none is mispredicted.
 class ScalarScan {
  public:
-  __attribute__((optimize("no-tree-vectorize"), noinline)) Slot operator()(
-      const state::NodeTable& table, const TaskView& task, const std::string& scope) {
+  Slot operator()(const state::NodeTable& table, const TaskView& task, const std::string& scope,
+                  Profile profile = Profile::kWhole) {
+    FindEligible(table, task.needs, profile);
+    if (profile == Profile::kTwoScores) return Scan<false, false, false>(table, task);
+    if (scope == "domain") {
+      FindDomainParts(table, task.needs);
+      return Scan<true, true, false>(table, task);
+    }
+    if (scope != "sparse") return Scan<true, false, false>(table, task);
+    few_.resize(table.size(), 0);
+    for (size_t i = 0; i < FewNodes::kNodes; ++i) {
+      few_[FewNodes::At(task, i, table.size())] = FewNodes::kScore;
+    }
+    const Slot chosen = Scan<true, false, true>(table, task);
+    for (size_t i = 0; i < FewNodes::kNodes; ++i) few_[FewNodes::At(task, i, table.size())] = 0;
+    return chosen;
+  }
+
+ private:
+  // plugins::ScorePart of what fits: 0 <= part <= whole, 1 <= whole.
+  [[gnu::always_inline]] static int32_t PartOf(int32_t part, int32_t whole, float inverse) {
+    const float estimate = static_cast<float>(part) * (inverse * static_cast<float>(kMaxScore));
+    return plugins::RoundedDown(estimate, static_cast<uint32_t>(part) << plugins::kMaxScoreBits,
+                                whole);
+  }
+
+  template <bool kAll, bool kDomain, bool kFew>
+  __attribute__((optimize("no-tree-vectorize"), noinline)) Slot Scan(const state::NodeTable& table,
+                                                                     const TaskView& task) const {
     const TaskRequirements& needs = task.needs;
     const int32_t* cpu = table.capacity(kCpu).data();
     const int32_t* cpu_used = table.allocated(kCpu).data();
@@ -76,53 +110,45 @@ class ScalarScan {
     const float* memory_inverse = table.inverse_capacity(kMemory).data();
     const int32_t* idle = table.idle_devices().data();
     const uint32_t* ranks = table.rank().data();
+    const int32_t* domain = nullptr;
+    if constexpr (kDomain) domain = table.domains(needs.terms[0].key).data();
     const int32_t cpu_asked = needs.requests[kCpu];
     const int32_t memory_asked = needs.requests[kMemory];
-    FindEligible(table, needs);
-    const bool by_domain = scope == "domain";
-    if (by_domain) FindDomainParts(table, needs);
-    const int32_t* domain = by_domain ? table.domains(needs.terms[0].key).data() : nullptr;
-    const bool has_few = scope == "sparse";
-    if (has_few) {
-      few_.resize(table.size(), 0);
-      for (size_t i = 0; i < FewNodes::kNodes; ++i)
-        few_[FewNodes::At(task, i, table.size())] = FewNodes::kScore;
-    }
+    // Total and, below it, how early the node's rank is; negative: it does not fit.
     int64_t best = -1;
     Slot chosen = kNoSlot;
     for (size_t w = 0; w < eligible_.size(); ++w) {
-      for (uint64_t bits = eligible_[w]; bits != 0; bits &= bits - 1) {
-        const size_t i = w * 64 + static_cast<size_t>(std::countr_zero(bits));
+      uint64_t bits = eligible_[w];
+      const size_t end = std::min<size_t>(w * 64 + 64, table.size());
+      for (size_t i = w * 64; i < end; ++i, bits >>= 1) {
         const int32_t cpu_then = cpu_used[i] + cpu_asked;
         const int32_t memory_then = memory_used[i] + memory_asked;
-        if (cpu_then > cpu[i] || memory_then > memory[i]) continue;
-        const int32_t cpu_part = plugins::ScorePart(cpu_then, cpu[i], cpu_inverse[i]);
-        const int32_t memory_part = plugins::ScorePart(memory_then, memory[i], memory_inverse[i]);
-        const int32_t fit = std::max(0, (2 * kMaxScore - cpu_part - memory_part) / 2 - idle[i]);
-        const int32_t balanced = kMaxScore - std::abs(cpu_part - memory_part);
-        int64_t total = 2 * int64_t{fit} + balanced + 3 * int64_t{kMaxScore};
-        if (by_domain) {
+        bool fits = (bits & 1) & static_cast<uint64_t>(cpu_then <= cpu[i]) &
+                    static_cast<uint64_t>(memory_then <= memory[i]);
+        const int32_t cpu_part = PartOf(cpu_then, cpu[i], cpu_inverse[i]);
+        const int32_t memory_part = PartOf(memory_then, memory[i], memory_inverse[i]);
+        int32_t fit = (2 * kMaxScore - cpu_part - memory_part) / 2;
+        if constexpr (kAll) fit = std::max(0, fit - idle[i]);
+        int32_t total = 2 * fit + kMaxScore - std::abs(cpu_part - memory_part);
+        if constexpr (kAll) total += 3 * kMaxScore;
+        if constexpr (kDomain) {
           const int32_t part = domain_parts_[static_cast<size_t>(domain[i])];
-          if (part < 0) continue;
+          fits &= part >= 0;
           total += part;
         }
-        if (has_few) total += 2 * few_[i];
-        if (total > best || (total == best && ranks[i] < ranks[chosen])) {
-          best = total;
-          chosen = static_cast<Slot>(i);
-        }
+        if constexpr (kFew) total += 2 * few_[i];
+        const int64_t key = fits ? int64_t{total} << 32 | (UINT32_MAX - ranks[i]) : -1;
+        chosen = key > best ? static_cast<Slot>(i) : chosen;
+        best = std::max(key, best);
       }
-    }
-    if (has_few) {
-      for (size_t i = 0; i < FewNodes::kNodes; ++i) few_[FewNodes::At(task, i, table.size())] = 0;
     }
     return chosen;
   }
 
- private:
   // Readiness, cordon and taints are words of 64 nodes, as in the plugins.
-  void FindEligible(const state::NodeTable& table, const TaskRequirements& needs) {
+  void FindEligible(const state::NodeTable& table, const TaskRequirements& needs, Profile profile) {
     eligible_.assign(table.live().words().begin(), table.live().words().end());
+    if (profile == Profile::kTwoScores) return;
     for (size_t w = 0; w < eligible_.size(); ++w) {
       eligible_[w] &= table.ready().words()[w] & ~table.cordoned().words()[w];
     }
@@ -193,9 +219,9 @@ class Run {
     return elapsed * 1e9 / static_cast<double>(steps);
   }
 
-  double MeasureScalar(double seconds) {
-    return MeasureScan(seconds,
-                       [&](size_t shape) { scalar_(table(), TaskOf(shape), case_.scope); });
+  double MeasureScalar(double seconds, Profile profile) {
+    return MeasureScan(
+        seconds, [&](size_t shape) { scalar_(table(), TaskOf(shape), case_.scope, profile); });
   }
 
   // The plugins' own vector kernels over all nodes, a thousand at a time, with what they say of
@@ -363,18 +389,25 @@ void RunCase(const Case& one, const Wanted& wanted) {
   Run run(one, wanted.data);
   run.Verify();
   const double vector_ns = run.MeasureVector(wanted.seconds / 4);
-  const double scalar_ns = one.devices == "none" ? run.MeasureScalar(wanted.seconds / 4) : 0;
-  for (int i = 0; i < 1; ++i) run.MeasureEngine(0);
+  const bool has_scalar = one.devices == "none";
+  const auto scalar = [&](Profile profile) {
+    return has_scalar ? run.MeasureScalar(wanted.seconds / 4, profile) : 0;
+  };
+  const double scalar_ns = scalar(Profile::kWhole);
+  const double two_scores_ns = scalar(Profile::kTwoScores);
+  run.MeasureEngine(0);
   const auto before = run.engine().counters();
   const double ns = run.MeasureEngine(wanted.seconds);
   std::printf(
       "{\"bench\": \"engine\", \"nodes\": %zu, \"shapes\": %zu, \"scope\": \"%s\", \"order\": "
       "\"%s\", \"churn_pct\": %d, \"devices\": \"%s\", \"placements_per_s\": %.0f, "
       "\"ns_per_placement\": %.1f, \"oracle_ratio\": %.1f, \"vector_ratio\": %.1f, "
-      "\"bytes_per_shape\": %zu, \"scalar_ns_per_node\": %.2f, \"vector_ns_per_node\": %.2f}\n",
+      "\"bytes_per_shape\": %zu, \"scalar_ns_per_node\": %.2f, \"scalar_two_scores_ns_per_node\": "
+      "%.2f, \"vector_ns_per_node\": %.2f}\n",
       one.nodes, one.shapes, one.scope.c_str(), one.order.c_str(), one.churn_pct,
       one.devices.c_str(), 1e9 / ns, ns, scalar_ns / ns, vector_ns / ns, run.BytesPerShape(),
-      scalar_ns / static_cast<double>(one.nodes), vector_ns / static_cast<double>(one.nodes));
+      scalar_ns / static_cast<double>(one.nodes), two_scores_ns / static_cast<double>(one.nodes),
+      vector_ns / static_cast<double>(one.nodes));
   std::fflush(stdout);
   if (wanted.counters) {
     const auto after = run.engine().counters();
