@@ -45,13 +45,13 @@ absl::Status Dispatcher::Fill(const state::Directive& directive, v1::Directive& 
 absl::Status Dispatcher::Fill(const state::StartTask& start, v1::StartTask& message) {
   const std::string task =
       state::TaskIdText(start.job.value, *start.spec, start.group, start.position);
-  const auto spec = SpecOf(start.spec->blob);
+  const auto spec = SpecOf(start.spec->blob.Hex());
   if (!spec.ok()) {
     return absl::Status(spec.status().code(),
                         "task " + task + ": " + std::string(spec.status().message()));
   }
   if (static_cast<int>(start.group) >= (*spec)->groups_size()) {
-    return absl::DataLossError("task " + task + ": blob " + start.spec->blob +
+    return absl::DataLossError("task " + task + ": blob " + start.spec->blob.Hex() +
                                ": it has no such group: it is another job's, or damaged");
   }
   const state::GroupSpec& group = start.spec->groups[start.group];
@@ -61,7 +61,7 @@ absl::Status Dispatcher::Fill(const state::StartTask& start, v1::StartTask& mess
   message.set_job_name(start.spec->name);
   message.set_namespace_(start.spec->ns);
   *message.mutable_payload() = tmpl.payload();
-  *message.mutable_resources() = wire::ToResources(group.needs.requests);
+  *message.mutable_resources() = wire::ToResources(group.needs->requests);
   if (start.memory_mib != 0) {
     message.mutable_resources()->set_memory_bytes(int64_t{start.memory_mib} << 20);
   }

@@ -514,7 +514,7 @@ std::variant<AdmittedJob, wire::Refusal> Admit(v1::JobSpec job, const AdmissionO
     if (too_large) refusal.reason = Reason::kJobTooLarge;
     return refusal;
   }
-  spec->blob = base::Sha256Hex(blob);
+  spec->blob = base::Sha256Of(blob);
   return AdmittedJob{.spec = std::move(spec),
                      .blob = std::make_shared<const std::string>(std::move(blob)),
                      .defaults_applied = std::move(normaliser.defaults_applied())};

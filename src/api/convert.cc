@@ -165,7 +165,7 @@ v1::JobSpec ToProto(const state::JobSpec& spec) {
     to.set_retries(group.retries);
     to.set_on_partition(group.kill_on_partition ? v1::ON_PARTITION_KILL : v1::ON_PARTITION_KEEP);
     v1::TaskTemplate& task = *to.mutable_template_();
-    PutNeeds(group.needs, task);
+    PutNeeds(*group.needs, task);
     task.set_time_limit_ms(group.time_limit_ms);
     task.set_grace_ms(group.grace_ms);
     task.set_max_processes(group.max_processes);
@@ -235,7 +235,7 @@ v1::Task ToProto(const state::TaskStatusView& task) {
   out.set_epoch(task.row.epoch);
   out.set_attempts(static_cast<int32_t>(task.row.attempts_before) + (attempt.number != 0 ? 1 : 0));
   out.set_job_name(task.spec->name);
-  *out.mutable_resources() = wire::ToResources(group.needs.requests);
+  *out.mutable_resources() = wire::ToResources(group.needs->requests);
   if (task.row.memory_mib != 0) {
     out.mutable_resources()->set_memory_bytes(int64_t{task.row.memory_mib} << 20);
   }

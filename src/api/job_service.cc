@@ -109,10 +109,10 @@ grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* JobService::SubmitJobs(
 }
 
 absl::Status JobService::FillInSpec(const state::JobSpec& spec, v1::Job& job) const {
-  const auto blob = blobs_(spec.blob);
+  const auto blob = blobs_(spec.blob.Hex());
   if (!blob.ok()) return blob.status();
   if (!job.mutable_spec()->ParseFromString(**blob)) {
-    return absl::DataLossError("the content of blob " + spec.blob + " is no specification");
+    return absl::DataLossError("the content of blob " + spec.blob.Hex() + " is no specification");
   }
   return absl::OkStatus();
 }

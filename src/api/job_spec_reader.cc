@@ -264,9 +264,9 @@ state::NeedsSpec ReadNeeds(const v1::TaskTemplate& in, const FieldPath& path,
   return out;
 }
 
-std::vector<state::IndexRange> ReadArray(const v1::ArraySpec& in, const FieldPath& path,
-                                         Violations& violations) {
-  std::vector<state::IndexRange> out;
+state::IndexRanges ReadArray(const v1::ArraySpec& in, const FieldPath& path,
+                             Violations& violations) {
+  state::IndexRanges out;
   const FieldPath ranges(path, "ranges");
   if (in.ranges_size() == 0) violations.Add(ranges, "is empty; an array needs an index");
   if (!CheckCount(in.ranges_size(), kMostRanges, ranges, violations)) return out;
@@ -304,7 +304,7 @@ state::GroupSpec ReadGroup(const v1::TaskGroup& in, const FieldPath& path, Viola
   out.name = in.name();
   out.in_array = in.has_array();
   out.ranges = in.has_array() ? ReadArray(in.array(), FieldPath(path, "array"), violations)
-                              : std::vector<state::IndexRange>{{.first = 0, .last = 0, .step = 1}};
+                              : state::IndexRanges{{.first = 0, .last = 0, .step = 1}};
   out.needs = ReadNeeds(in.template_(), FieldPath(path, "template"), violations);
   out.retries = in.retries();
   out.time_limit_ms = in.template_().time_limit_ms();

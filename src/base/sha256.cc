@@ -5,27 +5,41 @@
 #include "base/check.h"
 
 namespace berth::base {
-namespace {
 
-std::string ToHex(const unsigned char* digest, unsigned int length) {
+std::string Sha256Digest::Hex() const {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string hex;
-  hex.reserve(2 * length);
-  for (unsigned int i = 0; i < length; ++i) {
-    hex += kHex[digest[i] >> 4];
-    hex += kHex[digest[i] & 0xF];
+  hex.reserve(2 * bytes.size());
+  for (const unsigned char byte : bytes) {
+    hex += kHex[byte >> 4];
+    hex += kHex[byte & 0xF];
   }
   return hex;
 }
 
-}  // namespace
-
-std::string Sha256Hex(std::string_view bytes) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int length = 0;
-  BERTH_CHECK(EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr) == 1);
-  return ToHex(digest, length);
+std::optional<Sha256Digest> Sha256Digest::FromHex(std::string_view hex) {
+  Sha256Digest digest;
+  if (hex.size() != 2 * digest.bytes.size()) return std::nullopt;
+  for (size_t i = 0; i < hex.size(); ++i) {
+    const char c = hex[i];
+    const bool is_letter = c >= 'a' && c <= 'f';
+    if (!is_letter && (c < '0' || c > '9')) return std::nullopt;
+    const int value = is_letter ? c - 'a' + 10 : c - '0';
+    digest.bytes[i / 2] = static_cast<unsigned char>(digest.bytes[i / 2] << 4 | value);
+  }
+  return digest;
 }
+
+Sha256Digest Sha256Of(std::string_view bytes) {
+  Sha256Digest digest;
+  unsigned int length = 0;
+  BERTH_CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.bytes.data(), &length, EVP_sha256(),
+                         nullptr) == 1);
+  BERTH_CHECK(length == digest.bytes.size());
+  return digest;
+}
+
+std::string Sha256Hex(std::string_view bytes) { return Sha256Of(bytes).Hex(); }
 
 struct Sha256::State {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(),
@@ -43,11 +57,12 @@ void Sha256::Add(std::string_view bytes) {
   BERTH_CHECK(EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) == 1);
 }
 
-std::string Sha256::Hex() {
-  unsigned char digest[EVP_MAX_MD_SIZE];
+Sha256Digest Sha256::Digest() {
+  Sha256Digest digest;
   unsigned int length = 0;
-  BERTH_CHECK(EVP_DigestFinal_ex(state_->context.get(), digest, &length) == 1);
-  return ToHex(digest, length);
+  BERTH_CHECK(EVP_DigestFinal_ex(state_->context.get(), digest.bytes.data(), &length) == 1);
+  BERTH_CHECK(length == digest.bytes.size());
+  return digest;
 }
 
 }  // namespace berth::base

@@ -90,7 +90,7 @@ absl::Status Verify(Source& source) {
   while (source.left > 0 && ReadSome(source) > 0) {
   }
   BERTH_RETURN_IF_ERROR(source.ended);
-  if (source.left == 0 && "sha256:" + source.sum.Hex() == source.layer.digest) {
+  if (source.left == 0 && "sha256:" + source.sum.Digest().Hex() == source.layer.digest) {
     return absl::OkStatus();
   }
   return absl::DataLossError(base::A("its layer " + source.layer.digest +

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "berth/ids.h"
 #include "state/requirements_table.h"
 
@@ -64,7 +65,7 @@ class SchedulingQueue {
       state::ShapeId shape, const QueuedEntry& entry) const;
 
  private:
-  std::map<state::ShapeId, std::set<QueuedEntry>> by_shape_;
+  std::map<state::ShapeId, absl::btree_set<QueuedEntry>> by_shape_;
   std::set<std::pair<QueuedEntry, state::ShapeId>> active_;
   std::set<state::ShapeId> parked_;
 };

@@ -213,7 +213,7 @@ bool Turn::GrowMemory(JobRow& job, const TaskKey& key, AttemptEnd end) {
   const state::GroupSpec& group = job.spec->groups[key.group];
   if (end != AttemptEnd::kOutOfMemory || group.memory_factor_percent == 0) return false;
   const TaskRow& row = state_->Row(key);
-  const int64_t had = row.memory_mib != 0 ? row.memory_mib : group.needs.requests.builtin[kMemory];
+  const int64_t had = row.memory_mib != 0 ? row.memory_mib : group.needs->requests.builtin[kMemory];
   if (had >= group.memory_limit_mib) return false;
   // Up, so that it grows however little it was.
   const int64_t wants = (had * group.memory_factor_percent + 99) / 100;

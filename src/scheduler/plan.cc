@@ -60,8 +60,9 @@ class Turn::PlannedJob {
     std::vector<state::ShapeId> without_rules;
     absl::Status status;
     for (group = 0; group < spec_.groups.size() && status.ok(); ++group) {
-      auto shape = state_.requirements().Acquire(spec_.groups[group].needs, profile, state_.nodes(),
-                                                 /*intern_unknown=*/false);
+      auto shape =
+          state_.requirements().Acquire(*spec_.groups[group].needs, profile, state_.nodes(),
+                                        /*intern_unknown=*/false);
       if (shape.ok()) {
         without_rules.push_back(*shape);
       } else {

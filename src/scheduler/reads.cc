@@ -100,7 +100,7 @@ Reply Turn::Do(const Principal& who, const state::ListJobs& command) {
     const bool wanted =
         who.MaySee(job.spec->ns) && (command.ns.empty() || job.spec->ns == command.ns) &&
         Contains(command.states,
-                 state::JobStateOf(job.counts, job.started_unix_ms, job.ended_at_ms));
+                 state::JobStateOf(job.Counts(), job.started_unix_ms, job.ended_at_ms));
     if (looked_at++ == kLooksPerPage || (wanted && reply.jobs.size() == page)) {
       reply.more = true;
       return false;
@@ -202,7 +202,7 @@ std::optional<int64_t> Turn::QueuePosition(const JobRow& job, const TaskKey& key
     position += state_->FindJob(entry.job)->groups[entry.group].pending_count(of);
   }
   if (shape != group.shape) {
-    const std::set<uint32_t>& queued = group.apart.at(shape).queued;
+    const absl::btree_set<uint32_t>& queued = group.apart.at(shape).queued;
     if (!queued.contains(key.position)) return std::nullopt;
     return position + std::distance(queued.begin(), queued.lower_bound(key.position));
   }

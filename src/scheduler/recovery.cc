@@ -29,7 +29,7 @@ absl::Status RestoreJob(store::RecoveredJob& recovered, const RecoveryOptions& o
   for (const state::GroupSpec& group : recovered.job.spec->groups) {
     BERTH_ASSIGN_OR_RETURN(
         const state::ShapeId shape,
-        cluster.requirements().Acquire(group.needs, profile, cluster.nodes(), true));
+        cluster.requirements().Acquire(*group.needs, profile, cluster.nodes(), true));
     shapes.push_back(shape);
   }
   cluster.RestoreJob(recovered.job, std::move(shapes));

@@ -23,7 +23,7 @@ struct HiddenNamespace {
 std::optional<HiddenNamespace> FindHiddenNamespace(const Principal& who,
                                                    const state::JobSpec& spec) {
   for (size_t g = 0; g < spec.groups.size(); ++g) {
-    const std::vector<state::TermSpec>& terms = spec.groups[g].needs.terms;
+    const std::vector<state::TermSpec>& terms = spec.groups[g].needs->terms;
     for (size_t t = 0; t < terms.size(); ++t) {
       for (const std::string& ns : terms[t].namespaces) {
         if (who.MaySee(ns)) continue;
@@ -126,7 +126,7 @@ Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
   std::vector<state::ShapeId> shapes;
   for (size_t i = 0; i < spec.groups.size(); ++i) {
     auto shape =
-        state_->requirements().Acquire(spec.groups[i].needs, profile, state_->nodes(), false);
+        state_->requirements().Acquire(*spec.groups[i].needs, profile, state_->nodes(), false);
     if (!shape.ok()) {
       for (const state::ShapeId acquired : shapes) {
         state_->requirements().Release(acquired, state_->nodes());
@@ -139,10 +139,7 @@ Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
   JobRow& job = state_->AddJob(command.spec, std::move(command.blob), std::move(shapes), who.name,
                                command.run_as, now_ms_, wall_ms_);
   for (uint32_t g = 0; g < job.groups.size(); ++g) {
-    job.groups[g].queue_key =
-        ProfileOf(job.groups[g].shape)
-            .profile.queue_sort()
-            .Key({.job = job.id, .group = g, .priority = spec.priority, .queued_at_ms = now_ms_});
+    job.groups[g].queue_key = QueueKeyOf(job, g);
   }
   state_->JoinTerms(job);
   SyncTerms();

@@ -10,7 +10,10 @@
 namespace berth::state {
 namespace {
 
-int64_t& CountOf(TaskCounts& counts, TaskState state) { return counts[static_cast<size_t>(state)]; }
+template <typename T>
+T& CountOf(CountByState<T>& counts, TaskState state) {
+  return counts[static_cast<size_t>(state)];
+}
 
 }  // namespace
 
@@ -48,19 +51,33 @@ JobRow& ClusterState::AddJob(std::shared_ptr<const JobSpec> spec,
     GroupRow group;
     group.shape = shapes[i];
     group.count = spec->groups[i].count();
-    CountOf(job->counts, TaskState::kQueued) += group.count;
+    CountOf(job->counts, TaskState::kQueued) += static_cast<uint32_t>(group.count);
     CountOf(task_counts_, TaskState::kQueued) += group.count;
     job->groups.push_back(std::move(group));
   }
-  if (++blob_users_[spec->blob] == 1) journal_.push_back(BlobChange{spec->blob, std::move(blob)});
-  job->spec = std::move(spec);
+  if (++blob_users_[spec->blob] == 1) {
+    journal_.push_back(BlobChange{spec->blob.Hex(), std::move(blob)});
+  }
+  job->spec = ShareNeeds(std::move(spec));
   TouchJob(id, true);
   return *jobs_.emplace(id, std::move(job)).first->second;
+}
+
+std::shared_ptr<const JobSpec> ClusterState::ShareNeeds(std::shared_ptr<const JobSpec> spec) {
+  std::shared_ptr<JobSpec> changed;
+  for (size_t i = 0; i < spec->groups.size(); ++i) {
+    const SharedNeeds known = needs_.Acquire(spec->groups[i].needs);
+    if (known.Is(spec->groups[i].needs)) continue;
+    if (changed == nullptr) changed = std::make_shared<JobSpec>(*spec);
+    changed->groups[i].needs = known;
+  }
+  return changed != nullptr ? changed : spec;
 }
 
 void ClusterState::RemoveJob(JobId id) {
   JobRow& job = *FindJob(id);
   BERTH_CHECK(job.ended()) << "job " << id.value << " is removed before its end";
+  for (const GroupSpec& group : job.spec->groups) needs_.Release(group.needs);
   for (const GroupRow& group : job.groups) {
     requirements_.Release(group.shape, nodes_);
     for (const auto& [shape, apart] : group.apart) {
@@ -68,7 +85,7 @@ void ClusterState::RemoveJob(JobId id) {
     }
   }
   if (auto it = blob_users_.find(job.spec->blob); --it->second == 0) {
-    journal_.push_back(BlobRemoval{it->first});
+    journal_.push_back(BlobRemoval{it->first.Hex()});
     blob_users_.erase(it);
   }
   for (size_t i = 0; i < job.counts.size(); ++i) task_counts_[i] -= job.counts[i];
@@ -106,7 +123,7 @@ void ClusterState::SyncQueued(const TaskKey& key) {
     return;
   }
   const TaskRow& row = group.rows.at(key.position);
-  std::set<uint32_t>& queued = group.QueuedOf(row);
+  absl::btree_set<uint32_t>& queued = group.QueuedOf(row);
   const bool may_be_placed =
       row.state == TaskState::kQueued && row.not_before_ms == 0 && !IsHeldBack(key);
   const bool changed =
@@ -132,10 +149,12 @@ void ClusterState::Move(JobRow& job, const TaskKey& key, TaskState to) {
   BERTH_CHECK(MayMove(row.state, to))
       << "task " << key.job.value << "." << key.group << "." << key.position << ": "
       << ToString(row.state) << " may not become " << ToString(to);
-  for (TaskCounts* counts : {&job.counts, &task_counts_}) {
-    --CountOf(*counts, row.state);
-    ++CountOf(*counts, to);
-  }
+  const auto count = [&](auto& counts) {
+    --CountOf(counts, row.state);
+    ++CountOf(counts, to);
+  };
+  count(job.counts);
+  count(task_counts_);
   if (row.state == TaskState::kQueued) group.QueuedOf(row).erase(key.position);
   row.state = to;
   TouchTask(key);
@@ -144,10 +163,12 @@ void ClusterState::Move(JobRow& job, const TaskKey& key, TaskState to) {
 void ClusterState::MoveRest(JobRow& job, uint32_t group_index, TaskState to) {
   GroupRow& group = job.groups[group_index];
   BERTH_CHECK(MayMove(group.rest, to));
-  for (TaskCounts* counts : {&job.counts, &task_counts_}) {
-    CountOf(*counts, group.rest) -= group.rest_count();
-    CountOf(*counts, to) += group.rest_count();
-  }
+  const auto count = [&]<typename T>(CountByState<T>& counts) {
+    CountOf(counts, group.rest) -= static_cast<T>(group.rest_count());
+    CountOf(counts, to) += static_cast<T>(group.rest_count());
+  };
+  count(job.counts);
+  count(task_counts_);
   group.rest = to;
   TouchJob(job.id, true);
 }
@@ -164,7 +185,7 @@ bool ClusterState::SetMemory(JobRow& job, const TaskKey& key, int32_t mib) {
 
 bool ClusterState::TakeOwnShape(JobRow& job, uint32_t group_index, TaskRow& row, int32_t mib) {
   GroupRow& group = job.groups[group_index];
-  NeedsSpec needs = job.spec->groups[group_index].needs;
+  NeedsSpec needs = *job.spec->groups[group_index].needs;
   needs.requests.builtin[kMemory] = mib;
   // Everything else that it names is known, as its group's shape has it.
   const TaskRequirements& of_group = requirements_.Get(group.shape);
@@ -386,7 +407,7 @@ JobView ClusterState::ViewJob(const JobRow& job) const {
   view.ended_at_ms = job.ended_at_ms;
   view.epoch = job.epoch;
   view.exit_code = job.exit_code;
-  view.counts = job.counts;
+  view.counts = job.Counts();
   for (const GroupRow& group : job.groups) {
     view.rest.push_back(group.rest);
     if (group.settling) continue;
@@ -638,7 +659,7 @@ void ClusterState::RestoreLink(const NodeLinkView& view) {
 JobRow& ClusterState::RestoreJob(const JobView& view, std::vector<ShapeId> shapes) {
   auto job = std::make_unique<JobRow>();
   job->id = view.id;
-  job->spec = view.spec;
+  job->spec = ShareNeeds(view.spec);
   job->submitted_by = view.submitted_by;
   job->run_as = view.run_as;
   job->submitted_unix_ms = view.submitted_unix_ms;
@@ -723,7 +744,7 @@ absl::Status ClusterState::FinishRestore() {
   for (const auto& [id, job] : jobs_) {
     job->counts = {};
     for (GroupRow& group : job->groups) {
-      CountOf(job->counts, group.rest) += group.rest_count();
+      CountOf(job->counts, group.rest) += static_cast<uint32_t>(group.rest_count());
       for (const auto& [position, row] : group.rows) {
         CountOf(job->counts, row.state) += 1;
         if (row.state == TaskState::kQueued && row.not_before_ms == 0) {

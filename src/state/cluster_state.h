@@ -11,11 +11,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
+#include "base/sha256.h"
 #include "berth/ids.h"
 #include "state/changes.h"
 #include "state/effects.h"
 #include "state/job_table.h"
 #include "state/latency_matrix.h"
+#include "state/needs_pool.h"
 #include "state/node_table.h"
 #include "state/node_usage.h"
 #include "state/requirements_table.h"
@@ -236,6 +239,8 @@ class ClusterState {
  private:
   // Counts the tasks of groups that a visitor's rules are about as its presence asks, or as before.
   void CountForVisit(bool present);
+  // The same specification with needs that others have too.
+  std::shared_ptr<const JobSpec> ShareNeeds(std::shared_ptr<const JobSpec> spec);
   bool TakeOwnShape(JobRow& job, uint32_t group, TaskRow& row, int32_t mib);
   using RequestKey = std::pair<std::string, std::string>;
 
@@ -263,7 +268,8 @@ class ClusterState {
   std::map<RequestKey, BatchView> batches_;
   std::set<std::pair<int64_t, RequestKey>> request_ages_;  // (answered_ms, key)
   std::set<std::pair<int64_t, RequestKey>> batch_ages_;    // (touched_ms, key)
-  std::map<std::string, int64_t> blob_users_;
+  absl::btree_map<base::Sha256Digest, int64_t> blob_users_;
+  NeedsPool needs_;  // of the groups of every job that is kept
   std::deque<ChangeLogEntry> change_log_;
 
   // Touched in the running turn.

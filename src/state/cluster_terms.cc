@@ -32,7 +32,7 @@ int64_t ClusterState::Reshape(JobRow& job, uint32_t group_index) {
     }
     if (row.own_shape) row.own_shape = now;
   }
-  std::map<ShapeId, GroupRow::Apart> apart;
+  absl::btree_map<ShapeId, GroupRow::Apart> apart;
   for (auto& [shape, rows] : group.apart) {
     const ShapeId now = fresh.at(shape);
     for (int64_t i = 1; i < rows.rows; ++i) requirements_.AcquireUnder(rules, shape, nodes_);

@@ -1,80 +1,17 @@
 // A job as it was admitted: the static part, in words. Immutable and shared.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "berth/labels.h"
-#include "berth/terms.h"
-#include "state/node_spec.h"
+#include "absl/container/inlined_vector.h"
+#include "base/sha256.h"
+#include "state/needs_spec.h"
 
 namespace berth::state {
-
-struct DeviceNeedSpec {
-  std::string kind;
-  int32_t count = 1;
-  int32_t share_milli = 1000;
-  int32_t memory_mib = 0;
-  std::vector<std::string> models;
-
-  bool operator==(const DeviceNeedSpec&) const = default;
-};
-
-struct LabelRequirementSpec {
-  SelectorOp op = SelectorOp::kIn;
-  std::string key;
-  std::vector<std::string> values;  // kIn, kNotIn
-  int64_t bound = 0;                // kGreater, kLess
-
-  auto operator<=>(const LabelRequirementSpec&) const = default;
-};
-using LabelSelectorSpec = std::vector<LabelRequirementSpec>;
-
-struct PreferredNodesSpec {
-  int32_t weight = 1;
-  LabelSelectorSpec selector;
-
-  bool operator==(const PreferredNodesSpec&) const = default;
-};
-
-struct TolerationSpec {
-  std::string key;                    // empty: every key
-  std::optional<std::string> value;   // absent: every value
-  std::optional<TaintEffect> effect;  // absent: every effect
-
-  bool operator==(const TolerationSpec&) const = default;
-};
-
-// A rule between tasks.
-struct TermSpec {
-  TermKind kind = TermKind::kSpread;
-  std::string topology_key;
-  // The tasks that it is about: of jobs of these namespaces whose labels match. Without
-  // requirements those of the group that has the rule, and there are no namespaces.
-  LabelSelectorSpec selector;
-  std::vector<std::string> namespaces;
-  int32_t weight = 0;    // 1 to 100 of a preferred rule; 0: required
-  int32_t max_skew = 1;  // kSpread
-
-  bool operator==(const TermSpec&) const = default;
-};
-
-// What placement depends on.
-struct NeedsSpec {
-  Amounts requests;
-  std::vector<DeviceNeedSpec> devices;
-  std::map<std::string, std::string> node_selector;
-  std::vector<LabelSelectorSpec> required_nodes;
-  std::vector<PreferredNodesSpec> preferred_nodes;
-  std::vector<TolerationSpec> tolerations;
-  std::vector<TermSpec> terms;
-
-  bool operator==(const NeedsSpec&) const = default;
-};
 
 // first, first + step, ... <= last.
 struct IndexRange {
@@ -86,11 +23,14 @@ struct IndexRange {
   bool operator==(const IndexRange&) const = default;
 };
 
+// Ascending, apart from each other; at least one, and nearly always no more.
+using IndexRanges = absl::InlinedVector<IndexRange, 1>;
+
 struct GroupSpec {
-  std::string name;                // empty: the job's only group
-  bool in_array = false;           // an array was asked for, even one of a single task
-  std::vector<IndexRange> ranges;  // ascending, apart from each other; at least one
-  NeedsSpec needs;
+  std::string name;       // empty: the job's only group
+  bool in_array = false;  // an array was asked for, even one of a single task
+  IndexRanges ranges;
+  SharedNeeds needs;
   int32_t retries = 0;
   int64_t time_limit_ms = 0;  // 0: none
   int64_t grace_ms = 30'000;
@@ -121,9 +61,9 @@ struct JobSpec {
   std::string profile;
   int32_t priority = 0;
   std::map<std::string, std::string> labels;
-  std::vector<GroupSpec> groups;  // at least one
-  // SHA-256 in hexadecimal of the admitted specification, payload included, in the blob store.
-  std::string blob;
+  absl::InlinedVector<GroupSpec, 1> groups;  // at least one
+  // Of the admitted specification, payload included, in the blob store.
+  base::Sha256Digest blob;
 
   int64_t task_count() const;
 };

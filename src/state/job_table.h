@@ -1,15 +1,18 @@
 // Jobs, their groups and their tasks.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/container/inlined_vector.h"
 #include "berth/ids.h"
 #include "state/job_spec.h"
 #include "state/requirements_table.h"
@@ -29,17 +32,17 @@ struct GroupRow {
   // Rows with a shape that is not the group's.
   struct Apart {
     int64_t rows = 0;  // at least one
-    std::set<uint32_t> queued;
+    absl::btree_set<uint32_t> queued;
   };
 
   ShapeId shape = 0;
-  int64_t count = 0;
-  int64_t queue_key = 0;  // of the QueueSort plugin
-  TaskState rest = TaskState::kQueued;
-  std::map<uint32_t, TaskRow> rows;  // by position
   uint32_t first_rest = 0;
-  std::set<uint32_t> queued;
-  std::map<ShapeId, Apart> apart;
+  int64_t count = 0;
+  int64_t queue_key = 0;             // of the QueueSort plugin
+  std::map<uint32_t, TaskRow> rows;  // by position
+  absl::btree_set<uint32_t> queued;
+  absl::btree_map<ShapeId, Apart> apart;
+  TaskState rest = TaskState::kQueued;
   // After a restore: none of it is placed before nodes have said what they run of it.
   bool settling = false;
 
@@ -60,7 +63,7 @@ struct GroupRow {
     const auto it = rows.find(position);
     return it == rows.end() ? shape : it->second.own_shape.value_or(shape);
   }
-  std::set<uint32_t>& QueuedOf(const TaskRow& row) {
+  absl::btree_set<uint32_t>& QueuedOf(const TaskRow& row) {
     return row.own_shape ? apart.at(*row.own_shape).queued : queued;
   }
   // The next one to place. REQUIRES: pending_count() > 0.
@@ -103,13 +106,18 @@ struct JobRow {
   int64_t ended_at_ms = 0;
   uint64_t epoch = 0;
   int32_t exit_code = 0;
-  TaskCounts counts{};  // implicit tasks included
-  std::vector<GroupRow> groups;
+  CountByState<uint32_t> counts{};  // implicit tasks included
+  absl::InlinedVector<GroupRow, 1> groups;
 
   bool ended() const { return ended_at_ms != 0; }
+  TaskCounts Counts() const {
+    TaskCounts wide;
+    std::copy(counts.begin(), counts.end(), wide.begin());
+    return wide;
+  }
 };
 
 // Every job that is kept, in order of id. Threading: owned by the loop's thread.
-using JobTable = std::map<JobId, std::unique_ptr<JobRow>>;
+using JobTable = absl::btree_map<JobId, std::unique_ptr<JobRow>>;
 
 }  // namespace berth::state

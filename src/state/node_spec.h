@@ -19,7 +19,7 @@ struct Amounts {
   std::array<int32_t, kFirstExtended> builtin{};
   std::vector<std::pair<std::string, int32_t>> extended;
 
-  bool operator==(const Amounts&) const = default;
+  auto operator<=>(const Amounts&) const = default;
 };
 
 struct TaintSpec {

@@ -145,7 +145,7 @@ void TermTable::MarkMatching(const MatcherKey& key) {
 
 bool TermTable::Concerned(const JobSpec& spec) const {
   return std::any_of(spec.groups.begin(), spec.groups.end(),
-                     [](const GroupSpec& group) { return !group.needs.terms.empty(); }) ||
+                     [](const GroupSpec& group) { return !group.needs->terms.empty(); }) ||
          !MatchersOf(spec).empty();
 }
 
@@ -172,7 +172,7 @@ bool TermTable::Unuse(Map& counted, const Key& key) {
 
 void TermTable::Join(JobId job, const JobSpec& spec) {
   for (uint32_t g = 0; g < spec.groups.size(); ++g) {
-    for (const TermSpec& term : spec.groups[g].needs.terms) {
+    for (const TermSpec& term : spec.groups[g].needs->terms) {
       const auto [it, is_new] = matchers_.try_emplace(KeyOf({job, g}, term));
       if (is_new && !it->first.own) {
         for (const std::string& pivot : PivotsOf(it->first)) by_pivot_[pivot].push_back(it);
@@ -199,7 +199,7 @@ void TermTable::Leave(JobId job, const JobSpec& spec) {
     if (it->second.empty()) jobs_by_label_.erase(it);
   }
   for (uint32_t g = 0; g < spec.groups.size(); ++g) {
-    for (const TermSpec& term : spec.groups[g].needs.terms) {
+    for (const TermSpec& term : spec.groups[g].needs->terms) {
       const auto it = matchers_.find(KeyOf({job, g}, term));
       bool last = Unuse(it->second.tasks, term.topology_key);
       if (HasOwners(term)) {
@@ -223,7 +223,7 @@ void TermTable::Leave(JobId job, const JobSpec& spec) {
 TaskRules TermTable::RulesOf(const GroupKey& group, const JobSpec& spec) const {
   TaskRules rules;
   const auto count = [&](const Counted& counted) { rules.counted_in.push_back(counted.counter); };
-  for (const TermSpec& term : spec.groups[group.group].needs.terms) {
+  for (const TermSpec& term : spec.groups[group.group].needs->terms) {
     const auto matcher = matchers_.find(KeyOf(group, term));
     const Counted& tasks = matcher->second.tasks.at(term.topology_key);
     const bool is_own = matcher->first.own.has_value();

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "berth/ids.h"
 #include "berth/terms.h"
 #include "state/job_spec.h"
@@ -105,7 +106,7 @@ class TermTable {
   const JobTable& jobs_;
   Matchers matchers_;
   std::map<std::string, std::vector<Matchers::const_iterator>> by_pivot_;
-  std::map<std::string, std::set<JobId>> jobs_by_label_;  // by namespace, key and value
+  std::map<std::string, absl::btree_set<JobId>> jobs_by_label_;  // by namespace, key and value
   std::set<GroupKey> stale_;
   std::vector<Counted> unused_;
 };

@@ -26,7 +26,9 @@ struct RunAs {
 };
 
 // Number of a job's tasks by state, indexed by TaskState.
-using TaskCounts = std::array<int64_t, kTaskStates>;
+template <typename T>
+using CountByState = std::array<T, kTaskStates>;
+using TaskCounts = CountByState<int64_t>;
 
 struct JobView {
   JobId id;

@@ -19,8 +19,8 @@ HistoryEntry MakeHistoryEntry(const state::HistoryView& view) {
   entry.position = view.position;
   entry.index = group.IndexAt(view.position);
   entry.group_size = group.count();
-  entry.requests = group.needs.requests;
-  entry.device_needs = group.needs.devices;
+  entry.requests = group.needs->requests;
+  entry.device_needs = group.needs->devices;
   entry.time_limit_ms = group.time_limit_ms;
   entry.submitted_unix_ms = view.submitted_unix_ms;
   entry.attempt = view.attempt;

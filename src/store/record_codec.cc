@@ -259,7 +259,7 @@ Record Encode(const state::JobView& job) {
                queued_at_ms, ended_at_ms, epoch, exit_code, counts, rest] = job;
   BERTH_CHECK(spec != nullptr) << "job " << id.value << " has no specification";
   v1::JobRecord record;
-  record.set_spec_blob(spec->blob);
+  record.set_spec_blob(spec->blob.Hex());
   record.set_submitted_by(submitted_by);
   if (run_as.verified) {
     record.set_run_as_uid(run_as.uid);
@@ -461,8 +461,13 @@ absl::StatusOr<JobRecordContent> DecodeJob(std::string_view key, std::string_vie
   if (record.has_run_as_uid() != record.has_run_as_gid()) {
     return RecordDamaged(Table::kJobs, key, "it has a user without a group, or the reverse");
   }
+  const auto blob = base::Sha256Digest::FromHex(record.spec_blob());
+  if (!blob) {
+    return RecordDamaged(Table::kJobs, key,
+                         "\"" + record.spec_blob() + "\" is no address of a specification");
+  }
   JobRecordContent content;
-  content.spec_blob = record.spec_blob();
+  content.spec_blob = *blob;
   state::JobView& job = content.job;
   job.id = *ParseJobKey(key);
   job.submitted_by = record.submitted_by();

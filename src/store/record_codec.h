@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "base/sha256.h"
 #include "state/changes.h"
 #include "state/views.h"
 #include "store/change_log.h"
@@ -52,7 +53,7 @@ Record Encode(const JournalPosition& at, const HistoryEntry& entry);
 // What stands for the specification: the record does not hold it.
 struct JobRecordContent {
   state::JobView job;  // spec is null
-  std::string spec_blob;
+  base::Sha256Digest spec_blob;
 };
 struct TaskRecordContent {
   state::TaskStatusView task;  // spec is null, and so is the decision's sheet

@@ -9,6 +9,7 @@
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "state/needs_pool.h"
 #include "store/commit_check.h"
 #include "store/record_codec.h"
 #include "store/record_frame.h"
@@ -95,7 +96,7 @@ class Recovery {
 
   absl::Status ReadJobs() {
     return ReadEach(Table::kJobs, DecodeJob, [&](std::string_view, JobRecordContent content) {
-      specs_wanted_.emplace_back(std::move(content.spec_blob), found_.jobs.size());
+      specs_wanted_.emplace_back(content.spec_blob, found_.jobs.size());
       found_.jobs.push_back({.job = std::move(content.job), .tasks = {}});
       return absl::OkStatus();
     });
@@ -107,11 +108,13 @@ class Recovery {
     auto wanted = specs_wanted_.begin();
     absl::Status status;
     const auto visit = [&](std::string_view hash, std::string_view blob) {
-      if (wanted == specs_wanted_.end() || wanted->first < hash) return false;
-      if (wanted->first > hash) return true;
-      const auto spec = DecodeSpec(hash, blob, found_.jobs[wanted->second].job.id);
+      const auto address = base::Sha256Digest::FromHex(hash);
+      if (!address) return true;  // nobody can want it
+      if (wanted == specs_wanted_.end() || wanted->first < *address) return false;
+      if (wanted->first > *address) return true;
+      const auto spec = DecodeSpec(*address, blob, found_.jobs[wanted->second].job.id);
       status = spec.status();
-      for (; status.ok() && wanted != specs_wanted_.end() && wanted->first == hash; ++wanted) {
+      for (; status.ok() && wanted != specs_wanted_.end() && wanted->first == *address; ++wanted) {
         status = SetSpec(*spec, found_.jobs[wanted->second].job);
       }
       return status.ok();
@@ -120,23 +123,23 @@ class Recovery {
     BERTH_RETURN_IF_ERROR(status);
     if (wanted != specs_wanted_.end()) {
       return RecordDamaged(Table::kJobs, JobKey(found_.jobs[wanted->second].job.id),
-                           "its specification, blob " + wanted->first + ", is gone");
+                           "its specification, blob " + wanted->first.Hex() + ", is gone");
     }
     specs_wanted_ = {};
     return absl::OkStatus();
   }
 
-  absl::StatusOr<std::shared_ptr<const state::JobSpec>> DecodeSpec(std::string_view hash,
-                                                                   std::string_view blob,
-                                                                   JobId user) {
-    if (base::Sha256Hex(blob) != hash) return BlobDamaged(hash);
+  absl::StatusOr<std::shared_ptr<const state::JobSpec>> DecodeSpec(
+      const base::Sha256Digest& address, std::string_view blob, JobId user) {
+    if (base::Sha256Of(blob) != address) return BlobDamaged(address.Hex());
     absl::StatusOr<state::JobSpec> spec = decoders_.job(blob);
     if (!spec.ok()) {
-      return RecordDamaged(Table::kBlobs, hash,
+      return RecordDamaged(Table::kBlobs, address.Hex(),
                            "the specification of job " + std::to_string(user.value) +
                                " cannot be read: " + base::S(spec.status().message()));
     }
-    spec->blob = hash;
+    spec->blob = address;
+    for (state::GroupSpec& group : spec->groups) group.needs = needs_.Acquire(group.needs);
     return std::make_shared<const state::JobSpec>(*std::move(spec));
   }
 
@@ -260,7 +263,9 @@ class Recovery {
   const StateStore& store_;
   const SpecDecoders& decoders_;
   RecoveredState found_;
-  std::vector<std::pair<std::string, size_t>> specs_wanted_;  // blobs, and places in found_.jobs
+  state::NeedsPool needs_;
+  // Addresses of blobs, and places in found_.jobs.
+  std::vector<std::pair<base::Sha256Digest, size_t>> specs_wanted_;
   std::map<Slot, uint32_t> generations_;
   std::map<std::string, std::shared_ptr<const state::ScoreSheet>> sheets_;
 };

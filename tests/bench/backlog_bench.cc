@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/sha256.h"
 #include "tests/support/turn_harness.h"
 
 namespace berth::bench {
@@ -109,13 +110,11 @@ class Backlog {
     spec->queue = "default";
     spec->profile = "default";
     spec->labels = {{"sweep", std::to_string(i / 1000)}};
-    char address[65];
-    std::snprintf(address, sizeof(address), "%064x", static_cast<unsigned>(++blobs_));
-    spec->blob = address;
+    spec->blob = base::Sha256Of(std::to_string(++blobs_));
     spec->groups.resize(1);
     spec->groups[0].ranges = {{0, static_cast<uint32_t>(tasks - 1), 1}};
     spec->groups[0].in_array = tasks > 1;
-    spec->groups[0].needs.requests.builtin = {2000 + 10 * (i % kShapes), 4096, 0, 0};
+    spec->groups[0].needs.Edit().requests.builtin = {2000 + 10 * (i % kShapes), 4096, 0, 0};
     state::SubmitJob submit;
     submit.spec = std::move(spec);
     submit.blob = std::make_shared<const std::string>("content");

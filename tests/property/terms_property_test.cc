@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "base/sha256.h"
 #include "state/cluster_state.h"
 #include "tests/support/random_cluster.h"
 #include "tests/support/recovered_state.h"
@@ -73,15 +74,15 @@ TermSpec RandomTermSpec(base::Rng& rng, const std::string& ns) {
 std::shared_ptr<const JobSpec> RandomJob(base::Rng& rng) {
   auto spec = std::make_shared<JobSpec>();
   spec->ns = Chance(rng, 60) ? "red" : "blue";
-  spec->blob = "b";
+  spec->blob = base::Sha256Of("b");
   if (Chance(rng, 60)) spec->labels["app"] = PickOne(rng, {"x", "y", ""});
   if (Chance(rng, 40)) spec->labels["tier"] = PickOne(rng, {"x", "y"});
   spec->groups.resize(static_cast<size_t>(Between(rng, 1, 2)));
   for (GroupSpec& group : spec->groups) {
     group.ranges = {{0, static_cast<uint32_t>(Between(rng, 0, 3)), 1}};
-    group.needs.requests.builtin = {100, 64, 0, 0};
+    group.needs.Edit().requests.builtin = {100, 64, 0, 0};
     for (int i = Between(rng, -2, 2); i > 0; --i) {
-      group.needs.terms.push_back(RandomTermSpec(rng, spec->ns));
+      group.needs.Edit().terms.push_back(RandomTermSpec(rng, spec->ns));
     }
   }
   return spec;
@@ -100,7 +101,7 @@ bool Holds(const LabelRequirementSpec& one, const JobSpec& job) {
 struct Group {
   const JobRow* job = nullptr;
   uint32_t index = 0;
-  const std::vector<TermSpec>& terms() const { return job->spec->groups[index].needs.terms; }
+  const std::vector<TermSpec>& terms() const { return job->spec->groups[index].needs->terms; }
 };
 
 // Whether a rule of `owner` is about the tasks of `other`.
@@ -194,7 +195,7 @@ class TermsWalk {
     auto spec = RandomJob(rng_);
     std::vector<ShapeId> shapes;
     for (const GroupSpec& group : spec->groups) {
-      shapes.push_back(*state_->requirements().Acquire(group.needs, 0, state_->nodes(), false));
+      shapes.push_back(*state_->requirements().Acquire(*group.needs, 0, state_->nodes(), false));
     }
     const JobRow& job = state_->AddJob(std::move(spec), std::make_shared<const std::string>(),
                                        std::move(shapes), "uid:0", {}, 0, 0);

@@ -153,13 +153,13 @@ class History {
       group.name = "g" + std::to_string(g);
       group.ranges = {{0, static_cast<uint32_t>(Below(6)), 1 + static_cast<uint32_t>(Below(2))}};
       group.retries = static_cast<int32_t>(Below(3));
-      group.needs.requests.builtin = {static_cast<int32_t>(100 * (1 + Below(15))), 64, 0, 0};
+      group.needs.Edit().requests.builtin = {static_cast<int32_t>(100 * (1 + Below(15))), 64, 0, 0};
       const auto count = static_cast<int32_t>(Below(4));
-      if (count == 1) group.needs.devices = {{.kind = "gpu", .share_milli = 400}};
-      if (count >= 2) group.needs.devices = {{.kind = "gpu", .count = count - 1}};
+      if (count == 1) group.needs.Edit().devices = {{.kind = "gpu", .share_milli = 400}};
+      if (count >= 2) group.needs.Edit().devices = {{.kind = "gpu", .count = count - 1}};
     }
     const std::string content = std::to_string(specs_.size());
-    spec->blob = base::Sha256Hex(content);
+    spec->blob = base::Sha256Of(content);
     specs_.push_back(*spec);
     submit.spec = spec;
     submit.blob = std::make_shared<const std::string>(content);

@@ -276,7 +276,7 @@ void Ledger::CheckState(const state::ClusterState& cluster) {
     int64_t memory = 0;
     for (const TaskKey& key : cluster.TasksOn(slot)) {
       const auto& requests =
-          cluster.FindJob(key.job)->spec->groups[key.group].needs.requests.builtin;
+          cluster.FindJob(key.job)->spec->groups[key.group].needs->requests.builtin;
       cpu += requests[kCpu];
       const int32_t own = cluster.FindRow(key)->memory_mib;
       memory += own != 0 ? own : requests[kMemory];

@@ -31,7 +31,7 @@ inline std::unique_ptr<state::ClusterState> Recovered(const state::ClusterState&
   for (const auto& [id, job] : before.jobs()) {
     std::vector<state::ShapeId> shapes;
     for (const state::GroupSpec& group : job->spec->groups) {
-      shapes.push_back(*state->requirements().Acquire(group.needs, 0, state->nodes(), true));
+      shapes.push_back(*state->requirements().Acquire(*group.needs, 0, state->nodes(), true));
     }
     state->RestoreJob(before.ViewJob(*job), std::move(shapes));
     for (uint32_t g = 0; g < job->groups.size(); ++g) {

@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/sha256.h"
 #include "berth/plugin_registry.h"
 #include "builtin.h"
 #include "scheduler/turn.h"
@@ -121,7 +122,7 @@ class TurnHarness {
     spec->profile = "default";
     spec->priority = job.priority;
     spec->labels = job.labels;
-    spec->blob = "blob";
+    spec->blob = base::Sha256Of("blob");
     spec->groups.resize(1);
     spec->groups[0].ranges = {{0, job.tasks - 1, 1}};
     spec->groups[0].in_array = job.tasks > 1;
@@ -132,8 +133,8 @@ class TurnHarness {
     spec->groups[0].ends_on_success = job.ends_on_success;
     spec->groups[0].memory_factor_percent = job.memory_factor_percent;
     spec->groups[0].memory_limit_mib = job.memory_limit_mib;
-    spec->groups[0].needs.requests.builtin = {job.cpu_milli, job.memory_mib, 0, 0};
-    spec->groups[0].needs.terms = job.terms;
+    spec->groups[0].needs.Edit().requests.builtin = {job.cpu_milli, job.memory_mib, 0, 0};
+    spec->groups[0].needs.Edit().terms = job.terms;
     return spec;
   }
 

@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "base/sha256.h"
 #include "tests/unit/agents/link_harness.h"
 
 namespace berth::agents {
@@ -215,7 +216,7 @@ class DirectivesTest : public LinkTest {
     auto spec = std::make_shared<state::JobSpec>();
     spec->name = "j";
     spec->ns = "default";
-    spec->blob = "hash";
+    spec->blob = base::Sha256Of("hash");
     spec->groups.resize(1);
     spec->groups[0].ranges = {{0, 999'999, 1}};
     spec_ = spec;
@@ -226,7 +227,7 @@ class DirectivesTest : public LinkTest {
     payload.add_command("true");
     payload.set_script(std::string(bytes, 'x'));
     base::MutexLock lock(mutex_);
-    blobs_["hash"] = kept.SerializeAsString();
+    blobs_[base::Sha256Hex("hash")] = kept.SerializeAsString();
   }
   state::SendDirectives Starts(uint64_t stream, int count) const {
     state::SendDirectives send;
@@ -284,7 +285,7 @@ TEST_F(DirectivesTest, ABlobThatIsGoneDoesNotHoldUpTheRest) {
   auto [agent, stream] = Connected();
   state::SendDirectives send = Starts(stream, 1);
   auto gone = std::make_shared<state::JobSpec>(*spec_);
-  gone->blob = "no-such-blob";
+  gone->blob = base::Sha256Of("no-such-blob");
   std::get<state::StartTask>(send.directives[0]).spec = gone;
   send.directives.push_back(state::ForgetAttempt{2, {JobId{1}, 0, 0, 1}});
   Deliver(send);

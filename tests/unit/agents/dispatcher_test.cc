@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/sha256.h"
 #include "base/strings.h"
 
 namespace berth::agents {
@@ -17,14 +18,14 @@ class DispatcherTest : public ::testing::Test {
     auto spec = std::make_shared<state::JobSpec>();
     spec->name = "train";
     spec->ns = "ada";
-    spec->blob = "hash-1";
+    spec->blob = base::Sha256Of("hash-1");
     spec->groups.resize(2);
     spec->groups[0].name = "ps";
     spec->groups[0].ranges = {{0, 0, 1}};
     spec->groups[1].name = "worker";
     spec->groups[1].ranges = {{10, 20, 5}};
     spec->groups[1].in_array = true;
-    spec->groups[1].needs.requests.builtin = {1500, 2048, 0, 0};
+    spec->groups[1].needs.Edit().requests.builtin = {1500, 2048, 0, 0};
     spec->groups[1].time_limit_ms = 60'000;
     spec->groups[1].grace_ms = 5'000;
     spec->groups[1].max_processes = 7;
@@ -34,7 +35,7 @@ class DispatcherTest : public ::testing::Test {
     v1::JobSpec kept;
     kept.add_groups()->mutable_template_()->mutable_payload()->add_command("server");
     kept.add_groups()->mutable_template_()->mutable_payload()->add_command("worker");
-    blobs_["hash-1"] = kept.SerializeAsString();
+    blobs_[base::Sha256Hex("hash-1")] = kept.SerializeAsString();
   }
 
   state::StartTask Start() const {
@@ -117,11 +118,11 @@ TEST_F(DispatcherTest, AnArraysBlobIsReadOnce) {
 }
 
 TEST_F(DispatcherTest, OldBlobsAreForgotten) {
-  const std::string content = blobs_["hash-1"];
+  const std::string content = blobs_[base::Sha256Hex("hash-1")];
   const auto fill = [&](int job) {
     auto spec = std::make_shared<state::JobSpec>(*spec_);
-    spec->blob = "job-" + std::to_string(job);
-    blobs_[spec->blob] = content;
+    spec->blob = base::Sha256Of("job-" + std::to_string(job));
+    blobs_[spec->blob.Hex()] = content;
     state::StartTask start = Start();
     start.spec = spec;
     v1::Directive message;
@@ -140,15 +141,16 @@ TEST_F(DispatcherTest, ABlobThatCannotBeReadIsNamedWithItsTask) {
   blobs_.clear();
   absl::Status status = dispatcher_.Fill(Start(), message);
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(base::S(status.message()), HasSubstr("task 12.worker.15: blob hash-1"));
-  blobs_["hash-1"] = "\xff\xff";
+  EXPECT_THAT(base::S(status.message()),
+              HasSubstr("task 12.worker.15: blob " + base::Sha256Hex("hash-1")));
+  blobs_[base::Sha256Hex("hash-1")] = "\xff\xff";
   status = dispatcher_.Fill(Start(), message);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
 }
 
 // The blob was damaged, or is another's: its content has fewer groups than the job.
 TEST_F(DispatcherTest, ABlobOfAnotherShapeIsRefused) {
-  blobs_["hash-1"] = "";
+  blobs_[base::Sha256Hex("hash-1")] = "";
   v1::Directive message;
   EXPECT_EQ(dispatcher_.Fill(Start(), message).code(), absl::StatusCode::kDataLoss);
 }

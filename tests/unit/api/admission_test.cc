@@ -70,11 +70,11 @@ TEST_F(AdmissionTest, CpusOfATasksOwnAreAResourceThatItAsksFor) {
   (*task().mutable_resources()->mutable_extended())["zeppelins"] = 1;
   (*task().mutable_resources()->mutable_extended())["balloons"] = 1;
   using Extended = std::vector<std::pair<std::string, int32_t>>;
-  EXPECT_EQ(Admitted().spec->groups[0].needs.requests.extended,
+  EXPECT_EQ(Admitted().spec->groups[0].needs->requests.extended,
             (Extended{{"balloons", 1}, {"zeppelins", 1}}));
   for (const v1::CpuPlacement own : {v1::CPU_PLACEMENT_DEDICATED, v1::CPU_PLACEMENT_NUMA}) {
     task().set_cpu_placement(own);
-    EXPECT_EQ(Admitted().spec->groups[0].needs.requests.extended,
+    EXPECT_EQ(Admitted().spec->groups[0].needs->requests.extended,
               (Extended{{"balloons", 1}, {"dedicated-cpus", 3}, {"zeppelins", 1}}));
   }
 }
@@ -87,8 +87,8 @@ TEST_F(AdmissionTest, FillsInWhatIsAbsentAndSaysSo) {
   EXPECT_EQ(spec.queue, "default");
   EXPECT_EQ(spec.profile, "default");
   ASSERT_EQ(spec.groups.size(), 1u);
-  EXPECT_EQ(spec.groups[0].needs.requests.builtin[kCpu], 1000);
-  EXPECT_EQ(spec.groups[0].needs.requests.builtin[kMemory], 1024);
+  EXPECT_EQ(spec.groups[0].needs->requests.builtin[kCpu], 1000);
+  EXPECT_EQ(spec.groups[0].needs->requests.builtin[kMemory], 1024);
   EXPECT_EQ(spec.groups[0].grace_ms, 30'000);
   EXPECT_FALSE(spec.groups[0].in_array);
   EXPECT_EQ(spec.task_count(), 1);
@@ -101,8 +101,8 @@ TEST_F(AdmissionTest, TheDefaultsAreTheOperators) {
   options_.defaults = {.cpu_milli = 250, .memory_bytes = 100 * kMiB};
   options_.grace_ms = 5'000;
   const AdmittedJob admitted = Admitted();
-  EXPECT_EQ(admitted.spec->groups[0].needs.requests.builtin[kCpu], 250);
-  EXPECT_EQ(admitted.spec->groups[0].needs.requests.builtin[kMemory], 100);
+  EXPECT_EQ(admitted.spec->groups[0].needs->requests.builtin[kCpu], 250);
+  EXPECT_EQ(admitted.spec->groups[0].needs->requests.builtin[kMemory], 100);
   EXPECT_EQ(admitted.spec->groups[0].grace_ms, 5'000);
   EXPECT_THAT(admitted.defaults_applied, Contains("memory=100Mi"));
 }
@@ -126,8 +126,8 @@ TEST_F(AdmissionTest, AmountsAreRoundedUpToQuantaInTheKeptSpecificationToo) {
   device.set_count(1);
   device.set_memory_bytes(1);
   const AdmittedJob admitted = Admitted();
-  EXPECT_EQ(admitted.spec->groups[0].needs.requests.builtin[kMemory], 11);
-  EXPECT_EQ(admitted.spec->groups[0].needs.devices[0].memory_mib, 1);
+  EXPECT_EQ(admitted.spec->groups[0].needs->requests.builtin[kMemory], 11);
+  EXPECT_EQ(admitted.spec->groups[0].needs->devices[0].memory_mib, 1);
   v1::JobSpec kept;
   ASSERT_TRUE(kept.ParseFromString(*admitted.blob));
   EXPECT_EQ(kept.groups(0).template_().resources().memory_bytes(), 11 * kMiB);
@@ -155,7 +155,7 @@ TEST_F(AdmissionTest, TheSameJobHasTheSameAddress) {
   job_ = again;
   const AdmittedJob second = Admitted();
   EXPECT_EQ(first.spec->blob, second.spec->blob);
-  EXPECT_EQ(first.spec->blob, base::Sha256Hex(*first.blob));
+  EXPECT_EQ(first.spec->blob, base::Sha256Of(*first.blob));
 }
 
 TEST_F(AdmissionTest, WhatIsKeptIsReadBackAsItWas) {
@@ -202,7 +202,7 @@ TEST_F(AdmissionTest, WhatIsKeptIsReadBackAsItWas) {
   EXPECT_EQ(decoded->labels, a.labels);
   ASSERT_EQ(decoded->groups.size(), 1u);
   const state::GroupSpec& group = decoded->groups[0];
-  EXPECT_EQ(group.needs, a.groups[0].needs);
+  EXPECT_EQ(*group.needs, *a.groups[0].needs);
   EXPECT_EQ(group.ranges, a.groups[0].ranges);
   EXPECT_EQ(group.count(), 15);
   EXPECT_EQ(group.retries, 3);
@@ -211,9 +211,9 @@ TEST_F(AdmissionTest, WhatIsKeptIsReadBackAsItWas) {
   EXPECT_EQ(group.max_processes, 64);
   EXPECT_TRUE(group.kill_on_partition);
   EXPECT_TRUE(group.in_array);
-  EXPECT_EQ(group.needs.devices[0].share_milli, 250);
-  EXPECT_EQ(group.needs.required_nodes[0][0].bound, -5);
-  EXPECT_EQ(group.needs.tolerations[0].effect, TaintEffect::kPreferNoSchedule);
+  EXPECT_EQ(group.needs->devices[0].share_milli, 250);
+  EXPECT_EQ(group.needs->required_nodes[0][0].bound, -5);
+  EXPECT_EQ(group.needs->tolerations[0].effect, TaintEffect::kPreferNoSchedule);
 }
 
 // A client that is newer asks for something with it, and nobody would do it.
@@ -408,7 +408,7 @@ TEST_F(AdmissionTest, RulesBetweenTasksAreFilledInAndRead) {
   requirement.set_op(v1::SELECTOR_OPERATOR_NOT_IN);
   requirement.add_values("db");
   job_.set_namespace_("red");
-  const auto terms = Admitted().spec->groups[0].needs.terms;
+  const auto terms = Admitted().spec->groups[0].needs->terms;
   ASSERT_EQ(terms.size(), 2u);
   EXPECT_EQ(terms[0], (state::TermSpec{.kind = TermKind::kSpread,
                                        .topology_key = "zone",

@@ -30,7 +30,7 @@ inline std::shared_ptr<const state::JobSpec> TestSpec(const std::string& name = 
   spec->ns = ns;
   spec->queue = "default";
   spec->profile = "default";
-  spec->blob = "blob-of-" + name;
+  spec->blob = base::Sha256Of("blob-of-" + name);
   spec->groups.resize(1);
   spec->groups[0].ranges = {{0, 99, 1}};
   spec->groups[0].in_array = true;

@@ -56,7 +56,7 @@ TEST_F(SubmitJobTest, TheCommandHasTheCallersPrincipalAndTheBlob) {
   EXPECT_TRUE(submit.run_as.verified);
   EXPECT_EQ(submit.run_as.uid, ::getuid());
   EXPECT_EQ(submit.run_as.gid, ::getgid());
-  EXPECT_EQ(submit.spec->blob, base::Sha256Hex(*submit.blob));
+  EXPECT_EQ(submit.spec->blob, base::Sha256Of(*submit.blob));
   EXPECT_EQ(submit.request_id, "");
   EXPECT_EQ(submit.body_hash, "");
 }
@@ -204,7 +204,7 @@ TEST_F(SubmitJobTest, AnAnswerThatComesAfterTheCallerHasGoneIsDropped) {
 TEST_F(SubmitJobTest, ManyAtOnceEachGetTheirOwnAnswer) {
   On<state::SubmitJob>([](const state::Command&, const state::SubmitJob& submit) {
     return Ok(scheduler::SubmitReply{
-        .job = JobId{submit.spec->groups[0].needs.requests.builtin[0] + uint64_t{1}}});
+        .job = JobId{submit.spec->groups[0].needs->requests.builtin[0] + uint64_t{1}}});
   });
   Start();
   std::vector<std::future<void>> callers;

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/sha256.h"
 #include "tests/unit/api/server_harness.h"
 
 namespace berth::api {
@@ -29,7 +30,7 @@ TEST_F(ReadsTest, AJobHasItsSpecificationFromTheBlob) {
   Start();
   v1::JobSpec kept = GoodJob();
   kept.set_description("what only the blob has");
-  PutBlob("blob-of-j", kept.SerializeAsString());
+  PutBlob(base::Sha256Hex("blob-of-j"), kept.SerializeAsString());
   v1::GetJobRequest request;
   request.set_job_id("12");
   v1::GetJobResponse response;

@@ -16,7 +16,17 @@ TEST(Sha256Test, OfPiecesIsThatOfTheWhole) {
   sum.Add("a");
   sum.Add("");
   sum.Add("bc");
-  EXPECT_EQ(sum.Hex(), Sha256Hex("abc"));
+  EXPECT_EQ(sum.Digest().Hex(), Sha256Hex("abc"));
+}
+
+TEST(Sha256Test, AnAddressIsReadBackAndNothingElseIs) {
+  const Sha256Digest digest = Sha256Of("abc");
+  const std::string hex = digest.Hex();
+  EXPECT_EQ(Sha256Digest::FromHex(hex), digest);
+  EXPECT_EQ(Sha256Digest::FromHex(hex.substr(1)), std::nullopt);
+  EXPECT_EQ(Sha256Digest::FromHex(hex + "00"), std::nullopt);
+  EXPECT_EQ(Sha256Digest::FromHex("g" + hex.substr(1)), std::nullopt);
+  EXPECT_EQ(Sha256Digest::FromHex("BA" + hex.substr(2)), std::nullopt);
 }
 
 }  // namespace

@@ -105,7 +105,7 @@ class LoopTest : public ::testing::Test {
     spec.profile = "default";
     spec.groups.resize(1);
     spec.groups[0].ranges = {{0, tasks - 1, 1}};
-    spec.groups[0].needs.requests.builtin = {100, 64, 0, 0};
+    spec.groups[0].needs.Edit().requests.builtin = {100, 64, 0, 0};
     return spec;
   }
 
@@ -114,7 +114,7 @@ class LoopTest : public ::testing::Test {
     state::SubmitJob submit;
     const std::string content = std::to_string(tasks);
     auto spec = std::make_shared<state::JobSpec>(Spec(tasks));
-    spec->blob = base::Sha256Hex(content);
+    spec->blob = base::Sha256Of(content);
     submit.spec = std::move(spec);
     submit.blob = std::make_shared<const std::string>(content);
     return submit;

@@ -365,8 +365,8 @@ TEST_F(QuarantineTest, DevicesStayThoseThatItHas) {
   spec->profile = "default";
   spec->groups.resize(1);
   spec->groups[0].ranges = {{0, 0, 1}};
-  spec->groups[0].needs.requests.builtin = {1000, 1024, 0, 0};
-  spec->groups[0].needs.devices = {{.kind = "gpu", .share_milli = 500, .memory_mib = 100}};
+  spec->groups[0].needs.Edit().requests.builtin = {1000, 1024, 0, 0};
+  spec->groups[0].needs.Edit().devices = {{.kind = "gpu", .share_milli = 500, .memory_mib = 100}};
   const Reply submitted = loop_.Ask(
       state::SubmitJob{.spec = spec, .blob = std::make_shared<const std::string>("content")});
   ASSERT_TRUE(submitted.status.ok()) << submitted.status;

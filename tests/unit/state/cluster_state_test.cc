@@ -16,12 +16,12 @@ class ClusterStateTest : public ::testing::Test {
     auto spec = std::make_shared<JobSpec>();
     spec->ns = "default";
     spec->name = "j";
-    spec->blob = blob;
+    spec->blob = base::Sha256Of(blob);
     spec->groups.resize(1);
     spec->groups[0].ranges = {{0, tasks - 1, 1}};
-    spec->groups[0].needs.requests.builtin[kCpu] = 100;
+    spec->groups[0].needs.Edit().requests.builtin[kCpu] = 100;
     const ShapeId shape =
-        *state_.requirements().Acquire(spec->groups[0].needs, 0, state_.nodes(), false);
+        *state_.requirements().Acquire(*spec->groups[0].needs, 0, state_.nodes(), false);
     return state_.AddJob(spec, std::make_shared<const std::string>("content"), {shape}, "uid:1", {},
                          1000, 2000);
   }
@@ -81,6 +81,11 @@ TEST_F(ClusterStateTest, KeepsABlobUntilItsLastJobIsRemoved) {
   const auto batch = state_.TakeChanges(3);
   EXPECT_EQ(Count<BlobRemoval>(*batch), 1);
   EXPECT_EQ(Count<JobRemoval>(*batch), 1);
+}
+
+TEST_F(ClusterStateTest, JobsWithEqualNeedsHaveThemInCommon) {
+  const SharedNeeds first = AddArray(1, "a").spec->groups[0].needs;
+  EXPECT_TRUE(AddArray(5, "b").spec->groups[0].needs.Is(first));
 }
 
 TEST_F(ClusterStateTest, CountsFollowEveryMove) {
@@ -206,7 +211,7 @@ TEST_F(ClusterStateTest, RestoresWhatItsViewsSaid) {
   ClusterState again(state_.meta(), 3);
   ASSERT_TRUE(again.RestoreNode(state_.ViewNode(slot)).ok());
   const ShapeId shape =
-      *again.requirements().Acquire(job.spec->groups[0].needs, 0, again.nodes(), true);
+      *again.requirements().Acquire(*job.spec->groups[0].needs, 0, again.nodes(), true);
   again.RestoreJob(state_.ViewJob(job), {shape});
   ASSERT_TRUE(again.RestoreTask(state_.ViewTask(job, running)).ok());
   ASSERT_TRUE(again.FinishRestore().ok());

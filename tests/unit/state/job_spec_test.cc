@@ -5,7 +5,7 @@
 namespace berth::state {
 namespace {
 
-GroupSpec Array(std::vector<IndexRange> ranges) {
+GroupSpec Array(IndexRanges ranges) {
   GroupSpec group;
   group.ranges = std::move(ranges);
   return group;

@@ -35,6 +35,17 @@ TEST(RecordCodecTest, AJobKeepsAllButItsSpecificationAndCounts) {
   EXPECT_THAT(job.rest, ElementsAre(state::TaskState::kCancelled, state::TaskState::kQueued));
 }
 
+TEST(RecordCodecTest, AJobWhoseSpecificationHasNoAddressIsRefused) {
+  const Record record = Encode(SampleJob());
+  v1::JobRecord message;
+  ASSERT_TRUE(ParseRecord(Table::kJobs, record.key, record.value, message).ok());
+  message.set_spec_blob("b1");
+  const auto content = DecodeJob(record.key, FrameRecord(Table::kJobs, record.key, message));
+  EXPECT_TRUE(absl::IsDataLoss(content.status()));
+  EXPECT_THAT(base::S(content.status().message()),
+              HasSubstr("job 12: \"b1\" is no address of a specification"));
+}
+
 TEST(RecordCodecTest, ANumericallyRootUserIsNotTakenForNone) {
   state::JobView job = SampleJob();
   job.run_as = {.verified = true, .uid = 0, .gid = 0};

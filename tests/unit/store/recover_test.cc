@@ -129,7 +129,7 @@ TEST_F(RecoverTest, TasksAreWithTheirJobsInOrder) {
 TEST_F(RecoverTest, ARemovedJobLeavesNothing) {
   CommitSample();
   Commit({state::JobRemoval{.job = JobId{12}, .spec = SampleJob().spec, .ns = "vision"},
-          state::BlobRemoval{SampleSpec().blob}});
+          state::BlobRemoval{SampleSpec().blob.Hex()}});
   const auto found = Recover();
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_THAT(found->jobs, IsEmpty());
@@ -168,7 +168,7 @@ TEST_F(RecoverTest, AFlippedBitInAnyTableIsFoundAndNamed) {
       {Table::kRequests, "request \"b1946ac9\" of uid:1000"},
       {Table::kBatches, "batch \"night\" of uid:1000"},
       {Table::kSheets, "sheet "},
-      {Table::kBlobs, "blob " + SampleSpec().blob},
+      {Table::kBlobs, "blob " + SampleSpec().blob.Hex()},
       {Table::kChangeLog, "epoch 1"}};
   CommitSample();
   for (const auto& [table, name] : names) {
@@ -219,7 +219,7 @@ TEST_F(RecoverTest, ATaskBeyondItsJobIsRefused) {
 
 TEST_F(RecoverTest, AJobWithoutItsSpecificationIsRefused) {
   CommitSample();
-  Commit({state::BlobRemoval{SampleSpec().blob}});
+  Commit({state::BlobRemoval{SampleSpec().blob.Hex()}});
   EXPECT_THAT(Complaint(), AllOf(HasSubstr("table jobs, job 12: its specification, blob "),
                                  HasSubstr("is gone")));
 }
@@ -229,10 +229,10 @@ TEST_F(RecoverTest, ASpecificationThatCannotBeReadIsRefused) {
   const std::string blob = "of no use";
   state::JobView job = SampleJob(13);
   state::JobSpec spec = SampleSpec();
-  spec.blob = base::Sha256Hex(blob);
+  spec.blob = base::Sha256Of(blob);
   job.spec = std::make_shared<const state::JobSpec>(spec);
   Commit({state::JobChange{.job = job},
-          state::BlobChange{spec.blob, std::make_shared<const std::string>(blob)}});
+          state::BlobChange{spec.blob.Hex(), std::make_shared<const std::string>(blob)}});
   EXPECT_THAT(Complaint(), HasSubstr("the specification of job 13 cannot be read: not the sample"));
 }
 

@@ -54,18 +54,18 @@ state::JobSpec SampleSpec() {
   state::GroupSpec leader;
   leader.name = "leader";
   leader.ranges = {{.first = 0, .last = 0}};
-  leader.needs.requests.builtin = {500, 256, 0, 0};
+  leader.needs.Edit().requests.builtin = {500, 256, 0, 0};
   state::GroupSpec worker;
   worker.name = "worker";
   worker.in_array = true;
   worker.ranges = {{.first = 10, .last = 18, .step = 4}};
-  worker.needs.requests.builtin = {4000, 2048, 1024, 100};
-  worker.needs.requests.extended = {{"fpga_slots", 2}};
-  worker.needs.devices = {{.kind = "gpu",
-                           .count = 2,
-                           .share_milli = 1000,
-                           .memory_mib = 16'384,
-                           .models = {"A100-SXM4-80GB", "H100"}}};
+  worker.needs.Edit().requests.builtin = {4000, 2048, 1024, 100};
+  worker.needs.Edit().requests.extended = {{"fpga_slots", 2}};
+  worker.needs.Edit().devices = {{.kind = "gpu",
+                                  .count = 2,
+                                  .share_milli = 1000,
+                                  .memory_mib = 16'384,
+                                  .models = {"A100-SXM4-80GB", "H100"}}};
   worker.time_limit_ms = 3'600'000;
   state::JobSpec spec;
   spec.ns = "vision";
@@ -75,7 +75,7 @@ state::JobSpec SampleSpec() {
   spec.priority = -5;
   spec.labels = {{"model", "resnet"}, {"stage", "2"}};
   spec.groups = {std::move(leader), std::move(worker)};
-  spec.blob = base::Sha256Hex(SampleBlob());
+  spec.blob = base::Sha256Of(SampleBlob());
   return spec;
 }
 
