@@ -11,6 +11,7 @@
 
 #include "berth/node_columns.h"
 #include "berth/task_view.h"
+#include "berth/torus_boxes.h"
 
 namespace berth {
 
@@ -46,8 +47,14 @@ inline bool HasRoom(const DeviceNeed& need, const DeviceRow& device) {
 // (Exact search over all sets would be exponential. Where fast links join devices in islands, as
 // NVSwitch, NVLink pairs and sockets do, this finds the best set.)
 //
+// For a box of a torus, at most kMostSets of all boxes of devices with room, in the order of
+//   1. devices with room beside the box, fewest first: against the edge of the torus and against
+//      what is taken, so that what is left stays whole;
+//   2. positions, lowest first.
+//
 // Sets that look alike are there once, as the first of them: those whose devices have the same
-// models, memory and NUMA nodes, with the same parts given away, and that do as well by 1 to 3.
+// models, memory and NUMA nodes, with the same parts given away, and that do as well by what comes
+// before positions.
 //
 // Threading: one need on one node at a time; keeps its space, so that none is allocated again.
 class DeviceSets {
@@ -55,14 +62,16 @@ class DeviceSets {
   static constexpr size_t kMostSets = 64;
 
   // Finds the sets: a function of (need, rows) alone. Cost: O(devices) where the devices with room
-  // are all alike and not linked, else O(kMostSets x count x devices).
+  // are all alike and not linked, else O(kMostSets x count x devices); for a box, up to
+  // 6 x O(devices x count x log(devices)).
   void Find(const DeviceNeed& need, std::span<const DeviceRow> devices);
 
   // 0: too few devices have room.
   size_t size() const { return order_.size(); }
   // Positions among the node's devices, rising; as many as the need's count.
   std::span<const uint16_t> operator[](size_t set) const { return PositionsOf(order_[set]); }
-  // How many sets look like this one, itself included; of whole devices, of those that were grown.
+  // How many sets look like this one, itself included; of whole devices without a box, of those
+  // that were grown.
   int32_t alike(size_t set) const { return grown_[order_[set]].alike; }
 
  private:
@@ -70,7 +79,7 @@ class DeviceSets {
   struct Grown {
     int32_t joined = 0;    // pairs of members with a fast link
     int32_t together = 0;  // pairs of members on one NUMA node
-    int32_t cut = 0;       // fast links between members and other free devices
+    int32_t cut = 0;       // links between members and other free devices
     uint64_t looks = 0;    // sum over members of a hash of their classes
     int32_t alike = 1;
   };
@@ -81,6 +90,10 @@ class DeviceSets {
 
   void FindShared(std::span<const DeviceRow> devices);
   void FindWhole(std::span<const DeviceRow> devices);
+  void FindBoxes(const BoxExtents& box, std::span<const DeviceRow> devices);
+  // Puts those that were grown in order, and keeps one of those that look alike.
+  void SortGrown();
+  static uint64_t LooksOf(uint16_t device_class);
   void Classify(std::span<const DeviceRow> devices);
   bool FindLinks(std::span<const DeviceRow> devices);
   void Grow(size_t seed, std::span<const DeviceRow> devices);
@@ -108,6 +121,7 @@ class DeviceSets {
   std::vector<Grown> grown_;
   std::vector<uint16_t> positions_;  // count_ for each of grown_
   std::vector<uint32_t> order_;      // of grown_, those that are kept
+  TorusBoxes boxes_;
 
   // Of the set that grows. links_[i] and neighbours_[i] count its members joined to free_[i] by a
   // fast link and on its NUMA node; spread_[i] counts the free devices, members or not, joined to
@@ -126,7 +140,9 @@ inline void DeviceSets::Find(const DeviceNeed& need, std::span<const DeviceRow> 
   }
   count_ = static_cast<size_t>(need.count);
   if (free_.size() < count_) return;
-  if (need.share_milli < 1000) {
+  if (need.has_box()) {
+    FindBoxes(need.box, devices);
+  } else if (need.share_milli < 1000) {
     FindShared(devices);
   } else {
     FindWhole(devices);
@@ -202,7 +218,28 @@ inline void DeviceSets::FindWhole(std::span<const DeviceRow> devices) {
   }
   Classify(devices);
   for (size_t seed = 0; seed < seeds; ++seed) Grow(seed, devices);
-  order_.resize(seeds);
+  SortGrown();
+}
+
+inline void DeviceSets::FindBoxes(const BoxExtents& box, std::span<const DeviceRow> devices) {
+  Classify(devices);
+  boxes_.Put(free_, devices);
+  boxes_.ForEach(box, [&](std::span<const uint16_t> members) {
+    Grown grown{.cut = boxes_.OpenFaces(members)};
+    const size_t begin = positions_.size();
+    for (const uint16_t member : members) {
+      grown.looks += LooksOf(class_[member]);
+      positions_.push_back(free_[member]);
+    }
+    std::sort(positions_.begin() + static_cast<std::ptrdiff_t>(begin), positions_.end());
+    grown_.push_back(grown);
+    return true;
+  });
+  SortGrown();
+}
+
+inline void DeviceSets::SortGrown() {
+  order_.resize(grown_.size());
   std::iota(order_.begin(), order_.end(), 0);
   std::sort(order_.begin(), order_.end(), [&](uint32_t a, uint32_t b) {
     const auto badness = [&](const Grown& set) {
@@ -222,12 +259,18 @@ inline void DeviceSets::FindWhole(std::span<const DeviceRow> devices) {
     const auto end = order_.begin() + static_cast<std::ptrdiff_t>(kept);
     const auto known = std::find_if(order_.begin(), end, looks_like);
     if (known == end) {
-      order_[kept++] = next;
+      if (kept < kMostSets) order_[kept++] = next;
     } else {
       ++grown_[*known].alike;
     }
   }
   order_.resize(kept);
+}
+
+inline uint64_t DeviceSets::LooksOf(uint16_t device_class) {
+  uint64_t hash = device_class + uint64_t{1};
+  hash = (hash ^ (hash << 32)) * 0x9e3779b97f4a7c15u;
+  return hash ^ (hash >> 29);
 }
 
 inline void DeviceSets::Grow(size_t seed, std::span<const DeviceRow> devices) {
@@ -250,9 +293,7 @@ inline void DeviceSets::Add(size_t added, std::span<const DeviceRow> devices, Gr
   grown.together += neighbours_[added];
   // Its links into the set are cut no longer; its other links now are.
   grown.cut += spread_[added] - 2 * links_[added];
-  uint64_t hash = class_[added] + uint64_t{1};
-  hash = (hash ^ (hash << 32)) * 0x9e3779b97f4a7c15u;
-  grown.looks += hash ^ (hash >> 29);
+  grown.looks += LooksOf(class_[added]);
   member_[added] = 1;
   for (size_t i = 0; i < free_.size(); ++i) {
     if (i == added) continue;

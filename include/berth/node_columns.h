@@ -1,6 +1,7 @@
 // The cluster as a plugin sees it: columns, in which position i of each is the node in slot i.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -12,6 +13,17 @@
 
 namespace berth {
 
+// Where a device stands among its node's devices of its kind, where those are joined as a torus or
+// as a mesh, which is a torus that nowhere wraps.
+struct TorusPlace {
+  std::array<uint8_t, kTorusAxes> at{};  // below the extents
+  std::array<uint8_t, kTorusAxes>
+      extent{};       // of the torus; 1 on axes that it lacks; 0: in no torus
+  uint8_t wraps = 0;  // bit a: on axis a the last place is beside the first
+
+  bool operator==(const TorusPlace&) const = default;
+};
+
 // One accelerator. Rows of a node lie together, in the order of its inventory.
 struct DeviceRow {
   KindId kind;
@@ -21,6 +33,7 @@ struct DeviceRow {
   int32_t allocated_memory_mib = 0;  // held by tasks that share it
   int16_t numa_node = -1;            // -1: not known
   bool healthy = true;
+  TorusPlace torus;
   // Bit p: joined to the node's device number p by something faster than PCIe. Devices past 63 are
   // not in anybody's mask.
   uint64_t fast_links = 0;

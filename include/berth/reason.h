@@ -17,6 +17,7 @@ enum class Reason : uint16_t {
   kDeviceModelMismatch = 111,
   kDeviceMemoryTooSmall = 112,
   kNoSuchDevice = 113,
+  kNoDeviceBox = 114,
   kUntoleratedTaint = 120,
   kNodeSelectorMismatch = 121,
   kNodeAffinityMismatch = 122,

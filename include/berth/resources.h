@@ -35,6 +35,13 @@ inline constexpr int64_t kMemoryQuantumBytes = int64_t{1} << 20;
 inline constexpr int64_t kStorageQuantumBytes = int64_t{1} << 20;
 inline constexpr int64_t kBandwidthQuantumBitsPerSecond = 1'000'000;
 
+// Axes of a torus of devices, and the most places on one.
+inline constexpr size_t kTorusAxes = 3;
+inline constexpr int32_t kMaxTorusExtent = 255;
+
+// Extents of a box of a torus, largest first, 1 on axes that it lacks. {0, 0, 0}: no box.
+using BoxExtents = std::array<uint8_t, kTorusAxes>;
+
 // One amount per resource, in quanta; unused entries are 0.
 using ResourceVector = std::array<int32_t, kMaxResources>;
 

@@ -19,7 +19,10 @@ struct DeviceNeed {
   int32_t share_milli = 1000;   // below 1000 only with count 1
   int32_t memory_mib = 0;       // least memory of each; with a share, the memory taken
   std::vector<ModelId> models;  // any of them; empty: every model
+  // Whole devices that make an axis-aligned box of their torus, whichever way it is turned.
+  BoxExtents box{};  // their product is `count`
 
+  bool has_box() const { return box[0] != 0; }
   bool operator==(const DeviceNeed&) const = default;
 };
 

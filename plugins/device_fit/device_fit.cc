@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "berth/filter.h"
 #include "berth/reserve.h"
 #include "berth/score.h"
+#include "berth/torus_boxes.h"
 #include "common/args_reader.h"
 #include "common/device_packing.h"
 #include "device_fit/device_choice.h"
@@ -13,17 +15,38 @@
 namespace berth::plugins {
 namespace {
 
-bool Satisfies(const DeviceNeed& need, std::span<const DeviceRow> devices) {
+// Whether devices make the boxes that needs ask for. Keeps its space.
+class Boxes {
+ public:
+  // Of the devices for which `counts` holds.
+  template <typename Counts>
+  bool Make(const BoxExtents& box, std::span<const DeviceRow> devices, Counts counts) {
+    positions_.clear();
+    for (size_t i = 0; i < devices.size(); ++i) {
+      if (counts(devices[i])) positions_.push_back(static_cast<uint16_t>(i));
+    }
+    boxes_.Put(positions_, devices);
+    return boxes_.HasBox(box);
+  }
+
+ private:
+  std::vector<uint16_t> positions_;
+  TorusBoxes boxes_;
+};
+
+bool Satisfies(const DeviceNeed& need, std::span<const DeviceRow> devices, Boxes& boxes) {
+  const auto has_room = [&](const DeviceRow& device) { return HasRoom(need, device); };
+  if (need.has_box()) return boxes.Make(need.box, devices, has_room);
   int32_t with_room = 0;
   for (const DeviceRow& device : devices) {
-    if (HasRoom(need, device) && ++with_room == need.count) return true;
+    if (has_room(device) && ++with_room == need.count) return true;
   }
   return false;
 }
 
-bool SatisfiesAll(const TaskRequirements& needs, std::span<const DeviceRow> devices) {
+bool SatisfiesAll(const TaskRequirements& needs, std::span<const DeviceRow> devices, Boxes& boxes) {
   return std::all_of(needs.devices.begin(), needs.devices.end(),
-                     [&](const DeviceNeed& need) { return Satisfies(need, devices); });
+                     [&](const DeviceNeed& need) { return Satisfies(need, devices, boxes); });
 }
 
 // Why a node cannot give what one need asks; reason kNone when it can.
@@ -71,6 +94,42 @@ Inventory Count(const DeviceNeed& need, std::span<const DeviceRow> devices) {
   return found;
 }
 
+int32_t VolumeOf(const BoxExtents& box) { return int32_t{box[0]} * box[1] * box[2]; }
+
+// The box and all within it, the largest first.
+std::vector<BoxExtents> BoxesWithin(const BoxExtents& box) {
+  std::vector<BoxExtents> boxes;
+  for (int a = 1; a <= box[0]; ++a) {
+    for (int b = 1; b <= std::min<int>(a, box[1]); ++b) {
+      for (int c = 1; c <= std::min<int>(b, box[2]); ++c) {
+        boxes.push_back(
+            {static_cast<uint8_t>(a), static_cast<uint8_t>(b), static_cast<uint8_t>(c)});
+      }
+    }
+  }
+  std::stable_sort(boxes.begin(), boxes.end(), [](const BoxExtents& a, const BoxExtents& b) {
+    return VolumeOf(a) > VolumeOf(b);
+  });
+  return boxes;
+}
+
+// In devices of the largest box within the one that is asked for: of those that are free, and of
+// all.
+Shortage FindBoxShortage(const DeviceNeed& need, std::span<const DeviceRow> devices) {
+  const std::vector<BoxExtents> candidates = BoxesWithin(need.box);
+  Boxes boxes;
+  const auto largest = [&](auto counts) {
+    const auto found =
+        std::find_if(candidates.begin(), candidates.end(),
+                     [&](const BoxExtents& box) { return boxes.Make(box, devices, counts); });
+    return found == candidates.end() ? 0 : VolumeOf(*found);
+  };
+  const int32_t all = largest([&](const DeviceRow& device) { return Accepts(need, device); });
+  const int32_t free = largest([&](const DeviceRow& device) { return HasRoom(need, device); });
+  if (free == need.count) return {};
+  return {Reason::kNoDeviceBox, need.count, free, all, all < need.count};
+}
+
 // What is sick may get well, so it counts wherever the question is what could ever be.
 Shortage FindShortage(const DeviceNeed& need, std::span<const DeviceRow> devices) {
   const Inventory found = Count(need, devices);
@@ -82,6 +141,10 @@ Shortage FindShortage(const DeviceNeed& need, std::span<const DeviceRow> devices
   }
   if (found.accepted < need.count) {
     return {Reason::kInsufficientDevices, need.count, found.with_room, found.accepted, true};
+  }
+  if (need.has_box()) {
+    const Shortage shortage = FindBoxShortage(need, devices);
+    if (shortage.permanent || found.with_room >= need.count) return shortage;
   }
   if (found.with_room >= need.count) return {};
   if (need.share_milli == 1000) {
@@ -105,8 +168,9 @@ class DeviceFit final : public FilterPlugin, public ScorePlugin, public ReserveP
                       SlotMask& feasible) const override {
     const TaskRequirements& needs = task.needs;
     for (const DeviceNeed& need : needs.devices) feasible.And(columns.with_device_kind(need.kind));
+    Boxes boxes;
     feasible.ForEach([&](size_t i, Slot slot) {
-      if (!SatisfiesAll(needs, columns.devices(slot))) feasible.Clear(i);
+      if (!SatisfiesAll(needs, columns.devices(slot), boxes)) feasible.Clear(i);
     });
     return absl::OkStatus();
   }

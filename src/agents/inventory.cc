@@ -1,6 +1,8 @@
 #include "agents/inventory.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -32,6 +34,80 @@ constexpr size_t kMostTailBytes = 32 << 10;
 // characters, since a record with half of one could not be read back.
 std::string Cut(std::string_view text, size_t most_bytes) {
   return std::string(base::CutUtf8(text, most_bytes));
+}
+
+// ---- tori ----
+//
+// A node that was registered by an older version, or is in the store, is taken as it is: devices
+// whose place makes no sense are in no torus. One that registers now is told (CheckTori).
+
+bool IsExtent(int32_t extent) { return extent >= 1 && extent <= kMaxTorusExtent; }
+
+bool IsTorus(const v1::Torus& torus) {
+  return torus.extents_size() >= 1 && torus.extents_size() <= static_cast<int>(kTorusAxes) &&
+         std::all_of(torus.extents().begin(), torus.extents().end(), IsExtent) &&
+         (torus.wraps_size() == 0 || torus.wraps_size() == torus.extents_size());
+}
+
+// nullptr: the inventory says nothing of this kind.
+const v1::Torus* TorusOf(const v1::NodeInventory& inventory, const std::string& kind) {
+  for (const v1::Torus& torus : inventory.tori()) {
+    if (torus.kind() == kind) return &torus;
+  }
+  return nullptr;
+}
+
+// Extents and wraps for all devices of a kind; extents of 0: they are in no torus.
+TorusPlace WholeTorus(const v1::NodeInventory& inventory, const std::string& kind) {
+  TorusPlace whole;
+  if (const v1::Torus* torus = TorusOf(inventory, kind)) {
+    if (!IsTorus(*torus)) return whole;
+    whole.extent.fill(1);
+    for (int axis = 0; axis < torus->extents_size(); ++axis) {
+      whole.extent[static_cast<size_t>(axis)] = static_cast<uint8_t>(torus->extents(axis));
+      if (torus->wraps_size() > 0 && torus->wraps(axis)) {
+        whole.wraps = static_cast<uint8_t>(whole.wraps | 1u << axis);
+      }
+    }
+    return whole;
+  }
+  whole.extent.fill(1);
+  for (const v1::Device& device : inventory.devices()) {
+    if (device.kind() != kind || device.torus_coordinates_size() > static_cast<int>(kTorusAxes)) {
+      continue;
+    }
+    for (int axis = 0; axis < device.torus_coordinates_size(); ++axis) {
+      uint8_t& extent = whole.extent[static_cast<size_t>(axis)];
+      const int32_t at = std::clamp(device.torus_coordinates(axis), 0, kMaxTorusExtent - 1);
+      extent = std::max(extent, static_cast<uint8_t>(at + 1));
+    }
+  }
+  return whole;
+}
+
+bool HasPlaceIn(const TorusPlace& whole, const v1::Device& device) {
+  const auto& at = device.torus_coordinates();
+  if (at.empty() || at.size() > static_cast<int>(kTorusAxes)) return false;
+  for (int axis = 0; axis < at.size(); ++axis) {
+    if (at[axis] < 0 || at[axis] >= whole.extent[static_cast<size_t>(axis)]) return false;
+  }
+  return true;
+}
+
+void PlaceInTori(const v1::NodeInventory& inventory, state::NodeSpec& node) {
+  std::map<std::string, TorusPlace> wholes;
+  for (int i = 0; i < inventory.devices_size(); ++i) {
+    const v1::Device& device = inventory.devices(i);
+    if (device.torus_coordinates_size() == 0) continue;
+    auto [whole, is_new] = wholes.try_emplace(device.kind());
+    if (is_new) whole->second = WholeTorus(inventory, device.kind());
+    if (!HasPlaceIn(whole->second, device)) continue;
+    TorusPlace& torus = node.devices[static_cast<size_t>(i)].torus;
+    torus = whole->second;
+    for (int axis = 0; axis < device.torus_coordinates_size(); ++axis) {
+      torus.at[static_cast<size_t>(axis)] = static_cast<uint8_t>(device.torus_coordinates(axis));
+    }
+  }
 }
 
 void ReadDevices(const v1::NodeInventory& inventory, state::NodeSpec& node,
@@ -76,6 +152,44 @@ void ReadDevices(const v1::NodeInventory& inventory, state::NodeSpec& node,
       }
     }
     node.devices.push_back(std::move(spec));
+  }
+  PlaceInTori(inventory, node);
+}
+
+void CheckTori(const v1::NodeInventory& inventory, Violations& violations) {
+  const std::string axes = std::to_string(kTorusAxes);
+  std::set<std::string> kinds;
+  for (int i = 0; i < inventory.tori_size(); ++i) {
+    const v1::Torus& torus = inventory.tori(i);
+    const FieldPath path(FieldPath::Root(), "tori", i);
+    wire::CheckName(wire::kDeviceKind, torus.kind(), FieldPath(path, "kind"), violations);
+    if (!kinds.insert(torus.kind()).second) {
+      violations.Add(FieldPath(path, "kind"), "\"" + torus.kind() + "\" is there twice");
+    }
+    if (IsTorus(torus)) continue;
+    violations.Add(path, "has 1 to " + axes + " extents from 1 to " +
+                             std::to_string(kMaxTorusExtent) + ", and no or as many wraps");
+  }
+  std::set<std::pair<std::string, std::array<uint8_t, kTorusAxes>>> taken;
+  std::map<std::string, TorusPlace> wholes;
+  for (int i = 0; i < inventory.devices_size(); ++i) {
+    const v1::Device& device = inventory.devices(i);
+    if (device.torus_coordinates_size() == 0) continue;
+    const FieldPath entry(FieldPath::Root(), "devices", i);
+    const FieldPath path(entry, "torus_coordinates");
+    auto [whole, is_new] = wholes.try_emplace(device.kind());
+    if (is_new) whole->second = WholeTorus(inventory, device.kind());
+    if (!HasPlaceIn(whole->second, device)) {
+      violations.Add(path, "is no place in the torus of \"" + device.kind() +
+                               "\" devices: at most " + axes +
+                               " numbers from 0 to below its extents");
+      continue;
+    }
+    std::array<uint8_t, kTorusAxes> at{};
+    std::copy(device.torus_coordinates().begin(), device.torus_coordinates().end(), at.begin());
+    if (!taken.emplace(device.kind(), at).second) {
+      violations.Add(path, "is the place of another device too");
+    }
   }
 }
 
@@ -159,6 +273,7 @@ std::variant<state::NodeSpec, wire::Refusal> ReadNode(std::string_view name,
   wire::CheckName(wire::kNodeName, name, FieldPath("node"), violations);
   state::NodeSpec node = ReadInventory(inventory, violations);
   CheckCounts(inventory, violations);
+  CheckTori(inventory, violations);
   if (!violations.empty()) return wire::RefusalOf(violations);
   node.name = std::string(name);
   node.agent_version = Cut(agent_version, wire::kMostValueBytes);

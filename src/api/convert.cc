@@ -37,6 +37,7 @@ void PutNeeds(const state::NeedsSpec& needs, v1::TaskTemplate& out) {
     if (need.share_milli != 1000) device.set_share_milli(need.share_milli);
     if (need.memory_mib != 0) device.set_memory_bytes(need.memory_mib * kMemoryQuantumBytes);
     for (const std::string& model : need.models) device.add_models(model);
+    for (const int32_t extent : need.box) device.add_box(extent);
   }
   out.mutable_node_selector()->insert(needs.node_selector.begin(), needs.node_selector.end());
   for (const state::LabelSelectorSpec& selector : needs.required_nodes) {

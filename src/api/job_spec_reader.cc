@@ -195,6 +195,35 @@ state::TermSpec ReadTerm(const v1::Term& in, const FieldPath& path, Violations& 
   return out;
 }
 
+// What is wrong with it leaves it empty.
+std::vector<int32_t> ReadBox(const v1::DeviceRequest& in, const FieldPath& device,
+                             Violations& violations) {
+  const FieldPath path(device, "box");
+  if (in.box_size() > static_cast<int>(kTorusAxes)) {
+    violations.Add(path, std::to_string(in.box_size()) + " extents; a torus has at most " +
+                             std::to_string(kTorusAxes) + " axes");
+    return {};
+  }
+  int64_t devices = 1;
+  bool in_range = true;
+  for (int i = 0; i < in.box_size(); ++i) {
+    const FieldPath extent(device, "box", i);
+    in_range = CheckRange(in.box(i), 1, kMaxTorusExtent, extent, violations) && in_range;
+    if (in_range) devices *= in.box(i);
+  }
+  if (!in_range || in.box_size() == 0) return {};
+  if (in.has_share_milli() && in.share_milli() != 1000) {
+    violations.Add(path, "goes only with whole devices, not with a share");
+    return {};
+  }
+  if (devices != in.count()) {
+    violations.Add(path, "is a box of " + std::to_string(devices) + " devices, and count is " +
+                             std::to_string(in.count()) + ": make them equal");
+    return {};
+  }
+  return {in.box().begin(), in.box().end()};
+}
+
 state::DeviceNeedSpec ReadDevice(const v1::DeviceRequest& in, const FieldPath& path,
                                  Violations& violations) {
   state::DeviceNeedSpec out;
@@ -221,6 +250,7 @@ state::DeviceNeedSpec ReadDevice(const v1::DeviceRequest& in, const FieldPath& p
       out.models.push_back(in.models(i));
     }
   }
+  out.box = ReadBox(in, path, violations);
   return out;
 }
 

@@ -39,10 +39,6 @@ constexpr Unhonoured<v1::TaskTemplate> kOfTemplate[] = {
     {"cluster_resources", [](const v1::TaskTemplate& m) { return m.cluster_resources_size() > 0; }},
 };
 
-constexpr Unhonoured<v1::DeviceRequest> kOfDevice[] = {
-    {"box", [](const v1::DeviceRequest& m) { return m.box_size() > 0; }},
-};
-
 constexpr Unhonoured<v1::Payload> kOfPayload[] = {
     {"output_directory", [](const v1::Payload& m) { return !m.output_directory().empty(); }},
 };
@@ -98,9 +94,6 @@ void FindUnhonouredFields(const v1::JobSpec& job, wire::Violations& violations) 
     const v1::TaskTemplate& task = group.template_();
     const FieldPath task_path(group_path, "template");
     Find(kOfTemplate, task, task_path, violations);
-    for (int d = 0; d < task.devices_size(); ++d) {
-      Find(kOfDevice, task.devices(d), FieldPath(task_path, "devices", d), violations);
-    }
     Find(kOfPayload, task.payload(), FieldPath(task_path, "payload"), violations);
   }
 }

@@ -59,6 +59,7 @@ enum class PlantedFault {
   kCursorAfterUndo,    // a shape that has read what a trial did is not told that it was undone
   kReserveFirstSet,    // the first set of devices is taken instead of the best
   kLastOfEqualSets,    // of sets that score the same the last wins
+  kWrapEverywhere,     // every axis of a torus of devices counts as one that wraps
 };
 
 // Which one is planted. Set before anything runs.
@@ -111,6 +112,7 @@ inline constexpr const char* kPlantedFaultNames[] = {
     "cursor-after-undo",
     "reserve-first-set",
     "last-of-equal-sets",
+    "wrap-everywhere",
 };
 inline constexpr int kPlantedFaults = static_cast<int>(std::size(kPlantedFaultNames));
 // The first that walks of the engine find; those before it are the simulation's.

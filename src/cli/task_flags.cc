@@ -20,6 +20,7 @@
 #include "base/small_file.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "berth/resources.h"
 #include "cli/names.h"
 #include "cli/raw_terminal.h"
 #include "jobfile/array_spec.h"
@@ -253,6 +254,41 @@ absl::Status AddUploads(const TaskFlags& flags, v1::Payload& payload) {
   return absl::OkStatus();
 }
 
+// [model:]count, of which the model goes to the request.
+absl::StatusOr<std::string> TakeModel(const char* flag, const std::string& value,
+                                      v1::DeviceRequest& request) {
+  const std::size_t colon = value.rfind(':');
+  if (colon == std::string::npos) return value;
+  if (colon == 0) return Refuse(flag, "\"" + value + "\" has no model before ':'");
+  request.add_models(value.substr(0, colon));
+  return value.substr(colon + 1);
+}
+
+// [model:]count, or [model:]2x2x1: a box.
+absl::Status AddTpus(const TaskFlags& flags, v1::TaskTemplate& task) {
+  if (flags.tpus.empty()) return absl::OkStatus();
+  v1::DeviceRequest request;
+  request.set_kind("tpu");
+  BERTH_ASSIGN_OR_RETURN(const std::string chips, TakeModel("--tpus", flags.tpus, request));
+  const bool is_box = chips.find('x') != std::string::npos;
+  int64_t count = 1;
+  std::size_t axes = 0;
+  for (std::size_t at = 0; at <= chips.size(); ++axes) {
+    const std::size_t end = std::min(chips.find('x', at), chips.size());
+    const auto extent =
+        base::ParseCount(chips.substr(at, end - at), 1, is_box ? kMaxTorusExtent : 1024);
+    if (!extent.ok()) return OfFlag("--tpus", extent.status());
+    if (axes == kTorusAxes) return Refuse("--tpus", "a torus has at most 3 axes");
+    count *= *extent;
+    if (is_box) request.add_box(static_cast<int32_t>(*extent));
+    at = end + 1;
+  }
+  if (count > 1024) return Refuse("--tpus", "at most 1024 chips a task are allowed");
+  request.set_count(static_cast<int32_t>(count));
+  *task.add_devices() = std::move(request);
+  return absl::OkStatus();
+}
+
 // [model:]count
 absl::Status AddGpus(const TaskFlags& flags, v1::TaskTemplate& task) {
   if (flags.gpus.empty() && flags.gpu_share.empty() && flags.gpu_memory.empty()) {
@@ -262,12 +298,7 @@ absl::Status AddGpus(const TaskFlags& flags, v1::TaskTemplate& task) {
   request.set_kind("gpu");
   request.set_count(1);
   if (!flags.gpus.empty()) {
-    std::string count = flags.gpus;
-    if (const std::size_t colon = count.rfind(':'); colon != std::string::npos) {
-      if (colon == 0) return Refuse("--gpus", "\"" + flags.gpus + "\" has no model before ':'");
-      request.add_models(count.substr(0, colon));
-      count.erase(0, colon + 1);
-    }
+    BERTH_ASSIGN_OR_RETURN(const std::string count, TakeModel("--gpus", flags.gpus, request));
     const auto parsed = base::ParseCount(count, 1, 1024);
     if (!parsed.ok()) return OfFlag("--gpus", parsed.status());
     request.set_count(static_cast<int32_t>(*parsed));
@@ -315,6 +346,7 @@ absl::Status ApplyTaskFlags(const TaskFlags& flags, v1::TaskTemplate& task) {
   BERTH_RETURN_IF_ERROR(Apply("--bandwidth", flags.bandwidth, base::ParseBitsPerSecond,
                               [&](int64_t bits) { resources.set_bandwidth_bits_per_s(bits); }));
   BERTH_RETURN_IF_ERROR(AddGpus(flags, task));
+  BERTH_RETURN_IF_ERROR(AddTpus(flags, task));
   BERTH_RETURN_IF_ERROR(Apply("--cpu-limit", flags.cpu_limit, base::ParseCpuMilli,
                               [&](int64_t milli) { task.set_cpu_limit_milli(milli); }));
   BERTH_RETURN_IF_ERROR(
@@ -454,6 +486,7 @@ std::string TaskFlagGiven(const TaskFlags& flags) {
                                                 {"--gpus", !flags.gpus.empty()},
                                                 {"--gpu-share", !flags.gpu_share.empty()},
                                                 {"--gpu-memory", !flags.gpu_memory.empty()},
+                                                {"--tpus", !flags.tpus.empty()},
                                                 {"--array", !flags.array.empty()},
                                                 {"--time-limit", !flags.time_limit.empty()},
                                                 {"--grace", !flags.grace.empty()},
@@ -527,6 +560,9 @@ void AddTaskFlags(CLI::App& app, TaskFlags& flags) {
   text("--gpu-share", flags.gpu_share, "Part of one GPU: 0.5", "SHARE");
   text("--gpu-memory", flags.gpu_memory,
        "Least memory of each GPU; with --gpu-share, what is taken", "AMOUNT");
+  text("--tpus", flags.tpus,
+       "TPU chips a task, optionally of one model, or a box of their torus: 4, v5e:4, v4:2x2x1",
+       "[MODEL:]N|AxB");
   text("--array", flags.array, "Tasks with these indices: 0-99, 1,3,5-8, 0-10:2", "RANGES");
   text("--time-limit", flags.time_limit, "Stop a task that runs longer: 10m, 2h, HH:MM:SS",
        "DURATION");

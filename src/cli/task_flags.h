@@ -34,6 +34,7 @@ struct TaskFlags {
   std::string gpus;
   std::string gpu_share;
   std::string gpu_memory;
+  std::string tpus;
   std::string array;
   std::string time_limit;
   std::string grace;

@@ -64,6 +64,15 @@ struct DeviceConfig {
   friend bool operator==(const DeviceConfig&, const DeviceConfig&) = default;
 };
 
+// How devices of a kind are joined.
+struct TorusConfig {
+  std::string kind;
+  std::vector<int32_t> extents;  // 1 to kTorusAxes
+  std::vector<bool> wraps;       // as many, or none: it wraps nowhere
+
+  friend bool operator==(const TorusConfig&, const TorusConfig&) = default;
+};
+
 struct LocalDataConfig {
   std::string name;
   // 0: not known.
@@ -82,6 +91,7 @@ struct InventoryConfig {
   std::map<std::string, std::string> labels;
   std::vector<TaintConfig> taints;
   std::vector<DeviceConfig> devices;
+  std::vector<TorusConfig> tori;
   std::vector<LocalDataConfig> data_sets;
   std::vector<LocalDataConfig> models;
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <set>
@@ -127,6 +128,33 @@ DeviceLinkConfig ReadLink(const Node& node) {
   return link;
 }
 
+constexpr const char* kManyAxes = "has more numbers than a torus has axes, which are at most 3";
+
+TorusConfig ReadTorus(const Node& node) {
+  TorusConfig torus;
+  MapReader map(node);
+  torus.kind = RequireText(map, "kind");
+  if (const auto extents = map.Require("extents")) {
+    for (const Node& item : extents->Items()) {
+      if (const auto extent = item.Int(1, kMaxTorusExtent)) {
+        torus.extents.push_back(static_cast<int32_t>(*extent));
+      }
+    }
+    if (torus.extents.size() > kTorusAxes) map.Fail("extents", kManyAxes);
+  }
+  if (const auto wraps = map.Get("wraps")) {
+    for (const Node& item : wraps->Items()) {
+      if (const auto wrap = item.Bool()) torus.wraps.push_back(*wrap);
+    }
+    if (torus.wraps.size() != torus.extents.size()) {
+      map.Fail("wraps", "has " + std::to_string(torus.wraps.size()) + " entries for " +
+                            std::to_string(torus.extents.size()) + " axes");
+    }
+  }
+  map.Finish();
+  return torus;
+}
+
 DeviceConfig ReadDevice(const Node& node) {
   DeviceConfig device;
   MapReader map(node);
@@ -142,9 +170,12 @@ DeviceConfig ReadDevice(const Node& node) {
   }
   if (const auto torus = map.Get("torusCoordinates")) {
     for (const Node& item : torus->Items()) {
-      if (const auto at = item.Int(0, kMaxInt32)) {
+      if (const auto at = item.Int(0, kMaxTorusExtent - 1)) {
         device.torus_coordinates.push_back(static_cast<int32_t>(*at));
       }
+    }
+    if (device.torus_coordinates.size() > kTorusAxes) {
+      map.Fail("torusCoordinates", kManyAxes);
     }
   }
   map.String("unhealthyReason", &device.unhealthy_reason);
@@ -182,6 +213,36 @@ void CheckDevices(const Node& node, const std::vector<DeviceConfig>& devices) {
   }
 }
 
+void CheckTori(const Node& node, const std::vector<TorusConfig>& tori) {
+  std::set<std::string> kinds;
+  const std::vector<Node> items = node.Items();
+  for (std::size_t i = 0; i < tori.size(); ++i) {
+    if (!tori[i].kind.empty() && !kinds.insert(tori[i].kind).second) {
+      items[i].Fail("\"" + tori[i].kind + "\" has a torus already");
+    }
+  }
+}
+
+// Each device has a place of its own, within the torus of its kind.
+void CheckPlaces(const Node& node, const InventoryConfig& inventory) {
+  std::set<std::pair<std::string, std::vector<int32_t>>> taken;
+  const std::vector<Node> items = node.Items();
+  for (std::size_t i = 0; i < inventory.devices.size(); ++i) {
+    const DeviceConfig& device = inventory.devices[i];
+    if (device.torus_coordinates.empty()) continue;
+    for (const TorusConfig& torus : inventory.tori) {
+      if (torus.kind != device.kind) continue;
+      const bool is_in = device.torus_coordinates.size() == torus.extents.size() &&
+                         std::equal(torus.extents.begin(), torus.extents.end(),
+                                    device.torus_coordinates.begin(), std::greater<>());
+      if (!is_in) items[i].Fail("has torusCoordinates that are no place in the torus of its kind");
+    }
+    if (!taken.emplace(device.kind, device.torus_coordinates).second) {
+      items[i].Fail("has the torusCoordinates of another device");
+    }
+  }
+}
+
 void ReadInventory(const Node& root, InventoryConfig* inventory) {
   MapReader map(root);
   ReadOptional(&inventory->cpu_milli, [&](int64_t* to) { return map.CpuMilli("cpu", to); });
@@ -213,6 +274,13 @@ void ReadInventory(const Node& root, InventoryConfig* inventory) {
   if (const auto devices = map.Get("devices")) {
     for (const Node& item : devices->Items()) inventory->devices.push_back(ReadDevice(item));
     if (devices->value().is_list()) CheckDevices(*devices, inventory->devices);
+  }
+  if (const auto tori = map.Get("tori")) {
+    for (const Node& item : tori->Items()) inventory->tori.push_back(ReadTorus(item));
+    if (tori->value().is_list()) CheckTori(*tori, inventory->tori);
+  }
+  if (const auto devices = map.Get("devices"); devices && devices->value().is_list()) {
+    CheckPlaces(*devices, *inventory);
   }
   if (const auto data = map.Get("dataSets")) inventory->data_sets = ReadLocalData(*data);
   if (const auto models = map.Get("models")) inventory->models = ReadLocalData(*models);
@@ -433,7 +501,18 @@ Value WriteInventory(const InventoryConfig& inventory) {
   }
   if (!items.empty()) map.Set("taints", Value::Sequence(std::exchange(items, {})));
   for (const DeviceConfig& device : inventory.devices) items.push_back(WriteDevice(device));
-  if (!items.empty()) map.Set("devices", Value::Sequence(std::move(items)));
+  if (!items.empty()) map.Set("devices", Value::Sequence(std::exchange(items, {})));
+  for (const TorusConfig& torus : inventory.tori) {
+    Value item;
+    SetText(item, "kind", torus.kind);
+    Value::List extents, wraps;
+    for (const int32_t extent : torus.extents) extents.push_back(Value::Int(extent));
+    for (const bool wrap : torus.wraps) wraps.push_back(Value::Bool(wrap));
+    item.Set("extents", Value::Sequence(std::move(extents)));
+    if (!wraps.empty()) item.Set("wraps", Value::Sequence(std::move(wraps)));
+    items.push_back(std::move(item));
+  }
+  if (!items.empty()) map.Set("tori", Value::Sequence(std::move(items)));
   SetLocalData(map, "dataSets", inventory.data_sets);
   SetLocalData(map, "models", inventory.models);
   return map;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/quantities.h"
+#include "berth/resources.h"
 #include "jobfile/message_fields.h"
 #include "yaml/parse.h"
 
@@ -20,7 +21,8 @@ using yaml::MapReader;
 using yaml::Node;
 using yaml::Value;
 
-constexpr int32_t kMostExtent = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMostDevices = 1024;
+constexpr int32_t kMostSkew = std::numeric_limits<int32_t>::max();
 constexpr int64_t kMostAmount = std::numeric_limits<int64_t>::max();
 
 // Position = number on the wire; 0 is UNSPECIFIED, which has no name.
@@ -76,6 +78,35 @@ Value WriteResources(const v1::Resources& resources) {
   return map;
 }
 
+// Extents of a box of a torus. Their product is the count, and need not be written twice.
+void ReadBox(MapReader& map, v1::DeviceRequest& device) {
+  const auto box = map.Get("box");
+  if (!box) return;
+  int64_t devices = 1;
+  for (const Node& item : box->Items()) {
+    const auto extent = item.Int(1, kMaxTorusExtent);
+    if (!extent) return;
+    device.add_box(static_cast<int32_t>(*extent));
+    // Of more than a torus has the product does not matter.
+    if (device.box_size() <= static_cast<int>(kTorusAxes)) devices *= *extent;
+  }
+  if (device.box().empty()) return;
+  if (device.box_size() > static_cast<int>(kTorusAxes)) {
+    map.Fail("box", "has " + std::to_string(device.box_size()) + " extents: a torus has at most " +
+                        std::to_string(kTorusAxes) + " axes");
+  } else if (device.has_share_milli()) {
+    map.Fail("box", "goes with whole devices, not with `share`");
+  } else if (map.Get("count") && device.count() != devices) {
+    map.Fail("count", "is " + std::to_string(device.count()) + ", and the box is of " +
+                          std::to_string(devices) + " devices: leave it out");
+  } else if (devices > kMostDevices) {
+    map.Fail("box", "is of " + std::to_string(devices) + " devices: at most " +
+                        std::to_string(kMostDevices) + " are allowed");
+  } else {
+    device.set_count(static_cast<int32_t>(devices));
+  }
+}
+
 void ReadDevice(const Node& node, v1::DeviceRequest& device) {
   MapReader map(node);
   if (const auto kind = map.Require("kind")) {
@@ -83,7 +114,7 @@ void ReadDevice(const Node& node, v1::DeviceRequest& device) {
   }
   int64_t amount = 0;
   device.set_count(1);
-  if (map.Int("count", 1, 1024, &amount)) device.set_count(static_cast<int32_t>(amount));
+  if (map.Int("count", 1, kMostDevices, &amount)) device.set_count(static_cast<int32_t>(amount));
   if (map.CpuMilli("share", &amount)) {
     if (amount < 1 || amount > 1000) {
       map.Fail("share", "is not a part of one device: write 0.001 to 1, or 1m to 1000m");
@@ -94,13 +125,7 @@ void ReadDevice(const Node& node, v1::DeviceRequest& device) {
   }
   if (map.Bytes("memory", &amount)) device.set_memory_bytes(amount);
   ReadStrings(map, "models", device.mutable_models());
-  if (const auto box = map.Get("box")) {
-    for (const Node& extent : box->Items()) {
-      if (const auto size = extent.Int(1, kMostExtent)) {
-        device.add_box(static_cast<int32_t>(*size));
-      }
-    }
-  }
+  ReadBox(map, device);
   map.Finish();
 }
 
@@ -255,7 +280,7 @@ void ReadTerm(const Node& node, v1::Term& term) {
   if (map.Get("matchExpressions")) ReadExpressions(map, *term.mutable_selector());
   ReadStrings(map, "namespaces", term.mutable_namespaces());
   int64_t number = 0;
-  if (map.Int("maxSkew", 1, kMostExtent, &number)) term.set_max_skew(static_cast<int32_t>(number));
+  if (map.Int("maxSkew", 1, kMostSkew, &number)) term.set_max_skew(static_cast<int32_t>(number));
   bool preferred = false;
   if (map.Bool("preferred", &preferred)) term.set_preferred(preferred);
   if (map.Int("weight", 1, 100, &number)) term.set_weight(static_cast<int32_t>(number));

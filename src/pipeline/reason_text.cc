@@ -40,6 +40,12 @@ std::string ModelsText(const TaskRequirements& needs, uint32_t kind,
   return text;
 }
 
+std::string BoxOfKind(const TaskRequirements& needs, uint32_t kind, const state::NodeTable& table) {
+  const DeviceNeed* need = NeedOf(needs, kind);
+  const std::string name = table.names().kinds.Name(kind);
+  return need == nullptr ? name + " box" : BoxText(need->box) + " box of " + name;
+}
+
 std::string TaintText(const state::TaintSpec& taint) {
   return taint.value.empty() ? taint.key : taint.key + "=" + taint.value;
 }
@@ -71,6 +77,11 @@ std::string WhyText(const RejectionGroup& group, const TaskRequirements& needs,
       return "insufficient " + subject + " memory" + Largest(compare, MebibytesText(largest));
     case Reason::kNoSuchDevice:
       return "without " + subject;
+    case Reason::kNoDeviceBox: {
+      const std::string box = BoxOfKind(needs, group.subject, table);
+      return "without a " + (compare == Compare::kFree ? "free " + box : box) +
+             Largest(compare, std::to_string(largest));
+    }
     case Reason::kUntoleratedTaint:
       return "tainted " + TaintText(table.TaintOf(TaintId{group.subject}));
     case Reason::kNodeSelectorMismatch:
@@ -95,6 +106,12 @@ std::string WhyText(const RejectionGroup& group, const TaskRequirements& needs,
 }
 
 }  // namespace
+
+std::string BoxText(const BoxExtents& box) {
+  std::string text = std::to_string(box[0]);
+  for (size_t i = 1; i < kTorusAxes && box[i] > 1; ++i) text += "x" + std::to_string(box[i]);
+  return text;
+}
 
 std::string AmountText(ResourceIndex resource, int64_t quanta) {
   switch (resource) {
@@ -148,6 +165,7 @@ std::string SubjectText(const RejectionGroup& group, const state::NodeTable& tab
     case Reason::kDeviceModelMismatch:
     case Reason::kDeviceMemoryTooSmall:
     case Reason::kNoSuchDevice:
+    case Reason::kNoDeviceBox:
       return table.names().kinds.Name(group.subject);
     case Reason::kUntoleratedTaint:
       return state::ToString(table.TaintOf(TaintId{group.subject}));

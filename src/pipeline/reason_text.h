@@ -22,6 +22,9 @@ int64_t WireAmount(ResourceIndex resource, int64_t quanta);
 // What a group's amounts are amounts of, in those units.
 int64_t WireAmount(const RejectionGroup& group, int64_t amount);
 
+// "2x2x1" as people write it: "2x2".
+std::string BoxText(const BoxExtents& box);
+
 // What a group's subject is called: "memory", "gpu", "gpu=true:NoSchedule", "zone=a"; empty where
 // there is none.
 std::string SubjectText(const RejectionGroup& group, const state::NodeTable& table);

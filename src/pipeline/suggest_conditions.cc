@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "pipeline/reason_text.h"
 #include "pipeline/suggestion_finders.h"
 
 namespace berth::pipeline {
@@ -93,6 +94,14 @@ absl::Status SuggestDropping(const WhatIf& what_if, std::vector<Suggestion>& sug
     changed.required_nodes.clear();
     BERTH_RETURN_IF_ERROR(TryWithout(what_if, changed, "nodeAffinity.required", "",
                                      "its required node affinity", suggestions));
+  }
+  for (size_t i = 0; i < needs.devices.size(); ++i) {
+    if (!needs.devices[i].has_box()) continue;
+    TaskRequirements changed = needs;
+    changed.devices[i].box = {};
+    const std::string box = BoxText(needs.devices[i].box);
+    BERTH_RETURN_IF_ERROR(TryWithout(what_if, changed, "devices[" + std::to_string(i) + "].box",
+                                     box, "its box " + box, suggestions));
   }
   for (size_t i = 0; i < needs.terms.size(); ++i) {
     if (needs.terms[i].weight != 0) continue;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -52,8 +53,52 @@ absl::StatusOr<std::optional<Suggestion>> TryResource(const WhatIf& what_if,
   return MakeLess(what_if, name, AmountText(resource, largest), option, what_if.FirstByName(fit));
 }
 
+std::string OptionOfDevice(const std::string& kind) {
+  if (kind == "gpu") return "--gpus";
+  if (kind == "tpu") return "--tpus";
+  return "";
+}
+
+// The largest box that fits and is smaller on one axis.
+absl::StatusOr<std::optional<Suggestion>> TryBox(const WhatIf& what_if, size_t index) {
+  const DeviceNeed& need = what_if.needs().devices[index];
+  TaskRequirements changed = what_if.needs();
+  DeviceNeed& smaller = changed.devices[index];
+  const auto set = [&](size_t axis, int32_t extent) {
+    smaller.box = need.box;
+    smaller.box[axis] = static_cast<uint8_t>(extent);
+    smaller.count = int32_t{smaller.box[0]} * smaller.box[1] * smaller.box[2];
+    std::sort(smaller.box.begin(), smaller.box.end(), std::greater<>());
+  };
+  int32_t most = 0;
+  std::string value;
+  NodeMask best;
+  for (size_t axis = 0; axis < kTorusAxes; ++axis) {
+    int32_t low = 0;
+    int32_t high = need.box[axis];
+    while (high - low > 1) {
+      const int32_t middle = low + (high - low) / 2;
+      set(axis, middle);
+      BERTH_ASSIGN_OR_RETURN(NodeMask fit, what_if.Nodes(changed));
+      if (!fit.Any()) {
+        high = middle;
+        continue;
+      }
+      low = middle;
+      if (smaller.count <= most) continue;
+      most = smaller.count;
+      value = BoxText(smaller.box);
+      best = std::move(fit);
+    }
+  }
+  if (most == 0) return std::nullopt;
+  const std::string& kind = what_if.table().names().kinds.Name(need.kind.value);
+  return MakeLess(what_if, kind + " box", value, OptionOfDevice(kind), what_if.FirstByName(best));
+}
+
 absl::StatusOr<std::optional<Suggestion>> TryDevice(const WhatIf& what_if, size_t index) {
   const TaskRequirements& needs = what_if.needs();
+  if (needs.devices[index].has_box()) return TryBox(what_if, index);
   TaskRequirements changed = needs;
   int32_t& count = changed.devices[index].count;
   // The largest count that fits lies in [low, high); 0 stands for "not even one".
@@ -72,7 +117,7 @@ absl::StatusOr<std::optional<Suggestion>> TryDevice(const WhatIf& what_if, size_
   }
   if (low == 0) return std::nullopt;
   const std::string& kind = what_if.table().names().kinds.Name(needs.devices[index].kind.value);
-  return MakeLess(what_if, kind, std::to_string(low), kind == "gpu" ? "--gpus" : "",
+  return MakeLess(what_if, kind, std::to_string(low), OptionOfDevice(kind),
                   what_if.FirstByName(best));
 }
 

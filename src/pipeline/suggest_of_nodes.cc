@@ -72,6 +72,7 @@ absl::StatusOr<std::optional<Lack>> DeviceLacking(const WhatIf& what_if,
   one.devices = {need};
   BERTH_ASSIGN_OR_RETURN(const bool has_it, what_if.FitsOn(one, slot));
   if (has_it) return std::nullopt;
+  if (need.has_box()) return Lack{kind + " box", 1};
   if (need.share_milli == 1000) {
     BERTH_ASSIGN_OR_RETURN(
         const int32_t count,
@@ -98,13 +99,25 @@ absl::StatusOr<std::optional<Lack>> DeviceLacking(const WhatIf& what_if,
   return Lack{kind + " share", need.share_milli - share};
 }
 
+// "2x2 box of tpu", of "tpu box".
+std::string BoxOfWhat(const WhatIf& what_if, const Lack& lack) {
+  for (const DeviceNeed& need : what_if.needs().devices) {
+    const std::string& kind = what_if.table().names().kinds.Name(need.kind.value);
+    if (lack.subject == kind + " box") return BoxText(need.box) + " box of " + kind;
+  }
+  return lack.subject;
+}
+
 // "820Mi more memory" and "820Mi memory" of the same.
 struct LackWords {
   std::string amount;
   std::string of_what;
 };
 
-LackWords WordsOf(const Lack& lack) {
+LackWords WordsOf(const WhatIf& what_if, const Lack& lack) {
+  if (lack.subject.ends_with(" box")) {
+    return {std::to_string(lack.amount), BoxOfWhat(what_if, lack)};
+  }
   if (lack.subject.ends_with(" memory")) return {base::FormatBytes(lack.amount), lack.subject};
   if (lack.subject.ends_with(" share")) {
     return {base::FormatCpuMilli(lack.amount),
@@ -127,7 +140,7 @@ Suggestion MakeFreeing(const WhatIf& what_if, const Shortfall& lacking) {
     const std::string name = state::ResourceName(table.names(), resource);
     add({name, WireAmount(resource, missing)}, {AmountText(resource, missing), name});
   }
-  for (const Lack& lack : lacking.devices) add(lack, WordsOf(lack));
+  for (const Lack& lack : lacking.devices) add(lack, WordsOf(what_if, lack));
   suggestion.change += " free on " + suggestion.node;
   suggestion.text = "with " + suggestion.change + " it fits there now";
   return suggestion;

@@ -24,7 +24,7 @@ enum class SuggestionKind : uint8_t {
 
 // What is missing on a node.
 struct Lack {
-  std::string subject;  // "cpu", "memory", "gpu", "gpu share", "gpu memory", ...
+  std::string subject;  // "cpu", "memory", "gpu", "gpu share", "gpu memory", "tpu box", ...
   int64_t amount = 0;   // in the units of the wire, as FilterOutcome's
 
   bool operator==(const Lack&) const = default;
@@ -33,8 +33,8 @@ struct Lack {
 // One change with which, and all else as it is, the task fits some node.
 struct Suggestion {
   SuggestionKind kind = SuggestionKind::kLess;
-  // kLess: "cpu", "memory", "gpu", an extended resource's name, ...; kTolerate: "tolerations";
-  // kDrop: the key of the job file; else empty.
+  // kLess: "cpu", "memory", "gpu", "tpu box", an extended resource's name, ...; kTolerate:
+  // "tolerations"; kDrop: the key of the job file; else empty.
   std::string field;
   std::string value;   // as a job file writes it: "12Gi", "gpu=true:NoSchedule", "zone=a"
   std::string change;  // as a command line writes it, or in words: "--memory 12Gi", "without its
@@ -47,10 +47,10 @@ struct Suggestion {
 };
 
 // Changes that reach the goal. Less: for each countable resource, and each kind of device in whole
-// numbers, of which the task asks for something, the largest amount. Conditions: the taints of one
-// node, or any one condition or rule of its own. And for kFitsNow what would have to be freed on
-// the node that lacks least, and a node that could be uncordoned. Each is tried on the filters
-// before it is told.
+// numbers, of which the task asks for something, the largest amount; of boxes of devices the
+// largest that is smaller on one axis. Conditions: the taints of one node, or any one condition or
+// rule of its own. And for kFitsNow what would have to be freed on the node that lacks least, and a
+// node that could be uncordoned. Each is tried on the filters before it is told.
 //
 // `possible`: nodes that could hold it, empty (FindPossibleNodes).
 //

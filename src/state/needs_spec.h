@@ -22,6 +22,7 @@ struct DeviceNeedSpec {
   int32_t share_milli = 1000;
   int32_t memory_mib = 0;
   std::vector<std::string> models;
+  std::vector<int32_t> box;  // extents, as asked for; empty: no box
 
   auto operator<=>(const DeviceNeedSpec&) const = default;
 };

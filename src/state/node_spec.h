@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "berth/labels.h"
+#include "berth/node_columns.h"
 #include "berth/resources.h"
 
 namespace berth::state {
@@ -42,6 +43,7 @@ struct DeviceSpec {
   int16_t numa_node = -1;  // -1: not known
   bool healthy = true;
   std::vector<std::string> fast_peers;  // devices of this node joined by more than PCIe
+  TorusPlace torus;                     // one torus for all devices of a kind
 
   bool operator==(const DeviceSpec&) const = default;
 };

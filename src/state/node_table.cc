@@ -189,6 +189,8 @@ void NodeTable::DescribeDevices(Slot slot, const NodeSpec& spec) {
     row.memory_mib = device.memory_mib;
     row.numa_node = device.numa_node;
     row.healthy = device.healthy;
+    row.torus = device.torus;
+    if (BERTH_PLANTED(kWrapEverywhere)) row.torus.wraps = 7;
     row.fast_links = 0;
     for (size_t peer = 0; peer < spec.devices.size() && peer < 64; ++peer) {
       const auto& peers = device.fast_peers;

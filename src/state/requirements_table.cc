@@ -1,6 +1,7 @@
 #include "state/requirements_table.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -85,6 +86,20 @@ class Hasher {
   uint64_t hash_ = 0;
 };
 
+// A box is the same whichever way it is turned, so extents stand in one order.
+BoxExtents BoxOf(const std::vector<int32_t>& extents) {
+  BoxExtents box{};
+  if (extents.empty()) return box;
+  BERTH_CHECK(extents.size() <= kTorusAxes);
+  box.fill(1);
+  for (size_t i = 0; i < extents.size(); ++i) {
+    BERTH_CHECK(extents[i] >= 1 && extents[i] <= kMaxTorusExtent);
+    box[i] = static_cast<uint8_t>(extents[i]);
+  }
+  std::sort(box.begin(), box.end(), std::greater<>());
+  return box;
+}
+
 // Acquires the names of what it returns, and none when it returns an error.
 absl::StatusOr<TaskRequirements> Compile(const NeedsSpec& spec, uint32_t profile, Names& names,
                                          bool intern_unknown) {
@@ -107,7 +122,8 @@ absl::StatusOr<TaskRequirements> Compile(const NeedsSpec& spec, uint32_t profile
                     .count = device.count,
                     .share_milli = device.share_milli,
                     .memory_mib = device.memory_mib,
-                    .models = {}};
+                    .models = {},
+                    .box = BoxOf(device.box)};
     for (const std::string& model : device.models) {
       need.models.push_back(ModelId{names.models.Acquire(model)});
     }
@@ -148,7 +164,8 @@ uint64_t HashOf(const TaskRequirements& needs) {
     hasher.Mix(device.kind.value);
     hasher.Mix(static_cast<uint32_t>(device.count) |
                uint64_t{static_cast<uint32_t>(device.share_milli)} << 32);
-    hasher.Mix(static_cast<uint32_t>(device.memory_mib));
+    hasher.Mix(static_cast<uint32_t>(device.memory_mib) | uint64_t{device.box[0]} << 32 |
+               uint64_t{device.box[1]} << 40 | uint64_t{device.box[2]} << 48);
     hasher.Mix(device.models.size());
     for (const ModelId model : device.models) hasher.Mix(model.value);
   }

@@ -209,6 +209,7 @@ void Write(const state::DeviceNeedSpec& need, v1::DeviceNeedRecord& record) {
   record.set_share_milli(need.share_milli);
   record.set_memory_mib(need.memory_mib);
   for (const std::string& model : need.models) record.add_models(model);
+  for (const int32_t extent : need.box) record.add_box(extent);
 }
 
 state::DeviceNeedSpec Read(const v1::DeviceNeedRecord& record) {
@@ -216,7 +217,8 @@ state::DeviceNeedSpec Read(const v1::DeviceNeedRecord& record) {
           .count = record.count(),
           .share_milli = record.share_milli(),
           .memory_mib = record.memory_mib(),
-          .models = {record.models().begin(), record.models().end()}};
+          .models = {record.models().begin(), record.models().end()},
+          .box = {record.box().begin(), record.box().end()}};
 }
 
 absl::Status BadKey(Table table, std::string_view key) {

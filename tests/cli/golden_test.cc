@@ -370,6 +370,9 @@ TEST_F(GoldenTest, WrongUseNamesTheThing) {
   Run({"submit", "--gpus", "0", "--", "true"});
   Run({"submit", "--gpus", "A100:2147483648", "--", "true"});
   Run({"submit", "--gpus", "2", "--gpu-share", "0.5", "--", "true"});
+  Run({"submit", "--tpus", "2x0", "--", "true"});
+  Run({"submit", "--tpus", "2x2x2x2", "--", "true"});
+  Run({"submit", "--tpus", "255x255", "--", "true"});
   Run({"submit", "--retries=-1", "--", "true"});
   Run({"submit", "--on-partition", "stop", "--", "true"});
   Run({"submit", "--priority", "1001", "--", "true"});

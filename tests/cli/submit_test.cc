@@ -76,6 +76,8 @@ TEST_F(SubmitTest, EveryFlagFindsItsField) {
                        "A100:2",
                        "--gpu-memory",
                        "40Gi",
+                       "--tpus",
+                       "v4:2x2x1",
                        "--array",
                        "0-8:2,10",
                        "--time-limit",
@@ -146,6 +148,7 @@ TEST_F(SubmitTest, EveryFlagFindsItsField) {
                   }
                   resources { cpu_milli: 500 memory_bytes: 2684354560 storage_bytes: 10000000000 }
                   devices { kind: "gpu" count: 2 memory_bytes: 42949672960 models: "A100" }
+                  devices { kind: "tpu" count: 4 models: "v4" box: 2 box: 2 box: 1 }
                   node_selector { key: "zone" value: "a" }
                   tolerations { key: "gpu" value: "true" effect: TAINT_EFFECT_NO_SCHEDULE }
                   tolerations { key: "old" }

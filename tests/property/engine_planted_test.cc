@@ -10,7 +10,7 @@
 namespace berth {
 namespace {
 
-constexpr uint64_t kMostWalks = 3000;
+constexpr uint64_t kMostWalks = 10'000;
 
 class EnginePlantedTest : public ::testing::TestWithParam<int> {
  protected:

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/trial.h"
 #include "tests/support/full_scan.h"
+#include "tests/support/naive_boxes.h"
 #include "tests/support/pipeline_harness.h"
 #include "tests/support/random_cluster.h"
 #include "tests/support/scoped_plugins.h"
@@ -230,6 +232,7 @@ class Walk {
     Compare(*expected, *placed);
     Note(shape.needs, *expected);
     NoteDevices(shape.needs, *expected);
+    CheckBoxes(shape.needs, *placed);
     if (placed->slot == kNoSlot || Chance(rng_, 20)) return;
     table().Allocate(placed->slot, shape.needs, placed->reservation);
     bound_.push_back({placed->slot, &shape, placed->reservation});
@@ -271,6 +274,30 @@ class Walk {
     }
     if (expected.reservation != placed.reservation) out << "other devices";
     difference_ = out.str();
+  }
+
+  // What was reserved for a box is one, by what the node said of itself.
+  void CheckBoxes(const TaskRequirements& needs, const engine::Placement& placement) {
+    size_t next = 0;
+    for (const DeviceNeed& need : needs.devices) {
+      if (placement.slot == kNoSlot) {
+        counts_["box that no node has free"] += need.has_box();
+        continue;
+      }
+      const state::NodeSpec& node = table().spec(placement.slot);
+      std::set<size_t> taken;
+      for (int i = 0; i < need.count; ++i) {
+        taken.insert(placement.reservation.devices[next++].device);
+      }
+      if (!need.has_box()) continue;
+      const std::string& kind = table().names().kinds.Name(need.kind.value);
+      const std::vector<int> box(need.box.begin(), need.box.end());
+      if (!AllBoxes(node, kind, box).contains(taken)) difference_ = "what is reserved is no box";
+      ++counts_["box of devices"];
+      state::NodeSpec mesh = node;
+      for (state::DeviceSpec& device : mesh.devices) device.torus.wraps = 0;
+      counts_["box across the ends of an axis"] += !AllBoxes(mesh, kind, box).contains(taken);
+    }
   }
 
   // The counters have what a count of the bound tasks gives.

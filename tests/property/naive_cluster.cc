@@ -5,6 +5,7 @@
 #include <set>
 
 #include "berth/resources.h"
+#include "tests/support/naive_boxes.h"
 
 namespace berth::testing {
 namespace {
@@ -90,6 +91,15 @@ bool CanGive(const Node& node, size_t position, const state::DeviceNeedSpec& nee
          device.memory_mib - use.memory_mib >= need.memory_mib;
 }
 
+bool CanGiveBox(const Node& node, const state::DeviceNeedSpec& need) {
+  for (const std::set<size_t>& box : AllBoxes(node.spec, need.kind, need.box)) {
+    if (std::all_of(box.begin(), box.end(), [&](size_t i) { return CanGive(node, i, need); })) {
+      return true;
+    }
+  }
+  return false;
+}
+
 bool Fits(const Node& node, const state::NeedsSpec& needs) {
   if (!node.ready || node.cordoned) return false;
   for (const auto& taint : node.spec.taints) {
@@ -109,6 +119,7 @@ bool Fits(const Node& node, const state::NeedsSpec& needs) {
     int count = 0;
     for (size_t i = 0; i < node.spec.devices.size(); ++i) count += CanGive(node, i, need);
     if (count < need.count) return false;
+    if (!need.box.empty() && !CanGiveBox(node, need)) return false;
   }
   return true;
 }
@@ -289,11 +300,13 @@ bool NaiveCluster::MayGrant(const std::string& name, const state::NeedsSpec& nee
   size_t next = 0;
   for (const auto& need : needs.devices) {
     const bool share = need.share_milli < 1000;
+    std::set<size_t> box;
     for (int i = 0; i < need.count; ++i, ++next) {
       if (next == reservation.devices.size()) return false;
       const DeviceGrant& grant = reservation.devices[next];
       if (grant.device >= node.devices.size() || !given.insert(grant.device).second) return false;
       if (!CanGive(node, grant.device, need)) return false;
+      box.insert(grant.device);
       if (grant.share_milli != need.share_milli) return false;
       if (grant.memory_mib != (share ? need.memory_mib : 0)) return false;
       // The best for the tasks that are to come, and of those that are as good the fullest.
@@ -305,6 +318,7 @@ bool NaiveCluster::MayGrant(const std::string& name, const state::NeedsSpec& nee
         if (CanGive(node, other, need) && worth(other) > worth(grant.device)) return false;
       }
     }
+    if (!need.box.empty() && !AllBoxes(node.spec, need.kind, need.box).contains(box)) return false;
   }
   return next == reservation.devices.size();
 }

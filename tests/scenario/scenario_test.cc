@@ -117,12 +117,23 @@ void AddAmounts(const YAML::Node& from, wire::Rounding rounding, state::Amounts&
 }
 
 void AddDevices(const YAML::Node& from, NodeBuilder& builder) {
-  OnlyKeys(from, {"kind", "count", "model", "memory", "linked", "numa", "sick"});
+  OnlyKeys(from, {"kind", "count", "model", "memory", "linked", "numa", "sick", "torus", "wraps"});
   builder.Devices(from["kind"].as<std::string>("gpu"), from["count"].as<int>(),
                   from["model"].as<std::string>("A100"), from["memory"].as<std::string>("40Gi"));
   for (const auto& island : from["linked"]) builder.Linked(island.as<std::vector<size_t>>());
   int16_t numa = 0;
   for (const auto& group : from["numa"]) builder.Numa(group.as<std::vector<size_t>>(), numa++);
+  if (from["torus"]) {
+    std::array<uint8_t, kTorusAxes> extents = {1, 1, 1};
+    for (size_t axis = 0; axis < from["torus"].size(); ++axis) {
+      extents.at(axis) = static_cast<uint8_t>(from["torus"][axis].as<int>());
+    }
+    uint8_t wraps = 0;
+    for (const auto& axis : from["wraps"]) {
+      wraps = static_cast<uint8_t>(wraps | 1U << axis.as<unsigned>());
+    }
+    builder.Torus(extents, wraps);
+  }
   for (const auto& position : from["sick"]) builder.Sick(position.as<size_t>());
 }
 
@@ -191,11 +202,13 @@ state::NeedsSpec Needs(const YAML::Node& from) {
   state::NeedsSpec needs;
   AddAmounts(from, wire::Rounding::kUp, needs.requests);
   for (const auto& device : from["devices"]) {
-    OnlyKeys(device, {"kind", "count", "share", "memory", "models"});
-    needs.devices.push_back({device["kind"].as<std::string>("gpu"), device["count"].as<int>(1),
-                             device["share"].as<int>(1000),
-                             device["memory"] ? Mebibytes(device["memory"]) : 0,
-                             Strings(device["models"])});
+    OnlyKeys(device, {"kind", "count", "share", "memory", "models", "box"});
+    const auto box = device["box"].as<std::vector<int32_t>>(std::vector<int32_t>());
+    int32_t count = device["count"].as<int>(1);
+    for (const int32_t extent : box) count *= extent;
+    needs.devices.push_back(
+        {device["kind"].as<std::string>("gpu"), count, device["share"].as<int>(1000),
+         device["memory"] ? Mebibytes(device["memory"]) : 0, Strings(device["models"]), box});
   }
   for (const auto& label : from["nodeSelector"]) {
     needs.node_selector[label.first.as<std::string>()] = label.second.as<std::string>();

@@ -1,6 +1,7 @@
 // Nodes for tests, in the words of the domain.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -92,6 +93,19 @@ class NodeBuilder {
   }
   NodeBuilder& Numa(const std::vector<size_t>& positions, int16_t node) {
     for (size_t position : positions) spec_.devices[position].numa_node = node;
+    return *this;
+  }
+  // Puts all devices into one torus, the first axis first; bit a of `wraps`: axis a does.
+  NodeBuilder& Torus(std::array<uint8_t, kTorusAxes> extents, uint8_t wraps = 0) {
+    size_t place = 0;
+    for (state::DeviceSpec& device : spec_.devices) {
+      size_t left = place++;
+      device.torus = {.at = {}, .extent = extents, .wraps = wraps};
+      for (size_t axis = 0; axis < kTorusAxes; ++axis) {
+        device.torus.at[axis] = static_cast<uint8_t>(left % extents[axis]);
+        left /= extents[axis];
+      }
+    }
     return *this;
   }
   NodeBuilder& Sick(size_t position) {

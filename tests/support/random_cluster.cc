@@ -23,6 +23,24 @@ const std::string& OneOf(base::Rng& rng, const std::vector<std::string>& values)
   return values[rng.Uniform(values.size())];
 }
 
+// Side by side in a torus or a mesh, from some place on; what it is too small for is in none.
+void PlaceInTorus(base::Rng& rng, state::NodeSpec& node) {
+  TorusPlace torus;
+  torus.extent = {static_cast<uint8_t>(Between(rng, 1, 4)),
+                  static_cast<uint8_t>(Between(rng, 1, 3)),
+                  static_cast<uint8_t>(Between(rng, 1, 2))};
+  torus.wraps = static_cast<uint8_t>(Between(rng, 0, 7));
+  const size_t places = size_t{torus.extent[0]} * torus.extent[1] * torus.extent[2];
+  const size_t first = rng.Uniform(places);
+  for (size_t i = 0; i < node.devices.size() && i < places; ++i) {
+    const size_t place = (first + i) % places;
+    torus.at = {static_cast<uint8_t>(place % torus.extent[0]),
+                static_cast<uint8_t>(place / torus.extent[0] % torus.extent[1]),
+                static_cast<uint8_t>(place / torus.extent[0] / torus.extent[1])};
+    node.devices[i].torus = torus;
+  }
+}
+
 void AddDevices(base::Rng& rng, state::NodeSpec& node) {
   const int count = 1 << rng.Uniform(4);
   const size_t island = size_t{1} << rng.Uniform(4);
@@ -46,6 +64,7 @@ void AddDevices(base::Rng& rng, state::NodeSpec& node) {
       }
     }
   }
+  if (Chance(rng, 50)) PlaceInTorus(rng, node);
 }
 
 state::LabelRequirementSpec RandomRequirement(base::Rng& rng) {
@@ -142,15 +161,20 @@ state::NeedsSpec RandomNeeds(base::Rng& rng) {
     need.kind = "gpu";
     if (Chance(rng, 50)) {
       need.share_milli = Between(rng, 1, 999);
-    } else {
+    } else if (Chance(rng, 60)) {
       need.count = Between(rng, 1, 5);
+    } else {
+      need.box = {Between(rng, 1, 3)};
+      if (Chance(rng, 70)) need.box.push_back(Between(rng, 1, 2));
+      if (Chance(rng, 30)) need.box.push_back(Between(rng, 1, 2));
+      for (const int32_t extent : need.box) need.count *= extent;
     }
     if (Chance(rng, 40)) need.memory_mib = 1024 * Between(rng, 1, 41);
     for (const std::string& model : kModels) {
       if (Chance(rng, 20)) need.models.push_back(model);
     }
     needs.devices.push_back(std::move(need));
-    if (Chance(rng, 10)) needs.devices.push_back({"tpu", 1, 1000, 0, {}});
+    if (Chance(rng, 10)) needs.devices.push_back({"tpu", 1, 1000, 0, {}, {}});
   }
   if (Chance(rng, 10)) needs.node_selector["zone"] = OneOf(rng, kZones);
   if (Chance(rng, 10)) needs.node_selector["disk"] = OneOf(rng, kDisks);

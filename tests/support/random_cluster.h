@@ -24,7 +24,7 @@ int32_t Between(base::Rng& rng, int32_t least, int32_t most);
 
 // Labels zone (a-d), disk (hdd, nvme) and cores (a number, or not); taints gpu, team and slow of
 // all effects; one of a few capacities, at times without storage, bandwidth or an extended
-// resource; up to 8 devices in islands, of several models, some sick.
+// resource; up to 8 devices in islands and tori, of several models, some sick.
 state::NodeSpec RandomNode(base::Rng& rng, std::string name);
 
 // Asks, now and then, for everything that RandomNode can have, and sometimes for what it cannot.

@@ -66,10 +66,15 @@ class TaskBuilder {
   }
   TaskBuilder& Gpus(int32_t count, std::vector<std::string> models = {},
                     std::string_view memory = "0B") {
-    return Device({"gpu", count, 1000, Mib(memory), std::move(models)});
+    return Device({"gpu", count, 1000, Mib(memory), std::move(models), {}});
   }
   TaskBuilder& GpuShare(int32_t milli, std::string_view memory = "0B") {
-    return Device({"gpu", 1, milli, Mib(memory), {}});
+    return Device({"gpu", 1, milli, Mib(memory), {}, {}});
+  }
+  TaskBuilder& TpuBox(std::vector<int32_t> extents) {
+    state::DeviceNeedSpec need{.kind = "tpu", .models = {}, .box = std::move(extents)};
+    for (const int32_t extent : need.box) need.count *= extent;
+    return Device(std::move(need));
   }
   TaskBuilder& Selects(std::string key, std::string value) {
     needs_.node_selector[std::move(key)] = std::move(value);

@@ -201,6 +201,12 @@ absl::StatusOr<v1::NodeInventory> MakeInventory(const Machine& machine,
   for (const config::DeviceConfig& device : declared.devices) {
     *inventory.add_devices() = ToProto(device);
   }
+  for (const config::TorusConfig& torus : declared.tori) {
+    v1::Torus& added = *inventory.add_tori();
+    added.set_kind(torus.kind);
+    for (const int32_t extent : torus.extents) added.add_extents(extent);
+    for (const bool wrap : torus.wraps) added.add_wraps(wrap);
+  }
   if (declared.devices.empty()) {
     for (const ProbedDevice& device : machine.devices) *inventory.add_devices() = ToProto(device);
   }

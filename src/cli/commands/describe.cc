@@ -2,6 +2,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -40,6 +41,13 @@ std::string TimeText(int64_t unix_ms) {
 }
 
 std::string CountText(int64_t count) { return count == 0 ? "" : std::to_string(count); }
+
+template <typename Numbers>
+std::string JoinNumbers(const Numbers& numbers) {
+  std::string text;
+  for (const auto number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
+  return text;
+}
 
 // A word as a shell would need it to be written, when it is not plain.
 std::string ShellWord(const std::string& word) {
@@ -333,14 +341,26 @@ std::string NodePage(const v1::Node& node) {
   AddParts(page, node.parts());
   if (!node.devices().empty()) {
     page.Title("Devices");
-    Table devices({"ID", "KIND", "MODEL", "MEMORY", "NUMA", "ALLOCATED", "HEALTH"});
+    const bool has_torus = std::any_of(node.devices().begin(), node.devices().end(),
+                                       [](const v1::DeviceStatus& status) {
+                                         return !status.device().torus_coordinates().empty();
+                                       });
+    std::vector<std::string> heads = {"ID",   "KIND",      "MODEL", "MEMORY",
+                                      "NUMA", "ALLOCATED", "HEALTH"};
+    if (has_torus) heads.insert(heads.begin() + 5, "TORUS");
+    Table devices(heads);
     for (const v1::DeviceStatus& status : node.devices()) {
       const v1::Device& device = status.device();
-      devices.AddRow({device.id(), device.kind(), device.model(),
-                      device.memory_bytes() > 0 ? base::FormatBytes(device.memory_bytes()) : "",
-                      device.has_numa_node() ? std::to_string(device.numa_node()) : "",
-                      base::FormatCpuMilli(status.allocated_milli()),
-                      device.unhealthy() ? "unhealthy: " + device.unhealthy_reason() : "healthy"});
+      std::vector<std::string> row = {
+          device.id(),
+          device.kind(),
+          device.model(),
+          device.memory_bytes() > 0 ? base::FormatBytes(device.memory_bytes()) : "",
+          device.has_numa_node() ? std::to_string(device.numa_node()) : "",
+          base::FormatCpuMilli(status.allocated_milli()),
+          device.unhealthy() ? "unhealthy: " + device.unhealthy_reason() : "healthy"};
+      if (has_torus) row.insert(row.begin() + 5, JoinNumbers(device.torus_coordinates()));
+      devices.AddRow(std::move(row));
     }
     page.Block(devices.Text());
   }

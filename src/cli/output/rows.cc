@@ -173,6 +173,12 @@ std::string DeviceText(const v1::DeviceRequest& device) {
   std::string text = std::to_string(device.count()) + " " + device.kind();
   if (device.has_share_milli())
     text = base::FormatCpuMilli(device.share_milli()) + " " + device.kind();
+  if (!device.box().empty()) {
+    text += " as ";
+    for (int i = 0; i < device.box_size(); ++i) {
+      text += (i == 0 ? "" : "x") + std::to_string(device.box(i));
+    }
+  }
   if (!device.models().empty()) text += " " + Join(device.models());
   if (device.has_memory_bytes()) text += " with " + base::FormatBytes(device.memory_bytes());
   return text;

@@ -8,8 +8,10 @@
 namespace berth::agents {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr int64_t kMiB = int64_t{1} << 20;
 
@@ -93,6 +95,58 @@ TEST_F(InventoryTest, DevicesKeepWhatPlacementAsksFor) {
   EXPECT_THAT(node.devices[0].fast_peers, ElementsAre("GPU-2", "GPU-5"));
   EXPECT_EQ(node.devices[1].numa_node, -1);
   EXPECT_TRUE(node.devices[1].healthy);
+}
+
+TEST_F(InventoryTest, DevicesStandInTheTorusOfTheirKind) {
+  for (int x = 0; x < 3; ++x) {
+    v1::Device& device = AddDevice("a" + std::to_string(x));
+    device.add_torus_coordinates(x);
+    device.add_torus_coordinates(1);
+  }
+  AddDevice("b");
+  const TorusPlace mesh{.at = {2, 1, 0}, .extent = {3, 2, 1}, .wraps = 0};
+  EXPECT_EQ(Read().devices[2].torus, mesh);
+  EXPECT_EQ(Read().devices[3].torus, TorusPlace{});
+  v1::Torus& torus = *inventory_.add_tori();
+  torus.set_kind("gpu");
+  torus.add_extents(4);
+  torus.add_extents(8);
+  torus.add_wraps(false);
+  torus.add_wraps(true);
+  const TorusPlace ring{.at = {2, 1, 0}, .extent = {4, 8, 1}, .wraps = 2};
+  EXPECT_EQ(Read().devices[2].torus, ring);
+}
+
+TEST_F(InventoryTest, ToriAndPlacesInThemAreChecked) {
+  v1::Device& first = AddDevice("a");
+  first.add_torus_coordinates(255);
+  EXPECT_THAT(Faults(), ElementsAre("devices[0].torus_coordinates"));
+  first.set_torus_coordinates(0, 3);
+  AddDevice("b").add_torus_coordinates(3);
+  EXPECT_THAT(Faults(), ElementsAre("devices[1].torus_coordinates"));
+  inventory_.mutable_devices(1)->set_torus_coordinates(0, 2);
+  v1::Torus& torus = *inventory_.add_tori();
+  torus.set_kind("gpu");
+  torus.add_extents(3);
+  EXPECT_THAT(Faults(), ElementsAre("devices[0].torus_coordinates"));
+  torus.set_extents(0, 0);
+  EXPECT_THAT(Faults(), Contains("tori[0]"));
+  torus.set_extents(0, 4);
+  torus.add_wraps(true);
+  EXPECT_THAT(Faults(), IsEmpty());
+  torus.add_wraps(true);
+  EXPECT_THAT(Faults(), Contains("tori[0]"));
+  torus.mutable_wraps()->Truncate(1);
+  *inventory_.add_tori() = torus;
+  EXPECT_THAT(Faults(), ElementsAre("tori[1].kind"));
+}
+
+// A record of before there were rules for them.
+TEST_F(InventoryTest, WhatIsInTheStoreIsTakenWithPlacesThatMakeNoSense) {
+  for (int i = 0; i < 4; ++i) AddDevice(std::to_string(i)).add_torus_coordinates(900 + i);
+  const auto decoded = DecodeInventory(inventory_.SerializeAsString());
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->devices[3].torus, TorusPlace{});
 }
 
 TEST_F(InventoryTest, WhatIsKeptIsReadBackTheSame) {

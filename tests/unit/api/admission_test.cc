@@ -493,6 +493,34 @@ TEST_F(AdmissionTest, DeviceRequestsAreChecked) {
   EXPECT_THAT(Faults(), Contains("groups[0].template.devices[0].models[0]"));
 }
 
+TEST_F(AdmissionTest, BoxesOfDevicesAreChecked) {
+  v1::DeviceRequest& device = *task().add_devices();
+  device.set_kind("tpu");
+  device.set_count(4);
+  device.add_box(2);
+  device.add_box(2);
+  EXPECT_EQ(Admitted().spec->groups[0].needs.devices[0].box, (std::vector<int32_t>{2, 2}));
+  const std::string path = "groups[0].template.devices[0].box";
+  device.set_count(3);
+  EXPECT_THAT(Faults(), ElementsAre(path));
+  device.set_count(4);
+  device.set_box(1, 0);
+  EXPECT_THAT(Faults(), ElementsAre(path + "[1]"));
+  device.set_box(1, -2);
+  EXPECT_THAT(Faults(), ElementsAre(path + "[1]"));
+  device.set_box(1, 256);
+  EXPECT_THAT(Faults(), ElementsAre(path + "[1]"));
+  device.set_box(1, 2);
+  device.add_box(1);
+  device.add_box(1);
+  EXPECT_THAT(Faults(), ElementsAre(path));
+  device.clear_box();
+  device.add_box(1);
+  device.set_count(1);
+  device.set_share_milli(500);
+  EXPECT_THAT(Faults(), ElementsAre(path));
+}
+
 TEST_F(AdmissionTest, SelectorsAreChecked) {
   v1::LabelSelector& selector = *task().mutable_node_affinity()->add_required();
   const std::string path = "groups[0].template.node_affinity.required[0].requirements";

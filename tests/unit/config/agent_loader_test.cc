@@ -47,6 +47,7 @@ inventory:
       links: [{peer: GPU-1, kind: nvlink, bandwidth: 300G}]
       torusCoordinates: [0, 1]
     - {id: GPU-1, kind: gpu, unhealthyReason: XID 79}
+  tori: [{kind: gpu, extents: [2, 4], wraps: [false, true]}]
   dataSets: [{name: imagenet, size: 150G}]
   models: [{name: llama-3}]
 dataRoots: [/data/sets, /more]
@@ -90,6 +91,8 @@ TEST(AgentLoaderTest, ReadsEveryKey) {
   EXPECT_EQ(inventory.devices[0].links[0],
             (DeviceLinkConfig{"GPU-1", LinkKind::kNvlink, 300'000'000'000}));
   EXPECT_EQ(inventory.devices[0].torus_coordinates, (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ(inventory.tori,
+            (std::vector<TorusConfig>{{.kind = "gpu", .extents = {2, 4}, .wraps = {false, true}}}));
   EXPECT_EQ(inventory.devices[1].unhealthy_reason, "XID 79");
   EXPECT_EQ(inventory.data_sets[0], (LocalDataConfig{"imagenet", 150'000'000'000}));
   EXPECT_EQ(inventory.models[0], (LocalDataConfig{"llama-3", 0}));
@@ -133,6 +136,19 @@ TEST(AgentLoaderTest, RefusesWithPathLineAndProposal) {
       {"inventory: {taints: [{key: a}]}\n", "inventory.taints[0].effect: is required"},
       {"inventory: {taints: [{key: a, effect: Never}]}\n", "expected NoSchedule, PreferNoSchedule"},
       {"inventory: {devices: [{kind: gpu}]}\n", "inventory.devices[0].id: is required"},
+      {"inventory: {devices: [{id: a, kind: tpu, torusCoordinates: [0, 0, 0, 0]}]}\n",
+       "inventory.devices[0].torusCoordinates: has more numbers than"},
+      {"inventory: {devices: [{id: a, kind: tpu, torusCoordinates: [1]}, {id: b, kind: tpu, "
+       "torusCoordinates: [1]}]}\n",
+       "inventory.devices[1]: has the torusCoordinates of another"},
+      {"inventory: {devices: [{id: a, kind: tpu, torusCoordinates: [4]}], tori: [{kind: tpu, "
+       "extents: [4]}]}\n",
+       "inventory.devices[0]: has torusCoordinates that are no place"},
+      {"inventory: {tori: [{kind: tpu, extents: [4, 4], wraps: [true]}]}\n",
+       "inventory.tori[0].wraps: has 1 entries for 2 axes"},
+      {"inventory: {tori: [{kind: tpu, extents: [0]}]}\n", "inventory.tori[0].extents[0]: "},
+      {"inventory: {tori: [{kind: a, extents: [1]}, {kind: a, extents: [1]}]}\n",
+       "inventory.tori[1]: \"a\" has a torus already"},
       {"inventory: {devices: [{id: a, kind: GPU}]}\n", "kind: is not in lower case"},
       {"inventory: {devices: [{id: a, kind: gpu}, {id: a, kind: gpu}]}\n",
        "inventory.devices[1]: \"a\" is the id of two devices"},

@@ -80,8 +80,24 @@ TEST(DeviceFitFilterTest, WantsEveryKindAtOnce) {
   PluginProbe probe(kDeviceFit);
   probe.cluster.Add(NodeBuilder("gpus").Gpus(2));
   probe.cluster.Add(NodeBuilder("both").Gpus(2).Devices("nic", 1, "CX7", "0B"));
-  EXPECT_THAT(probe.Passing(TaskBuilder().Gpus(2).Device({"nic", 1, 500, 0, {}})),
+  EXPECT_THAT(probe.Passing(TaskBuilder().Gpus(2).Device({"nic", 1, 500, 0, {}, {}})),
               ElementsAre("both"));
+}
+
+TEST(DeviceFitFilterTest, WantsFreeDevicesThatMakeTheBox) {
+  PluginProbe probe(kDeviceFit);
+  probe.cluster.Add(NodeBuilder("mesh").Devices("tpu", 8, "v5e", "16Gi").Torus({4, 2, 1}));
+  probe.cluster.Add(NodeBuilder("ring").Devices("tpu", 8, "v5e", "16Gi").Torus({8, 1, 1}, 1));
+  probe.cluster.Add(NodeBuilder("loose").Devices("tpu", 8, "v5e", "16Gi"));
+  EXPECT_THAT(probe.Passing(TaskBuilder().TpuBox({1, 2, 2})), ElementsAre("mesh"));
+  EXPECT_THAT(probe.Passing(TaskBuilder().TpuBox({5})), ElementsAre("ring"));
+  EXPECT_THAT(probe.Passing(TaskBuilder().TpuBox({2})), ElementsAre("mesh", "ring"));
+  // The second column of the mesh, and the ring's middle: what is left there goes round its ends.
+  probe.cluster.Fill("mesh", TaskBuilder(), Grants({{1, 1000, 0}, {5, 1000, 0}}));
+  probe.cluster.Fill("ring", TaskBuilder(), Grants({{3, 1, 0}, {4, 1, 0}}));
+  EXPECT_THAT(probe.Passing(TaskBuilder().TpuBox({2, 2})), ElementsAre("mesh"));
+  EXPECT_THAT(probe.Passing(TaskBuilder().TpuBox({2, 3})), IsEmpty());
+  EXPECT_THAT(probe.Passing(TaskBuilder().TpuBox({6})), ElementsAre("ring"));
 }
 
 // ---- why not ----
@@ -129,6 +145,27 @@ TEST_F(DeviceFitDiagnoseTest, FewerThanAskedForAtPresent) {
   probe_.cluster.Fill("n", TaskBuilder(), Grants({{0, 1000, 0}}));
   const SeenRejection why = Why(TaskBuilder().Gpus(4));
   EXPECT_EQ(why, (SeenRejection{"n", Reason::kInsufficientDevices, Kind("gpu"), 4, 3, 4, false}));
+}
+
+TEST_F(DeviceFitDiagnoseTest, EnoughFreeDevicesButNoBoxOfThem) {
+  probe_.cluster.Add(NodeBuilder("n").Devices("tpu", 8, "v5e", "16Gi").Torus({4, 2, 1}));
+  probe_.cluster.Fill("n", TaskBuilder(), Grants({{1, 1000, 0}, {6, 1000, 0}}));
+  EXPECT_EQ(Why(TaskBuilder().TpuBox({2, 2})),
+            (SeenRejection{"n", Reason::kNoDeviceBox, Kind("tpu"), 4, 2, 4, false}));
+  EXPECT_EQ(Why(TaskBuilder().TpuBox({4, 2})),
+            (SeenRejection{"n", Reason::kInsufficientDevices, Kind("tpu"), 8, 6, 8, false}));
+}
+
+TEST_F(DeviceFitDiagnoseTest, ABoxThatTheTorusIsTooSmallFor) {
+  probe_.cluster.Add(NodeBuilder("n").Devices("tpu", 8, "v5e", "16Gi").Torus({4, 2, 1}));
+  EXPECT_EQ(Why(TaskBuilder().TpuBox({5})),
+            (SeenRejection{"n", Reason::kNoDeviceBox, Kind("tpu"), 5, 4, 4, true}));
+}
+
+TEST_F(DeviceFitDiagnoseTest, ABoxWithASickDeviceMayGetWell) {
+  probe_.cluster.Add(NodeBuilder("n").Devices("tpu", 5, "v5e", "16Gi").Torus({5, 1, 1}).Sick(2));
+  EXPECT_EQ(Why(TaskBuilder().TpuBox({3})),
+            (SeenRejection{"n", Reason::kNoDeviceBox, Kind("tpu"), 3, 2, 3, false}));
 }
 
 TEST_F(DeviceFitDiagnoseTest, ASickDeviceMayGetWell) {
