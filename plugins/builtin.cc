@@ -12,6 +12,7 @@
 #include "node_resources_fit/node_resources_fit.h"
 #include "priority_sort/priority_sort.h"
 #include "random/random.h"
+#include "remote_scorer/remote_scorer.h"
 #include "taint_toleration/taint_toleration.h"
 #include "task_affinity/task_affinity.h"
 #include "topology_spread/topology_spread.h"
@@ -34,6 +35,7 @@ constexpr PluginEntry kBuiltinPlugins[] = {
     {kDotProduct, MakeDotProduct},
     {kBestFit, MakeBestFit},
     {kRandom, MakeRandom},
+    {kRemoteScorer, MakeRemoteScorer},
     {kPrioritySort, MakePrioritySort},
 };
 

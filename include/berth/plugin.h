@@ -30,6 +30,7 @@ enum Reads : uint32_t {
   kReadsDevices = 1u << 2,     // device rows, with what is allocated on them; their uses and kinds
   kReadsUsage = 1u << 3,       // measured use
   kReadsTerms = 1u << 4,       // counters of terms
+  kReadsOutside = 1u << 5,     // TaskView::outside_scores; of scores alone
 };
 constexpr Reads operator|(Reads a, Reads b) {
   return static_cast<Reads>(static_cast<uint32_t>(a) | static_cast<uint32_t>(b));

@@ -66,6 +66,10 @@ struct TaskView {
   // need, where plugins that score sets of devices have chosen. Empty: the first candidate set of
   // each (DeviceSets).
   std::span<const uint16_t> chosen_devices = {};
+  // Given to ScorePlugin: what a scorer outside of berthd says of the nodes for such tasks, by
+  // slot, from 0 to kMaxScore; 0 of what it does not know, and of slots past the end. Empty: there
+  // is nothing, or it is stale.
+  std::span<const int32_t> outside_scores = {};
 };
 
 }  // namespace berth

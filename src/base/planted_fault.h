@@ -60,6 +60,7 @@ enum class PlantedFault {
   kReserveFirstSet,    // the first set of devices is taken instead of the best
   kLastOfEqualSets,    // of sets that score the same the last wins
   kWrapEverywhere,     // every axis of a torus of devices counts as one that wraps
+  kKeepOutsideScores,  // scores from outside are not asked about again when they change
 };
 
 // Which one is planted. Set before anything runs.
@@ -113,6 +114,7 @@ inline constexpr const char* kPlantedFaultNames[] = {
     "reserve-first-set",
     "last-of-equal-sets",
     "wrap-everywhere",
+    "keep-outside-scores",
 };
 inline constexpr int kPlantedFaults = static_cast<int>(std::size(kPlantedFaultNames));
 // The first that walks of the engine find; those before it are the simulation's.

@@ -19,6 +19,11 @@ void Engine::Reset() {
   bytes_ = 0;
 }
 
+void Engine::Forget(state::ShapeId shape) {
+  if (BERTH_PLANTED(kKeepOutsideScores)) return;
+  if (shape < shapes_.size() && shapes_[shape] != nullptr) Drop(shape);
+}
+
 int64_t Engine::TakeWork() { return std::exchange(work_, 0); }
 
 void Engine::Charge(const Shape& shape, size_t slots) {

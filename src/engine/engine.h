@@ -21,13 +21,7 @@
 
 namespace berth::engine {
 
-// A shape among all that ever were: numbers are used again, serials are not.
-struct ShapeKey {
-  state::ShapeId id = 0;
-  uint64_t serial = 0;
-
-  bool operator==(const ShapeKey&) const = default;
-};
+using state::ShapeKey;
 
 // Chooses, among the nodes that pass every filter, the one with the highest total; of equals the
 // one with the lowest rank. Exactly what a scan over all nodes would choose, of which the tests
@@ -64,7 +58,7 @@ class Engine {
   // Where the task would go. Nothing is changed: the caller allocates.
   //
   // REQUIRES: task.needs are those of `shape`, and `plugins` the same since it was first seen, or
-  // since Reset.
+  // since Reset; and so is task.outside_scores, or since Forget, but for slots that have changed.
   // Errors: a plugin that could not work, named; that no node fits is not an error.
   absl::StatusOr<Placement> Place(const PluginSet& plugins, ShapeKey shape, const TaskView& task);
 
@@ -81,6 +75,9 @@ class Engine {
 
   // Forgets all shapes: the plugins have changed.
   void Reset();
+  // Forgets what is kept of one: what its tasks are given from outside has changed. Cost: O(1); its
+  // next use asks about all nodes.
+  void Forget(state::ShapeId shape);
 
   [[nodiscard]] const Counters& counters() const { return counters_; }
   [[nodiscard]] size_t bytes() const { return bytes_; }

@@ -21,7 +21,8 @@ constexpr int64_t kSparse = 8;
 // all.
 constexpr size_t kManyCells = 8;
 
-bool ReadsStaticAlone(Reads reads) { return (reads & ~kReadsStatic) == 0; }
+// Scores from outside count as static: when they change, the shape is forgotten as a whole.
+bool ReadsStaticAlone(Reads reads) { return (reads & ~(kReadsStatic | kReadsOutside)) == 0; }
 
 // Each key once, in order; required when any of them says so.
 void MakeUnique(std::vector<DomainKey>& keys) {

@@ -268,6 +268,11 @@ class ProfileCompiler {
       BERTH_ASSIGN_OR_RETURN(Plugin * plugin, maker_.Get(entry.path, entry.name));
       BERTH_ASSIGN_OR_RETURN(const FilterPlugin* filter, As<FilterPlugin>(plugin, entry, "filter"));
       BERTH_RETURN_IF_ERROR(CheckScope(*plugin, filter->scope(), entry));
+      // What came from outside is no reason to wait: it comes and goes without a node's changing.
+      if ((filter->reads() & kReadsOutside) != 0) {
+        return Wrong(entry.path, Quoted(entry.name) +
+                                     " reads kReadsOutside, which is for scores; mend the plugin");
+      }
       profile_.set_.filters.push_back(filter);
       if (const auto* reserve = dynamic_cast<const ReservePlugin*>(plugin)) {
         profile_.set_.reserves.push_back(reserve);

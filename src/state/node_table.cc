@@ -116,6 +116,7 @@ absl::StatusOr<Slot> NodeTable::Put(const NodeSpec& spec) {
       Grow(slot + 1);
     }
     ++generations_[slot];
+    outside_scores_.Clear(slot);
     by_name_.emplace(spec.name, slot);
   } else {
     Undescribe(slot);

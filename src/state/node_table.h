@@ -21,6 +21,7 @@
 #include "state/dictionary.h"
 #include "state/dirty_log.h"
 #include "state/node_spec.h"
+#include "state/outside_scores.h"
 #include "state/topology.h"
 
 namespace berth::state {
@@ -103,6 +104,10 @@ class NodeTable final : public NodeColumns {
   CounterId AddCounter(KeyId key);
   void RemoveCounter(CounterId counter) { topology_.RemoveCounter(counter); }
   const Topology& topology() const { return topology_; }
+
+  // Scores by shape that came from outside. A node that is new in its slot has none.
+  OutsideScores& outside_scores() { return outside_scores_; }
+  const OutsideScores& outside_scores() const { return outside_scores_; }
 
   // ---- one node ----
 
@@ -226,6 +231,7 @@ class NodeTable final : public NodeColumns {
   std::vector<std::vector<DeviceUse>> device_uses_;
   base::AlignedVector<int32_t> idle_devices_;
   Topology topology_;
+  OutsideScores outside_scores_;
   std::vector<std::vector<std::string>> missing_devices_;  // ids of the rows past the inventory
   NodeMask live_, ready_, cordoned_;
 

@@ -248,6 +248,7 @@ void RequirementsTable::Release(ShapeId shape, NodeTable& nodes) {
     }
   }
   ReleaseNames(*entry.requirements, nodes.names());
+  nodes.outside_scores().Drop(shape);
   entry.requirements.reset();
   free_.push_back(shape);
 }

@@ -41,11 +41,17 @@ class RequirementsTable {
   // The shape of the same requirements under other rules, with one user more.
   // REQUIRES: `shape` has a user; `nodes` is the one that it was acquired with.
   ShapeId AcquireUnder(const TaskRules& rules, ShapeId shape, NodeTable& nodes);
+  // One user more. REQUIRES: it has one.
+  void AddUser(ShapeId shape) { ++shapes_[shape].users; }
+  // What came from outside about a shape without users is dropped.
   // REQUIRES: `nodes` is the one that it was acquired with.
   void Release(ShapeId shape, NodeTable& nodes);
 
   // REQUIRES: the shape has a user. The reference holds while it has.
   const TaskRequirements& Get(ShapeId shape) const { return *shapes_[shape].requirements; }
+  bool HasUsers(ShapeId shape) const {
+    return shape < shapes_.size() && shapes_[shape].requirements != nullptr;
+  }
   // Tells two requirements apart that had the same number one after the other.
   uint64_t serial(ShapeId shape) const { return shapes_[shape].serial; }
   size_t size() const { return shapes_.size(); }

@@ -44,6 +44,13 @@ pipeline::ProfileOptions RandomOptions(base::Rng& rng) {
   return options;
 }
 
+// With a score from outside, or as they are. Drawn apart, so that walks are otherwise what they
+// would be without.
+pipeline::ProfileOptions MaybeScored(base::Rng& rng, pipeline::ProfileOptions options) {
+  if (Chance(rng, 40)) options.scores.enabled.push_back({"RemoteScorer", Between(rng, 1, 4)});
+  return options;
+}
+
 engine::Engine::Options RandomEngineOptions(base::Rng& rng) {
   engine::Engine::Options options;
   options.list_ratio = static_cast<size_t>(Between(rng, 1, 4));
@@ -55,8 +62,9 @@ class Walk {
  public:
   Walk(uint64_t seed, WalkCounts& counts)
       : rng_(seed),
+        outside_(~seed),
         counts_(counts),
-        options_(RandomOptions(rng_)),
+        options_(MaybeScored(outside_, RandomOptions(rng_))),
         harness_(options_, /*seed=*/seed, RegisterScopedPlugins),
         engine_(std::make_unique<engine::Engine>(table(), RandomEngineOptions(rng_))) {}
 
@@ -70,6 +78,7 @@ class Walk {
     counters_ = AddCounters(table(), {"zone", "disk", "host"});
     for (int i = Between(rng_, 1, 6); i > 0; --i) AddShape();
     for (int step = Between(rng_, 10, 60); step > 0; --step) {
+      if (Chance(outside_, 10)) ScoreFromOutside();
       const int32_t dice = Between(rng_, 0, 99);
       if (dice < 60) {
         Place();
@@ -159,7 +168,28 @@ class Walk {
     // Numbers are used again, serials are not.
     const auto serial = static_cast<uint64_t>(shapes_.size()) + 1;
     shape.key = {static_cast<state::ShapeId>(serial % 7), serial};
+    // What came from outside about the shape that had the number goes with it.
+    table().outside_scores().Drop(shape.key.id);
     shapes_.push_back(std::move(shape));
+    if (Chance(outside_, 50)) ScoreFromOutside();
+  }
+
+  // A column for a shape comes, changes or is stale.
+  void ScoreFromOutside() {
+    const size_t back = outside_.Uniform(std::min<size_t>(7, shapes_.size()));
+    const state::ShapeId shape = shapes_[shapes_.size() - 1 - back].key.id;
+    bool has_changed;
+    if (Chance(outside_, 30)) {
+      has_changed = table().outside_scores().Drop(shape);
+      counts_["scores from outside gone"] += has_changed;
+    } else {
+      // Fewer scores than slots: what came since has none.
+      std::vector<int32_t> scores(table().size() - outside_.Uniform(table().size() / 4 + 1));
+      for (int32_t& score : scores) score = Between(outside_, 0, 4) * (kMaxScore / 4);
+      has_changed = table().outside_scores().Put(shape, std::move(scores));
+      ++counts_["scores from outside"];
+    }
+    if (has_changed) engine_->Forget(shape);
   }
 
   std::string NameOf(Slot slot) const { return harness_.cluster.NameOf(slot); }
@@ -220,7 +250,8 @@ class Walk {
     // The shapes that came last have the numbers.
     const size_t first = shapes_.size() > 7 ? shapes_.size() - 7 : 0;
     const Shape& shape = shapes_[first + rng_.Uniform(shapes_.size() - first)];
-    const TaskView task{shape.needs, {.job = {}, .group = 0, .position = next_task_++}};
+    TaskView task{shape.needs, {.job = {}, .group = 0, .position = next_task_++}};
+    task.outside_scores = table().outside_scores().Of(shape.key.id);
     const engine::PluginSet& plugins = harness_.profile().placing();
     const auto expected = PlaceByFullScan(plugins, task, table());
     const auto placed = engine_->Place(plugins, shape.key, task);
@@ -373,6 +404,7 @@ class Walk {
   }
 
   base::Rng rng_;
+  base::Rng outside_;  // what comes from outside of the engine
   WalkCounts& counts_;
   const pipeline::ProfileOptions options_;
   PipelineHarness harness_;

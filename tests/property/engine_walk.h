@@ -48,6 +48,8 @@ inline constexpr const char* kWalkEvents[] = {
     "eviction",
     "ranks drawn anew",
     "log overrun",
+    "scores from outside",
+    "scores from outside gone",
     "relabelled node",
     "removed node",
     "release",

@@ -265,6 +265,18 @@ TEST_F(ProfileTest, RefusesAPluginThatCannotSayWhatItsScopeNeeds) {
             "and no SparsePlugin; mend the plugin");
 }
 
+TEST_F(ProfileTest, RefusesAFilterThatReadsScoresFromOutside) {
+  testing::Behaviour behaviour;
+  behaviour.reads = kReadsOutside;
+  registry_.Register("Odd", testing::FakeFactory("Odd", behaviour));
+  options_.scores.enabled = {{"Odd", 1}};
+  EXPECT_EQ(Error(), "OK");
+  options_.filters.enabled = {"Odd"};
+  EXPECT_EQ(Error(),
+            "INVALID_ARGUMENT: profiles[0].plugins.filter.enabled[0]: \"Odd\" reads kReadsOutside, "
+            "which is for scores; mend the plugin");
+}
+
 TEST_F(ProfileTest, BreaksTiesByRankOrInTurn) {
   EXPECT_FALSE(Compile()->placing().rotates_ties);
   options_.tie = "rotate";
