@@ -63,6 +63,14 @@ struct NodeScore {
   bool operator==(const NodeScore&) const = default;
 };
 
+// What there is to say about a plugin's scores, whatever the node.
+struct ScoreNote {
+  std::string plugin;
+  std::string text;  // "as of epoch 12, 3s ago", or why they count as 0
+
+  bool operator==(const ScoreNote&) const = default;
+};
+
 // One answer, of one state. `text` is made from the rest.
 struct Explanation {
   Placeability placeability = Placeability::kFitsLater;
@@ -70,8 +78,9 @@ struct Explanation {
   Reason reason = Reason::kNone;
   int64_t nodes_total = 0;
   int64_t nodes_feasible = 0;
-  std::vector<FilterOutcome> filters;   // most nodes first, then in profile order
-  std::vector<NodeScore> scores;        // best first, at most `top`; only of nodes that fit
+  std::vector<FilterOutcome> filters;  // most nodes first, then in profile order
+  std::vector<NodeScore> scores;       // best first, at most `top`; only of nodes that fit
+  std::vector<ScoreNote> score_notes;
   std::vector<Suggestion> suggestions;  // only when no node fits
   // "0/12 nodes fit: 8 insufficient memory (largest free 3.2Gi), 4 tainted gpu=true", or
   // "cannot ever fit: 2 nodes, largest 12Gi; try --memory 12Gi".

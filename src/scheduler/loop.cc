@@ -234,6 +234,7 @@ void Loop::Impl::Publish() {
   s.tasks_ended_total[1] = counters.failed;
   s.tasks_ended_total[2] = counters.cancelled;
   s.parked_shapes = cluster.parked_shapes();
+  s.scored_shapes = turn->scored_shapes();
   s.nodes = static_cast<uint64_t>(cluster.nodes().live().Count());
   s.nodes_ready = static_cast<uint64_t>(cluster.nodes().ready().Count());
   s.nodes_cordoned = static_cast<uint64_t>(cluster.nodes().cordoned().Count());

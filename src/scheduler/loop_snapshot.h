@@ -9,6 +9,7 @@
 
 #include "berth/resources.h"
 #include "scheduler/reconciled.h"
+#include "scheduler/scored_shape_counts.h"
 #include "state/commands.h"
 #include "state/task_lifecycle.h"
 
@@ -47,6 +48,7 @@ struct LoopSnapshot {
   std::array<int64_t, state::kTaskStates> tasks{};  // by state, as kept
   uint64_t tasks_ended_total[3] = {};               // succeeded, failed, cancelled
   uint64_t parked_shapes = 0;
+  std::vector<ScoredShapeCounts> scored_shapes;  // of profiles with a scorer outside
 
   uint64_t nodes = 0;
   uint64_t nodes_ready = 0;

@@ -42,6 +42,7 @@ void Turn::SyncQueue(const JobRow& job, uint32_t group) {
 
 void Turn::SyncShape(state::ShapeId shape, const queue::QueuedEntry& entry, bool has_pending) {
   if (has_pending) {
+    scoring_.Use(shape);
     queue_.Add(shape, entry);
   } else {
     queue_.Remove(shape, entry);
@@ -118,7 +119,7 @@ void Turn::Schedule(int64_t budget) {
     const uint32_t group = head->entry.group;
     const TaskKey key{job.id, group, job.groups[group].NextPending(head->shape)};
     const LoadedProfile& profile = ProfileOf(head->shape);
-    const TaskView view{state_->requirements().Get(head->shape), key};
+    const TaskView view = ViewOf(head->shape, key);
 
     auto placement = engine_.Place(profile.profile.placing(), KeyOf(head->shape), view);
     work_units_ += engine_.TakeWork();

@@ -101,7 +101,7 @@ absl::Status Turn::PlanGroup(const state::PlanJob& command, uint32_t group, stat
   for (int64_t position = 0; position < count; ++position) {
     if (plan.tasks_planned == kMostPlanned) return absl::OkStatus();
     const TaskKey key{{}, group, static_cast<uint32_t>(position)};
-    const TaskView view{needs, key};
+    const TaskView view = ViewOf(shape, key);
     const auto placement = engine_.Place(profile.profile.placing(), KeyOf(shape), view);
     work_units_ += engine_.TakeWork();
     if (!placement.ok()) return placement.status();
@@ -118,6 +118,7 @@ absl::Status Turn::PlanGroup(const state::PlanJob& command, uint32_t group, stat
       auto explanation = pipeline::Explain(profile.profile, view, state_->nodes(),
                                            {.top = static_cast<size_t>(command.top)});
       if (!explanation.ok()) return explanation.status();
+      scoring_.Annotate(shape, now_ms_, *explanation);
       task.explanation = *std::move(explanation);
     }
     if (!fits) {

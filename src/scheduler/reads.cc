@@ -239,7 +239,7 @@ Reply Turn::Do(const Principal& who, const state::Explain& command) {
   }
   const state::ShapeId shape = job->groups[key->group].ShapeAt(key->position);
   const auto& profile = ProfileOf(shape).profile;
-  const TaskView view{state_->requirements().Get(shape), *key};
+  const TaskView view = ViewOf(shape, *key);
   Charge(profile, kLooksOfExplanation);
   auto explanation =
       pipeline::Explain(profile, view, state_->nodes(), {.top = static_cast<size_t>(command.top)});
@@ -271,6 +271,7 @@ Reply Turn::Do(const Principal& who, const state::Explain& command) {
       reply.explanation.text = reply.task.wait_message + "\n" + reply.explanation.text;
     }
   }
+  scoring_.Annotate(shape, now_ms_, reply.explanation);
   return Answer(std::move(reply));
 }
 

@@ -142,10 +142,31 @@ struct SettleReply {
   uint64_t first_epoch = 0;
 };
 
-using ReplyBody =
-    std::variant<std::monostate, SubmitReply, BatchReply, CancelReply, JobReply, JobsReply,
-                 TaskReply, TasksReply, NodeReply, NodesReply, ExplainReply, PlanReply,
-                 CatchUpReply, OutputReply, NodeHealthReply, SettleReply>;
+// What a scorer is told, as of `epoch`.
+struct ScoringReply {
+  struct Shape {
+    state::ShapeKey key;
+    std::shared_ptr<const state::NeedsSpec> needs;  // without rules between tasks
+    bool has_scores = false;                        // that are not stale
+  };
+  uint64_t config = 0;  // of the profile's scorer; another one after a reload that changed it
+  uint64_t epoch = 0;
+  int64_t now_ms = 0;  // loop time
+  state::PicturePage page;
+  // With the last page: how many slots there are, and the shapes, the last used first.
+  size_t slots = 0;
+  std::vector<Shape> shapes;
+};
+
+struct PutScoresReply {
+  size_t taken = 0;    // columns
+  size_t refused = 0;  // of shapes that nobody has any more
+};
+
+using ReplyBody = std::variant<std::monostate, SubmitReply, BatchReply, CancelReply, JobReply,
+                               JobsReply, TaskReply, TasksReply, NodeReply, NodesReply,
+                               ExplainReply, PlanReply, CatchUpReply, OutputReply, NodeHealthReply,
+                               SettleReply, ScoringReply, PutScoresReply>;
 
 struct Reply {
   absl::Status status;            // OK: body is set

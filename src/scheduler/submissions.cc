@@ -184,7 +184,7 @@ void Turn::Judge(const JobRow& job, SubmitReply& reply) {
   reply.placeability = Placeability::kFitsNow;
   for (uint32_t g = 0; g < job.groups.size(); ++g) {
     const state::ShapeId shape = job.groups[g].shape;
-    const TaskView view{state_->requirements().Get(shape), {job.id, g, 0}};
+    const TaskView view = ViewOf(shape, {job.id, g, 0});
     const auto& profile = ProfileOf(shape).profile;
     const auto verdict = JudgeShape(shape, view);
     if (!verdict.ok()) continue;  // a plugin that cannot work shows when it is its turn

@@ -14,6 +14,7 @@ constexpr size_t kForgetPerTurn = 256;
 void Turn::RunTimers() {
   CheckSilence();
   CheckSettling();
+  scoring_.Expire(now_ms_);
   PlanPeers();
   while (!backing_off_.empty() && backing_off_.begin()->first <= now_ms_) {
     const TaskKey key = backing_off_.begin()->second;
@@ -40,6 +41,7 @@ std::optional<int64_t> Turn::NextDeadline() const {
   std::optional<int64_t> deadline = retry_parked_at_ms_;
   const auto at = [&deadline](int64_t ms) { deadline = std::min(deadline.value_or(ms), ms); };
   if (const auto silence = leases_.next_ms()) at(*silence);
+  if (const auto stale = scoring_.NextExpiry()) at(*stale);
   if (!letting_go_.empty()) at(std::get<int64_t>(*letting_go_.begin()));
   if (const auto settled = SettledAt()) at(*settled);
   if (peer_plan_) {

@@ -19,6 +19,7 @@ Turn::Turn(const TurnOptions& options, std::unique_ptr<state::ClusterState> stat
       registry_(registry),
       engine_(state_->nodes()),
       parked_shapes_(state_->nodes()),
+      scoring_(*state_, engine_),
       leases_(options.lease_ms, options.lost_after_ms) {}
 
 absl::StatusOr<std::unique_ptr<Turn>> Turn::Create(
@@ -62,6 +63,7 @@ absl::Status Turn::LoadProfiles(const std::vector<pipeline::ProfileOptions>& opt
       profiles_[it->second] = std::move(loaded);
     }
   }
+  scoring_.Configure(FindScored(options));
   return absl::OkStatus();
 }
 

@@ -22,6 +22,7 @@
 #include "pipeline/profile.h"
 #include "queue/scheduling_queue.h"
 #include "scheduler/leases.h"
+#include "scheduler/outside_scoring.h"
 #include "scheduler/reconciled.h"
 #include "scheduler/reply.h"
 #include "scheduler/start_failures.h"
@@ -110,6 +111,7 @@ class Turn {
   const state::ClusterState& state() const { return *state_; }
   const queue::SchedulingQueue& queue() const { return queue_; }
   const TurnCounters& counters() const { return counters_; }
+  std::vector<ScoredShapeCounts> scored_shapes() const { return scoring_.Counts(); }
   size_t sessions() const { return streams_.size(); }
 
  private:
@@ -207,6 +209,16 @@ class Turn {
                                      std::string& why) const;
   // Tasks that stand before this one in policy order.
   std::optional<int64_t> QueuePosition(const state::JobRow& job, const TaskKey& key) const;
+
+  // ---- scores from outside (scoring.cc) ----
+  Reply Do(const state::Principal& who, const state::ReadForScoring& command);
+  Reply Do(const state::Principal& who, const state::PutScores& command);
+  Reply Do(const state::Principal& who, const state::NoteScorer& command);
+  // A task as plugins see it. REQUIRES: the shape has users. Valid until they go, or its scores
+  // from outside change.
+  TaskView ViewOf(state::ShapeId shape, const TaskKey& key) const;
+  // Those of the profiles in force that have a plugin which reads scores from outside.
+  std::vector<ScoredProfile> FindScored(const std::vector<pipeline::ProfileOptions>& options) const;
 
   // ---- agents (sessions.cc, facts.cc) ----
   Reply Do(const state::Principal& who, state::OpenSession& command);
@@ -356,6 +368,7 @@ class Turn {
   queue::SchedulingQueue queue_;
   engine::Engine engine_;
   engine::ParkedShapes parked_shapes_;
+  OutsideScoring scoring_;
   struct EverFits {
     engine::ShapeKey shape;
     uint64_t static_changes = 0;  // as of when

@@ -13,12 +13,15 @@
 #include <vector>
 
 #include "berth/ids.h"
+#include "berth/plugin_args.h"
 #include "berth/reason.h"
 #include "state/job_spec.h"
 #include "state/job_state.h"
+#include "state/node_picture.h"
 #include "state/node_spec.h"
 #include "state/node_usage.h"
 #include "state/principal.h"
+#include "state/shape_id.h"
 #include "state/task_row.h"
 #include "state/views.h"
 
@@ -273,11 +276,45 @@ struct SettleStrays {
   uint64_t first_epoch = 0;
 };
 
+// ---- scores from outside ----
+
+// What a profile's scorer is to be told: nodes, some at a time, and with the last of them the
+// shapes to score.
+struct ReadForScoring {
+  std::string profile;
+  PluginArgs args;  // by which the asker works; refused when the profile has others by now
+  std::optional<PictureCursor> after;
+  size_t most_shapes = 100;  // with scores of their own; those used last
+};
+
+// Scores for nodes, by slot, for a shape each. Of a slot that has another generation by now they
+// are nobody's.
+struct PutScores {
+  struct Column {
+    ShapeKey shape;
+    std::vector<int32_t> scores;  // from 0 to kMaxScore, as many as `generations`
+  };
+  std::string profile;
+  uint64_t config = 0;     // as it was told
+  uint64_t epoch = 0;      // of the state that was scored
+  int64_t read_at_ms = 0;  // loop time of that state; they are stale `time_to_live_ms` after it
+  int64_t time_to_live_ms = 0;
+  std::shared_ptr<const std::vector<uint32_t>> generations;  // of the slots, in that state
+  std::vector<Column> columns;
+};
+
+// How a profile's scorer does, for explanations.
+struct NoteScorer {
+  std::string profile;
+  uint64_t config = 0;
+  std::string trouble;  // empty: it is well
+};
+
 using CommandBody =
     std::variant<SubmitJob, NoteBatchRefusal, GetBatch, Cancel, SetCordon, NoteSnapshot, GetJob,
                  ListJobs, GetTask, ListTasks, GetNode, ListNodes, Explain, PlanJob, CatchUp,
                  LocateOutput, DiagnoseNode, OpenSession, CloseSession, AgentFacts, AgentHeartbeat,
-                 InventoryChanged, SettleStrays>;
+                 InventoryChanged, SettleStrays, ReadForScoring, PutScores, NoteScorer>;
 
 struct Command {
   Principal principal;

@@ -97,6 +97,9 @@ std::string ExplanationPage(const v1::Explanation& explanation, const std::strin
   if (!explanation.scores_now().empty()) {
     page.Title("Scores as of now (epoch " + std::to_string(explanation.as_of_epoch()) + ")");
     page.Block(ScoresTable({explanation.scores_now().begin(), explanation.scores_now().end()}));
+    for (const v1::ScoreNote& note : explanation.score_notes()) {
+      page.Line(note.plugin(), note.text());
+    }
   }
   // The answer first; what it was made from below.
   return TerminalLines(explanation.text()) + "\n\n" + page.Text();
