@@ -8,7 +8,7 @@
 #
 # Layers: 0 sdk (include/berth) · 1 base · 2 observe yaml snapshot plugin_dir · 3 files jobfile config state shim images
 #         4 wire queue engine store features plugins · 5 agents pipeline optimize · 6 scheduler
-#         7 api monitor planning sim agentd · 8 cli · 9 exe
+#         7 api scoring monitor planning sim agentd · 8 cli · 9 exe
 
 # Warnings are errors in our own code. Off again:
 #   missing-field-initializers: a designated initializer leaves the rest at its declared default on purpose.

@@ -9,6 +9,7 @@
 #   engine    placements a second by the engine, against scans over all nodes, without a cluster;
 #             then what a million tasks that fit nowhere cost the loop
 #   policy    how much of a cluster's GPUs each placement policy gives away, beside what was published
+#   scorer    what scores from outside cost the loop: reading nodes, taking in columns, placing with them
 #   all       every one of them
 # Arguments go to the benchmark: tools/bench.sh process --help. Builds build/release first.
 set -euo pipefail
@@ -20,7 +21,7 @@ usage() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
 
 name=${1-}
 case $name in
-  process | running | idle | engine | policy | all) shift ;;
+  process | running | idle | engine | policy | scorer | all) shift ;;
   -h | --help) usage; exit 0 ;;
   '') usage >&2; exit 2 ;;
   *) printf "bench: there is no benchmark '%s'; see tools/bench.sh --help\n" "$name" >&2; exit 2 ;;
@@ -34,7 +35,8 @@ programs=(berthd berth-agent berth-shim berth)
 case $name in
   engine) programs=(engine_bench backlog_bench) ;;
   policy) programs=(policy_bench) ;;
-  all) programs+=(engine_bench backlog_bench policy_bench) ;;
+  scorer) programs=(scorer_bench) ;;
+  all) programs+=(engine_bench backlog_bench policy_bench scorer_bench) ;;
 esac
 build "${programs[@]}" >&2 || {
   echo 'bench: the build failed; its message is above' >&2
@@ -49,8 +51,10 @@ case $name in
     "$BERTH_BUILD_DIR/bench/engine_bench"
     "$BERTH_BUILD_DIR/bench/backlog_bench"
     "$BERTH_BUILD_DIR/bench/policy_bench"
+    "$BERTH_BUILD_DIR/bench/scorer_bench"
     ;;
   policy) "$BERTH_BUILD_DIR/bench/policy_bench" "$@" ;;
+  scorer) "$BERTH_BUILD_DIR/bench/scorer_bench" ;;
   engine)
     "$BERTH_BUILD_DIR/bench/engine_bench" "$@"
     [ $# -gt 0 ] || "$BERTH_BUILD_DIR/bench/backlog_bench"

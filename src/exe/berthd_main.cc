@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -42,13 +43,17 @@
 #include "monitor/health.h"
 #include "monitor/loop_check.h"
 #include "monitor/loop_metrics.h"
+#include "monitor/scorer_metrics.h"
 #include "monitor/snapshot_metrics.h"
 #include "monitor/store_metrics.h"
 #include "observe/process_metrics.h"
 #include "pipeline/table_context.h"
 #include "plugin_dir/plugin_dir.h"
+#include "remote_scorer/remote_scorer.h"
+#include "remote_scorer/remote_scorer_args.h"
 #include "scheduler/loop.h"
 #include "scheduler/recovery.h"
+#include "scoring/remote_scorers.h"
 #include "store/output_tail_store.h"
 #include "store/record_keys.h"
 #include "store/recover.h"
@@ -88,6 +93,33 @@ std::vector<pipeline::ProfileOptions> ToOptions(const std::vector<config::Profil
   std::vector<pipeline::ProfileOptions> options;
   for (const config::ProfileConfig& profile : list) options.push_back(ToOptions(profile));
   return options;
+}
+
+// The scorers of profiles that are in force: their arguments have been checked.
+absl::StatusOr<std::vector<scoring::ScorerOptions>> ToScorers(
+    const std::vector<config::ProfileConfig>& profiles) {
+  std::vector<scoring::ScorerOptions> scorers;
+  for (const config::ProfileConfig& profile : profiles) {
+    const auto& scores = profile.score.enabled;
+    if (std::none_of(scores.begin(), scores.end(),
+                     [](const auto& ref) { return ref.name == plugins::kRemoteScorer; })) {
+      continue;
+    }
+    scoring::ScorerOptions options{.profile = profile.name};
+    for (const config::PluginConfig& plugin : profile.plugin_config) {
+      if (plugin.name == plugins::kRemoteScorer) options.args = plugin.args;
+    }
+    BERTH_ASSIGN_OR_RETURN(const plugins::RemoteScorerArgs args,
+                           plugins::ReadRemoteScorerArgs(options.args));
+    options.address = args.address;
+    options.timeout_ms = args.timeout_ms;
+    options.interval_ms = args.interval_ms;
+    options.time_to_live_ms = args.time_to_live_ms;
+    options.most_shapes = static_cast<size_t>(args.most_shapes);
+    options.breaker = {.failures = args.failures, .longest_pause_ms = args.longest_pause_ms};
+    scorers.push_back(std::move(options));
+  }
+  return scorers;
 }
 
 // A configuration that can be put in force, with the plugins that it names.
@@ -206,6 +238,7 @@ class Daemon {
   absl::Status StartServer();
   absl::Status StartExporter();
   void StartSnapshots();
+  absl::Status StartScorers();
   std::string EffectiveConfig() const;
 
   const std::string config_path_;
@@ -221,6 +254,7 @@ class Daemon {
   std::unique_ptr<api::Authorizer> authorizer_;
   std::unique_ptr<agents::GrpcAgentLink> link_;
   std::unique_ptr<api::Server> server_;
+  std::unique_ptr<scoring::RemoteScorers> scorers_;
   std::function<absl::Status()> loop_check_;
   monitor::Health health_;
   std::unique_ptr<monitor::Exporter> exporter_;
@@ -363,6 +397,23 @@ absl::Status Daemon::StartExporter() {
                                           .last_bytes = stats.last_bytes,
                                           .failures = stats.failures};
           }),
+          std::make_shared<monitor::ScorerMetrics>([this] {
+            std::vector<monitor::ScorerFacts> facts;
+            for (const scoring::ScorerStats& stats : scorers_->stats()) {
+              monitor::ScorerFacts of_one{.profile = stats.profile,
+                                          .calls = {},
+                                          .duration = stats.duration,
+                                          .breaker = static_cast<int>(stats.breaker),
+                                          .last_success_unix_ms = stats.last_success_unix_ms,
+                                          .epoch = stats.epoch};
+              for (size_t i = 0; i < stats.calls.size(); ++i) {
+                of_one.calls.emplace_back(scoring::ToString(static_cast<scoring::CallResult>(i)),
+                                          stats.calls[i]);
+              }
+              facts.push_back(std::move(of_one));
+            }
+            return facts;
+          }),
           std::make_shared<observe::ProcessMetrics>(std::string(base::Version()), cluster_name)});
   BERTH_ASSIGN_OR_RETURN(const uint16_t port, exporter_->Start(address));
   BERTH_LOG_INFO("metrics and health on http://{}:{}", address.substr(0, address.rfind(':')), port);
@@ -384,13 +435,26 @@ void Daemon::StartSnapshots() {
   keeper_->Start();
 }
 
+absl::Status Daemon::StartScorers() {
+  base::MutexLock lock(mutex_);
+  BERTH_ASSIGN_OR_RETURN(const auto scorers, ToScorers(config_.profiles));
+  scorers_->Configure(scorers);
+  return absl::OkStatus();
+}
+
 absl::Status Daemon::Start() {
   BERTH_RETURN_IF_ERROR(StartLoop());
   StartSnapshots();
+  scorers_ = std::make_unique<scoring::RemoteScorers>(
+      [this](state::Command command, scheduler::ReplyCallback reply) {
+        return loop_->Post(state::CommandClass::kOperators, std::move(command), std::move(reply));
+      },
+      clock_);
   loop_check_ = monitor::LoopCheck([this] { return loop_->snapshot(); }, clock_);
   // Before anybody is served: a port that is taken ends the start with nothing half-done.
   BERTH_RETURN_IF_ERROR(StartExporter());
   BERTH_RETURN_IF_ERROR(StartServer());
+  BERTH_RETURN_IF_ERROR(StartScorers());
   if (exporter_ != nullptr) health_.Set("serving", absl::OkStatus());
   return absl::OkStatus();
 }
@@ -399,6 +463,7 @@ void Daemon::Stop() {
   // First: nobody is sent here any more.
   if (exporter_ != nullptr) health_.Set("serving", absl::UnavailableError("berthd is stopping"));
   if (keeper_ != nullptr) keeper_->Stop();
+  if (scorers_ != nullptr) scorers_->Stop();
   if (link_ != nullptr) link_->EndSessions();
   if (server_ != nullptr) {
     server_->Stop(std::chrono::duration_cast<std::chrono::milliseconds>(kStopGrace));
@@ -425,6 +490,8 @@ absl::StatusOr<std::vector<std::string>> Daemon::Reload(const state::Principal& 
   const absl::Status replaced =
       loop_->ReplaceProfiles({.principal = who, .profiles = ToOptions(next.profiles)});
   BERTH_RETURN_IF_ERROR(loaded.places.Locate(replaced));
+  BERTH_ASSIGN_OR_RETURN(const auto scorers, ToScorers(next.profiles));
+  scorers_->Configure(scorers);
   BERTH_RETURN_IF_ERROR(StartLogging(next.log));
   {
     base::MutexLock lock(mutex_);

@@ -114,6 +114,25 @@ void AddScheduling(const LoopSnapshot& loop, Page& page) {
              static_cast<double>(loop.parked_shapes));
 }
 
+void AddScoredShapes(const LoopSnapshot& loop, Page& page) {
+  if (loop.scored_shapes.empty()) return;
+  ByLabel scored, stale, unscored;
+  for (const scheduler::ScoredShapeCounts& counts : loop.scored_shapes) {
+    scored.emplace_back(counts.profile, static_cast<double>(counts.scored));
+    stale.emplace_back(counts.profile, static_cast<double>(counts.stale));
+    unscored.emplace_back(counts.profile, static_cast<double>(counts.unscored));
+  }
+  page.Add(GaugeFamily("berth_scorer_shapes_scored",
+                       "Sorts of tasks that have scores from outside, by profile.", "profile",
+                       scored));
+  page.Add(GaugeFamily("berth_scorer_shapes_stale",
+                       "Sorts of tasks whose scores from outside are stale, by profile.", "profile",
+                       stale));
+  page.Add(GaugeFamily("berth_scorer_shapes_unscored",
+                       "Sorts of tasks that have no scores from outside yet, by profile.",
+                       "profile", unscored));
+}
+
 void AddTasks(const LoopSnapshot& loop, Page& page) {
   page.Gauge("berth_jobs", "Jobs that are kept, ended ones included.",
              static_cast<double>(loop.jobs));
@@ -212,6 +231,7 @@ std::vector<MetricFamily> LoopMetrics::Collect() const {
   Page page;
   AddLoop(*loop, age_ms / 1e3, page);
   AddScheduling(*loop, page);
+  AddScoredShapes(*loop, page);
   AddTasks(*loop, page);
   AddNodes(*loop, page);
   AddResources(*loop, page);

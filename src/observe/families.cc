@@ -66,6 +66,20 @@ MetricFamily GaugeFamily(std::string name, std::string help, const std::string& 
   return Labelled(MetricType::Gauge, std::move(name), std::move(help), label, values);
 }
 
+MetricFamily EmptyCounterFamily(std::string name, std::string help) {
+  return Family(MetricType::Counter, std::move(name), std::move(help));
+}
+
+MetricFamily EmptyGaugeFamily(std::string name, std::string help) {
+  return Family(MetricType::Gauge, std::move(name), std::move(help));
+}
+
+void AddMetric(MetricFamily& family, const Labels& labels, double value) {
+  ClientMetric metric = Metric(family.type, value);
+  for (const auto& [name, text] : labels) metric.label.push_back({name, text});
+  family.metric.push_back(std::move(metric));
+}
+
 MetricFamily HistogramFamily(std::string name, std::string help, std::span<const uint64_t> counts,
                              std::span<const double> bounds, double sum) {
   BERTH_CHECK(counts.size() == bounds.size() + 1) << name << " has not a bound for each bucket";

@@ -26,6 +26,12 @@ prometheus::MetricFamily GaugeFamily(std::string name, std::string help, double 
 prometheus::MetricFamily GaugeFamily(std::string name, std::string help, const std::string& label,
                                      const ByLabel& values);
 
+// Of families with several labels, metric by metric. REQUIRES: the family is of that type.
+using Labels = std::vector<std::pair<std::string, std::string>>;
+prometheus::MetricFamily EmptyCounterFamily(std::string name, std::string help);
+prometheus::MetricFamily EmptyGaugeFamily(std::string name, std::string help);
+void AddMetric(prometheus::MetricFamily& family, const Labels& labels, double value);
+
 // `counts` by bucket, each on its own; `bounds` are the upper bounds of all buckets but the last,
 // which has none. `sum` is of the observations, in the name's unit. REQUIRES: counts.size() ==
 // bounds.size() + 1; bounds rise.

@@ -17,7 +17,8 @@ import tempfile
 import grpc
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-OURS = ["berth/v1/types", "berth/v1/scheduler", "berth/v1/agent", "berth/v1/admin"]
+OURS = ["berth/v1/types", "berth/v1/scheduler", "berth/v1/agent", "berth/v1/admin",
+        "berth/v1/scorer"]
 DETAILS = ["google/rpc/status", "google/rpc/error_details"]
 
 # What gRPC's own services say on the wire, as far as it is asked here.

@@ -13,6 +13,7 @@
 
 #include "base/small_file.h"
 #include "monitor/loop_metrics.h"
+#include "monitor/scorer_metrics.h"
 #include "monitor/snapshot_metrics.h"
 #include "monitor/store_metrics.h"
 #include "observe/process_metrics.h"
@@ -47,6 +48,7 @@ std::shared_ptr<scheduler::LoopSnapshot> SampleSnapshot(const base::Clock& clock
   loop->tasks_ended_total[1] = 15;
   loop->plugin_errors_total = {{"DeviceFit", 0}};
   loop->parked_shapes = 16;
+  loop->scored_shapes = {{.profile = "default", .scored = 36, .stale = 37, .unscored = 38}};
   loop->nodes = 17;
   loop->nodes_ready = 18;
   loop->nodes_cordoned = 19;
@@ -73,6 +75,16 @@ class ExporterTest : public ::testing::Test {
         health_, std::vector<std::shared_ptr<prometheus::Collectable>>{
                      std::make_shared<observe::ProcessMetrics>("0.1.0"),
                      std::make_shared<LoopMetrics>([this] { return loop_; }, clock_),
+                     std::make_shared<ScorerMetrics>([] {
+                       ScorerFacts facts{.profile = "default",
+                                         .calls = {{"ok", 33}, {"timeout", 34}},
+                                         .breaker = 2,
+                                         .last_success_unix_ms = 1'767'225'600'500,
+                                         .epoch = 35};
+                       facts.duration.Observe(15e-6);
+                       ScorerFacts other{.profile = "other"};
+                       return std::vector<ScorerFacts>{facts, other};
+                     }),
                      std::make_shared<SnapshotMetrics>([] {
                        return SnapshotFacts{.last_success_unix_ms = 1'767'225'600'500,
                                             .last_bytes = 29,
@@ -130,6 +142,14 @@ TEST_F(ExporterTest, ShowsEachNumberOfTheLoopInItsPlace) {
            "berth_tasks{state=\"queued\"} 0",
            "berth_tasks_ended_total{state=\"failed\"} 15",
            "berth_parked_shapes 16",
+           "berth_scorer_shapes_scored{profile=\"default\"} 36",
+           "berth_scorer_shapes_stale{profile=\"default\"} 37",
+           "berth_scorer_shapes_unscored{profile=\"default\"} 38",
+           "berth_scorer_calls_total{profile=\"default\",result=\"ok\"} 33",
+           "berth_scorer_calls_total{profile=\"default\",result=\"timeout\"} 34",
+           "berth_scorer_breaker_state{profile=\"default\"} 2",
+           "berth_scorer_epoch{profile=\"default\"} 35",
+           "berth_scorer_call_duration_seconds_count{profile=\"other\"} 0",
            "berth_nodes 17",
            "berth_nodes_ready 18",
            "berth_nodes_cordoned 19",
@@ -201,8 +221,12 @@ std::map<std::string, std::string> Described(const std::string& page) {
       words >> word >> word >> name >> type[name];
     } else if (const size_t brace = line.find('{'); brace != std::string::npos) {
       name = line.substr(0, brace);
-      const std::string label = line.substr(brace + 1, line.find('=') - brace - 1);
-      if (label != "le") labels[name].insert(label);
+      for (size_t at = brace + 1; at < line.size() && line[at - 1] != '}';) {
+        const size_t equals = line.find('=', at);
+        const std::string label = line.substr(at, equals - at);
+        if (label != "le") labels[name].insert(label);
+        at = line.find('"', equals + 2) + 2;  // past the value and what follows it
+      }
     }
   }
   std::map<std::string, std::string> described;
