@@ -118,7 +118,7 @@ v1::JobSpec ToProto(const state::JobSpec& spec) {
     to.set_retries(group.retries);
     to.set_on_partition(group.kill_on_partition ? v1::ON_PARTITION_KILL : v1::ON_PARTITION_KEEP);
     v1::TaskTemplate& task = *to.mutable_template_();
-    wire::PutNeeds(group.needs, task);
+    wire::PutNeeds(*group.needs, task);
     task.set_time_limit_ms(group.time_limit_ms);
     task.set_grace_ms(group.grace_ms);
     task.set_max_processes(group.max_processes);

@@ -44,6 +44,7 @@ NeedsSpec WordsOf(const TaskRequirements& needs, const NodeTable& nodes) {
     to.share_milli = need.share_milli;
     to.memory_mib = need.memory_mib;
     for (const ModelId model : need.models) to.models.push_back(names.models.Name(model.value));
+    if (need.has_box()) to.box.assign(need.box.begin(), need.box.end());
   }
   for (const LabelId label : needs.node_selector) {
     words.node_selector.insert(PairOf(label, names));

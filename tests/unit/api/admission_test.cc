@@ -499,7 +499,7 @@ TEST_F(AdmissionTest, BoxesOfDevicesAreChecked) {
   device.set_count(4);
   device.add_box(2);
   device.add_box(2);
-  EXPECT_EQ(Admitted().spec->groups[0].needs.devices[0].box, (std::vector<int32_t>{2, 2}));
+  EXPECT_EQ(Admitted().spec->groups[0].needs->devices[0].box, (std::vector<int32_t>{2, 2}));
   const std::string path = "groups[0].template.devices[0].box";
   device.set_count(3);
   EXPECT_THAT(Faults(), ElementsAre(path));
