@@ -173,9 +173,17 @@ absl::StatusOr<PutScoresReply> OutsideScoring::Put(const state::PutScores& comma
   return reply;
 }
 
-absl::Status OutsideScoring::Note(const state::NoteScorer& command) {
+absl::Status OutsideScoring::Note(const state::NoteScorer& command, int64_t now_ms) {
   BERTH_ASSIGN_OR_RETURN(Profile* const profile, Find(command.profile));
-  if (profile->config == command.config) profile->trouble = command.trouble;
+  if (profile->config != command.config) return absl::OkStatus();
+  profile->trouble = command.trouble;
+  if (!command.is_given_up) return absl::OkStatus();
+  for (Shape& shape : profile->shapes) {
+    if (!shape.column || !shape.column->holds) continue;
+    shape.column->expires_ms = now_ms;
+    DropColumn(shape);
+  }
+  profile->next_expiry_ms.reset();
   return absl::OkStatus();
 }
 

@@ -72,7 +72,7 @@ class OutsideScoring {
   // them; nothing is taken then.
   absl::StatusOr<PutScoresReply> Put(const state::PutScores& command, int64_t now_ms,
                                      int64_t& work);
-  absl::Status Note(const state::NoteScorer& command);
+  absl::Status Note(const state::NoteScorer& command, int64_t now_ms);
 
   // Drops columns whose time is over.
   void Expire(int64_t now_ms);
@@ -88,7 +88,7 @@ class OutsideScoring {
     uint64_t epoch = 0;
     int64_t read_at_ms = 0;
     int64_t expires_ms = 0;
-    bool holds = false;  // false: it was stale at expires_ms
+    bool holds = false;  // false: it has not since expires_ms
   };
   struct Shape {
     state::ShapeKey key;

@@ -45,7 +45,7 @@ Reply Turn::Do(const Principal&, const state::PutScores& command) {
 }
 
 Reply Turn::Do(const Principal&, const state::NoteScorer& command) {
-  const absl::Status status = scoring_.Note(command);
+  const absl::Status status = scoring_.Note(command, now_ms_);
   if (!status.ok()) return Refuse(status, Reason::kNone);
   return Answer(std::monostate());
 }

@@ -320,10 +320,11 @@ void ScorerClient::Settle(const Told& told, const absl::Status& status) {
   } else if (trouble_.empty()) {
     BERTH_LOG_WARN("{} fails: {}", name, why);
   }
+  const bool is_open = breaker_.state() == CircuitBreaker::State::kOpen;
   std::string trouble;
   if (!status.ok()) {
     trouble = "the scorer at " + options_.address + " fails: " + why;
-    if (breaker_.state() == CircuitBreaker::State::kOpen) trouble += " (its breaker is open)";
+    if (is_open) trouble += " (its breaker is open)";
   }
   {
     base::MutexLock lock(mutex_);
@@ -332,8 +333,10 @@ void ScorerClient::Settle(const Told& told, const absl::Status& status) {
   if (trouble == trouble_ && noted_config_ == told.config) return;
   trouble_ = trouble;
   // When the loop does not take it, the next round tries again.
-  const auto noted = Post(state::NoteScorer{
-      .profile = options_.profile, .config = told.config, .trouble = std::move(trouble)});
+  const auto noted = Post(state::NoteScorer{.profile = options_.profile,
+                                            .config = told.config,
+                                            .trouble = std::move(trouble),
+                                            .is_given_up = is_open});
   noted_config_ = noted.ok() ? told.config : 0;
 }
 

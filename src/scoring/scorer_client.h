@@ -70,8 +70,8 @@ using PostCommand =
 // A round: reads what has changed of the cluster, asks the scorer, and posts its columns. The
 // scorer is asked at each interval when something has changed, when there are shapes without
 // scores, and when half of the scores' time is over; else it is left in peace. A scorer that fails
-// is left alone by a breaker. How it does is told to the loop, for explanations, and to the log:
-// once for each change.
+// is left alone by a breaker, and what it said counts no more then. How it does is told to the
+// loop, for explanations, and to the log: once for each change.
 //
 // Nothing that a scorer answers, or does not, can harm more than its scores.
 //

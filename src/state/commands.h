@@ -308,6 +308,8 @@ struct NoteScorer {
   std::string profile;
   uint64_t config = 0;
   std::string trouble;  // empty: it is well
+  // It has failed so often that it is asked only now and then: what it said before counts no more.
+  bool is_given_up = false;
 };
 
 using CommandBody =

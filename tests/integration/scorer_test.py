@@ -138,12 +138,18 @@ class ScorerTest(cluster.IntegrationTest):
             lambda: self.berth.json("explain", "1")["scoresNow"][0]["node"] == "node-a",
             "node-a to be best")
 
-    def test_a_restarted_scorer_is_told_everything(self):
+    def test_scores_end_with_their_time_and_a_restarted_scorer_is_told_everything(self):
+        self.configure(self.socket, failures=100, timeToLive="6s")  # the breaker is not what ends them
+        self.assertTrue(self.reload())
         scorer = self.start_scorer(self.socket)
         self.place()
         self.wait_for_shapes("scored")
         scorer.send_signal(signal.SIGKILL)
         scorer.wait()
+        self.berth.wait_for(lambda: self.calls("unreachable") >= 3, "calls to fail")
+        self.assertEqual(1, self.shapes("scored"))
+        self.wait_for_shapes("stale")
+        self.assertEqual(0, self.berth.metric('berth_scorer_breaker_state{profile="default"}'))
         self.start_scorer(self.socket)
         self.berth.wait_for(lambda: self.calls("unknown_snapshot") >= 1, "it to say so")
         self.wait_for_shapes("scored")

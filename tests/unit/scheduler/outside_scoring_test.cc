@@ -248,6 +248,29 @@ TEST_F(OutsideScoringTest, ExplanationsSayOfWhatEpochTheyAreOrWhyTheyDoNotCount)
   EXPECT_THAT(note(), Not(HasSubstr("fails")));
 }
 
+TEST_F(OutsideScoringTest, CountAsNothingWhenTheScorerIsGivenUp) {
+  PlacedOn();
+  const std::string unscored = PlacedOn();
+  const std::vector<std::string> nodes = {"n0", "n1", "n2"};
+  std::vector<int32_t> scores(3, 0);
+  const size_t other = unscored == "n1" ? 2 : 1;
+  scores[other] = 9;
+  const ScoringReply read = Read();
+  Put(read, scores);
+  harness_.Ask(state::NoteScorer{
+      .profile = "default", .config = read.config + 1, .trouble = "", .is_given_up = true});
+  EXPECT_EQ(PlacedOn(), nodes[other]);  // it was about another scorer
+  harness_.Ask(state::NoteScorer{
+      .profile = "default", .config = read.config, .trouble = "it fails", .is_given_up = true});
+  EXPECT_EQ(PlacedOn(), unscored);
+  harness_.now_ms += 1000;
+  EXPECT_THAT(ExplanationOf(JobId{1}).score_notes.at(0).text,
+              HasSubstr("counts as 0: its scores are stale since 1.0s; it fails"));
+  EXPECT_EQ(harness_.turn().scored_shapes().at(0).stale, 1u);
+  Put(Read(), scores);
+  EXPECT_EQ(PlacedOn(), nodes[other]);
+}
+
 TEST_F(OutsideScoringTest, PlansSeeTheScores) {
   PlacedOn();
   Put(Read(), {0, 0, 3});

@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -275,6 +276,25 @@ TEST_F(ScorerClientTest, OneThatComesBackIsFound) {
   EXPECT_EQ(PlacedOn(), "n2");
   EXPECT_EQ(scorers_.stats().at(0).breaker, CircuitBreaker::State::kClosed);
   EXPECT_THAT(NoteText(), HasSubstr("as of epoch"));
+}
+
+TEST_F(ScorerClientTest, WhatWasSaidBeforeEndsWhenTheBreakerOpens) {
+  std::atomic<bool> works = true;
+  TestScorer scorer(address_,
+                    [&](const Asked& asked, Stream& stream, grpc::ServerContext& context) {
+                      if (works) return Favours(2)(asked, stream, context);
+                      return grpc::Status(grpc::StatusCode::INTERNAL, "broken");
+                    });
+  Start();
+  ASSERT_TRUE(Await([&] { return Scored() == 1; }));
+  works = false;
+  ASSERT_TRUE(Await([&] {
+    PlacedOn();  // something changes, so that it is asked
+    return scorers_.stats().at(0).breaker == CircuitBreaker::State::kOpen;
+  }));
+  ASSERT_TRUE(Await([&] { return Scored() == 0; }));
+  works = true;
+  ASSERT_TRUE(Await([&] { return Scored() == 1; }));
 }
 
 TEST_F(ScorerClientTest, StopsInTheMiddleOfACall) {
