@@ -155,6 +155,7 @@ int64_t ScorerClient::Round() {
   if (answer.ok()) {
     breaker_.Succeed();
     scored_at_ms_ = now;
+    scores_hold_ms_ = answer->time_to_live_ms;
   } else {
     breaker_.Fail(clock_.MonotonicMs());
   }
@@ -215,7 +216,7 @@ bool ScorerClient::IsDue(const Told& told, int64_t now_ms) const {
   const auto& shapes = told.snapshot.shapes;
   if (shapes.empty() || told.snapshot.slots == 0) return false;
   return picture_.has_news() || breaker_.failures() > 0 || known_sequence_ == 0 ||
-         now_ms - scored_at_ms_ >= options_.time_to_live_ms / 2 ||
+         now_ms - scored_at_ms_ >= scores_hold_ms_ / 2 ||
          std::any_of(shapes.begin(), shapes.end(),
                      [](const auto& shape) { return !shape.has_scores; });
 }

@@ -129,6 +129,7 @@ class ScorerClient {
   uint64_t sequence_ = 0;
   uint64_t known_sequence_ = 0;  // that the scorer has answered; 0: none
   int64_t scored_at_ms_ = 0;
+  int64_t scores_hold_ms_ = 0;  // from then on
   std::string trouble_;
   uint64_t noted_config_ = 0;  // to whom trouble_ was told
 

@@ -221,6 +221,11 @@ std::map<std::string, std::string> Described(const std::string& page) {
       words >> word >> word >> name >> type[name];
     } else if (const size_t brace = line.find('{'); brace != std::string::npos) {
       name = line.substr(0, brace);
+      for (const std::string part : {"_bucket", "_sum", "_count"}) {
+        if (!name.ends_with(part)) continue;
+        const std::string whole = name.substr(0, name.size() - part.size());
+        if (type.contains(whole)) name = whole;
+      }
       for (size_t at = brace + 1; at < line.size() && line[at - 1] != '}';) {
         const size_t equals = line.find('=', at);
         const std::string label = line.substr(at, equals - at);

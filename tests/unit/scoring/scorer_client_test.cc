@@ -83,9 +83,11 @@ v1::ScoreResponse AcceptanceOf(const Asked& asked) {
 }
 
 // The slot gets the best score, the others none.
-TestScorer::Behaviour Favours(uint32_t slot) {
-  return [slot](const Asked& asked, Stream& stream, grpc::ServerContext&) {
-    stream.Write(AcceptanceOf(asked));
+TestScorer::Behaviour Favours(uint32_t slot, int64_t time_to_live_ms = 60'000) {
+  return [=](const Asked& asked, Stream& stream, grpc::ServerContext&) {
+    v1::ScoreResponse accepts = AcceptanceOf(asked);
+    accepts.mutable_accepted()->set_time_to_live_ms(time_to_live_ms);
+    stream.Write(accepts);
     for (const uint64_t shape : asked.shapes) {
       v1::ScoreResponse message;
       message.mutable_column()->set_shape(shape);
@@ -295,6 +297,13 @@ TEST_F(ScorerClientTest, WhatWasSaidBeforeEndsWhenTheBreakerOpens) {
   ASSERT_TRUE(Await([&] { return Scored() == 0; }));
   works = true;
   ASSERT_TRUE(Await([&] { return Scored() == 1; }));
+}
+
+TEST_F(ScorerClientTest, ScoresThatHoldShorterAreAskedForSooner) {
+  TestScorer scorer(address_, Favours(1, /*time_to_live_ms=*/200));
+  Start();
+  // Nothing changes, and by the loop's time nothing is ever stale: it is their time alone.
+  ASSERT_TRUE(Await([&] { return Calls(CallResult::kOk) >= 3; }));
 }
 
 TEST_F(ScorerClientTest, StopsInTheMiddleOfACall) {
