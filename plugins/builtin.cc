@@ -7,6 +7,7 @@
 #include "fragmentation_gradient/fragmentation_gradient.h"
 #include "gpu_clustering/gpu_clustering.h"
 #include "gpu_packing/gpu_packing.h"
+#include "live_utilisation/live_utilisation.h"
 #include "node_affinity/node_affinity.h"
 #include "node_readiness/node_readiness.h"
 #include "node_resources_fit/node_resources_fit.h"
@@ -30,6 +31,7 @@ constexpr PluginEntry kBuiltinPlugins[] = {
     {kTopologySpread, MakeTopologySpread},
     {kTaskAffinity, MakeTaskAffinity},
     {kFragmentationGradient, MakeFragmentationGradient},
+    {kLiveUtilisation, MakeLiveUtilisation},
     {kGpuPacking, MakeGpuPacking},
     {kGpuClustering, MakeGpuClustering},
     {kDotProduct, MakeDotProduct},

@@ -104,6 +104,9 @@ class NodeColumns {
   // The part of a node's healthy devices, of all kinds, that is not given away, rounded down: 0 to
   // kMaxScore for none to all of them; 0 where there are none.
   virtual std::span<const int32_t> idle_devices() const = 0;
+  // The part of each node that was in use lately by measurement, of CPU or of memory, whichever is
+  // more, whatever is given away: 0 to kUsageSteps (all of it); -1: not known.
+  virtual std::span<const int32_t> usage() const = 0;
   // Nodes that have a device of this kind, free or not.
   virtual const NodeMask& with_device_kind(KindId kind) const = 0;
 };

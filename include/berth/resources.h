@@ -35,6 +35,9 @@ inline constexpr int64_t kMemoryQuantumBytes = int64_t{1} << 20;
 inline constexpr int64_t kStorageQuantumBytes = int64_t{1} << 20;
 inline constexpr int64_t kBandwidthQuantumBitsPerSecond = 1'000'000;
 
+// Steps in which the part of a node that is in use by measurement is told.
+inline constexpr int32_t kUsageSteps = 16;
+
 // Axes of a torus of devices, and the most places on one.
 inline constexpr size_t kTorusAxes = 3;
 inline constexpr int32_t kMaxTorusExtent = 255;

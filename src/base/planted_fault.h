@@ -59,6 +59,7 @@ enum class PlantedFault {
   kCursorAfterUndo,    // a shape that has read what a trial did is not told that it was undone
   kReserveFirstSet,    // the first set of devices is taken instead of the best
   kLastOfEqualSets,    // of sets that score the same the last wins
+  kForgetUsage,        // what reads measured use is not asked again when that changes
   kWrapEverywhere,     // every axis of a torus of devices counts as one that wraps
   kKeepOutsideScores,  // scores from outside are not asked about again when they change
 };
@@ -113,6 +114,7 @@ inline constexpr const char* kPlantedFaultNames[] = {
     "cursor-after-undo",
     "reserve-first-set",
     "last-of-equal-sets",
+    "forget-usage",
     "wrap-everywhere",
     "keep-outside-scores",
 };

@@ -134,15 +134,27 @@ std::shared_ptr<const CellLayout> Engine::LayoutOf(const std::vector<DomainKey>&
 absl::Status Engine::RefreshStatic(Shape& shape, const TaskView& task) {
   ShapeColumns& columns = shape.columns;
   const state::DirtyLog& log = table_.static_changes();
-  if (columns.has_static() && shape.static_cursor == log.end()) return absl::OkStatus();
+  const state::DirtyLog& usage = table_.usage_changes();
+  if (!columns.static_reads_usage() || BERTH_PLANTED(kForgetUsage)) {
+    shape.usage_cursor = usage.end();
+  }
+  const bool is_usage_new = shape.usage_cursor != usage.end();
+  if (columns.has_static() && shape.static_cursor == log.end() && !is_usage_new) {
+    return absl::OkStatus();
+  }
   // Cells know nothing of slots that are new: what is planted is to be wrong, not to crash.
   if (BERTH_PLANTED(kForgetStatic) && columns.has_static() && !columns.has_cells()) {
     columns.Grow(table_.size());
     return absl::OkStatus();
   }
   std::span<const Slot> changed;
-  const bool is_near = columns.has_static() && IsNear(log, shape.static_cursor);
-  if (is_near) changed = ChangedSince(log, shape.static_cursor);
+  const bool is_near = columns.has_static() && IsNear(log, shape.static_cursor) &&
+                       (!is_usage_new || IsNear(usage, shape.usage_cursor));
+  if (is_near) {
+    used_.clear();
+    for (uint64_t i = shape.usage_cursor; i < usage.end(); ++i) used_.push_back(usage.At(i));
+    changed = ChangedSince(log, shape.static_cursor, used_);
+  }
   if (is_near && columns.IsStaticRight(table_, changed)) {
     if (!columns.has_cells()) columns.Grow(table_.size());
     Charge(shape, changed.size());
@@ -154,6 +166,7 @@ absl::Status Engine::RefreshStatic(Shape& shape, const TaskView& task) {
         scratch_));
   }
   shape.static_cursor = log.end();
+  shape.usage_cursor = usage.end();
   return absl::OkStatus();
 }
 

@@ -91,6 +91,7 @@ class Engine {
     uint64_t cursor = 0;         // changes that the tree has seen
     std::vector<Slot> undone;    // slots that were changed back since, of which no log tells
     uint64_t static_cursor = 0;  // static changes that the static part has seen
+    uint64_t usage_cursor = 0;   // changes of measured use that it has seen, where it reads that
     uint32_t rank_capacity = 0;  // of the ranks in the tree
     std::list<state::ShapeId>::iterator recent;
 
@@ -131,6 +132,7 @@ class Engine {
 
   ColumnScratch scratch_;
   std::vector<Slot> changed_;
+  std::vector<Slot> used_;      // those whose measured use a shape has not seen
   std::vector<uint32_t> seen_;  // by slot: the pass of ChangedSince that has it
   uint32_t pass_ = 0;
 };

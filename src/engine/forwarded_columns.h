@@ -54,6 +54,7 @@ class ForwardedColumns : public NodeColumns {
     return base_.device_uses(slot);
   }
   std::span<const int32_t> idle_devices() const override { return base_.idle_devices(); }
+  std::span<const int32_t> usage() const override { return base_.usage(); }
   const NodeMask& with_device_kind(KindId kind) const override {
     return base_.with_device_kind(kind);
   }

@@ -225,12 +225,15 @@ BestTwo MaxTree::BestFrom(size_t start, std::span<const uint32_t> ranks) {
   if (by_rank.best == kNoSlot) return two;
   const int32_t most = TotalOf(by_rank.best_key);
   two.best = first(most);
+  // What is planted is to be wrong, not to crash.
+  if (BERTH_PLANTED(kKeepLoweredKey) && two.best == kNoSlot) return by_rank;
   two.best_key = KeyOf(most, ranks[two.best]);
   if (by_rank.second == kNoSlot) return two;
   // The best is out of the way while the second is looked for.
   Set(two.best, -1, ranks);
   const int32_t next = TotalOf(by_rank.second_key);
   two.second = first(next);
+  if (BERTH_PLANTED(kKeepLoweredKey) && two.second == kNoSlot) two.second = by_rank.second;
   two.second_key = KeyOf(next, ranks[two.second]);
   Set(two.best, most, ranks);
   return two;

@@ -24,6 +24,9 @@ constexpr size_t kManyCells = 8;
 // Scores from outside count as static: when they change, the shape is forgotten as a whole.
 bool ReadsStaticAlone(Reads reads) { return (reads & ~(kReadsStatic | kReadsOutside)) == 0; }
 
+// What a score is kept by that neither bind nor release changes.
+bool IsKeptApart(Reads reads) { return (reads & ~(kReadsStatic | kReadsUsage)) == 0; }
+
 // Each key once, in order; required when any of them says so.
 void MakeUnique(std::vector<DomainKey>& keys) {
   std::sort(keys.begin(), keys.end(), [](const DomainKey& a, const DomainKey& b) {
@@ -116,7 +119,9 @@ absl::Status ShapeColumns::AskPlugins(const TaskRequirements& needs) {
     if (!scores_nodes) continue;
     switch (score.plugin->scope()) {
       case Scope::kNode:
-        (ReadsStaticAlone(score.plugin->reads()) ? static_scores_ : scores_).push_back(score);
+        (IsKeptApart(score.plugin->reads()) ? static_scores_ : scores_).push_back(score);
+        static_reads_usage_ = static_reads_usage_ || (IsKeptApart(score.plugin->reads()) &&
+                                                      !ReadsStaticAlone(score.plugin->reads()));
         break;
       case Scope::kDomain:
         BERTH_RETURN_IF_ERROR(of_domains(*score.plugin, {.score = score}));

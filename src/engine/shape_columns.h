@@ -57,8 +57,10 @@ struct Choice {
 
 // The answers of a profile's plugins for one shape, by what they depend on:
 //
-// * on static columns alone (labels, taints, readiness): kept as a set of nodes and a column of
-//   totals, so that binding and releasing, which is nearly all that happens, asks nobody again;
+// * on static columns alone (labels, taints, readiness), or for a score on measured use too: kept
+// as
+//   a set of nodes and a column of totals, so that binding and releasing, which is nearly all that
+//   happens, asks nobody again;
 // * on a node's row: together with the former they are the leaves of a tree; so is what the best
 //   sets of its devices score (DeviceChoice), for tasks that ask for some;
 // * on counters of domains: asked about one node of each cell (CellLayout) at each choice. The
@@ -70,7 +72,7 @@ struct Choice {
 //
 // With ties that rotate the leaves are always by cells, of which each is in order of rank.
 //
-// Invariants: while has_static(), the static part is that of the columns as of the last SetStatic
+// Invariants: while has_static(), that first part is that of the columns as of the last SetStatic
 // or UpdateStatic; while has_tree(), so are the leaves as of the last Rebuild or Update.
 //
 // Threading and cost: owned by the engine; each call asks the plugins that it concerns about the
@@ -112,6 +114,8 @@ class ShapeColumns final : public EligibleDomains {
                       Choice& choice);
 
   [[nodiscard]] bool has_static() const { return has_static_; }
+  // Whether measured use is part of that.
+  [[nodiscard]] bool static_reads_usage() const { return static_reads_usage_; }
   [[nodiscard]] bool has_tree() const { return has_tree_; }
   // Makes room for further slots, which do not fit until they are updated. REQUIRES: no cells.
   void Grow(size_t size);
@@ -181,6 +185,7 @@ class ShapeColumns final : public EligibleDomains {
   std::vector<WeightedScore> static_scores_, scores_, sparse_scores_, cluster_scores_;
   std::vector<DeviceScorer> device_scorers_;
   std::vector<OfDomains> of_domains_;
+  bool static_reads_usage_ = false;
   bool rotates_ties_ = false;
   size_t row_filters_ = 0;  // of filters_, those that depend on a row
   size_t row_scores_ = 0;

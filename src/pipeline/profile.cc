@@ -215,7 +215,8 @@ const ProfileDefaults& DefaultPlugins() {
                  {"NodeAffinity", 2},
                  {"TaintToleration", 3},
                  {"TopologySpread", 2},
-                 {"TaskAffinity", 2}},
+                 {"TaskAffinity", 2},
+                 {"LiveUtilisation", 1}},
       .required_filters = {"NodeResourcesFit", "DeviceFit"},
   };
   return *kDefaults;

@@ -16,6 +16,7 @@ void Turn::RunTimers() {
   CheckSettling();
   scoring_.Expire(now_ms_);
   PlanPeers();
+  StepUsage();
   while (!backing_off_.empty() && backing_off_.begin()->first <= now_ms_) {
     const TaskKey key = backing_off_.begin()->second;
     backing_off_.erase(backing_off_.begin());
@@ -37,6 +38,14 @@ void Turn::RunTimers() {
   state_->ExpireRequests(now_ms_ - options_.request_memory_ms, kForgetPerTurn);
 }
 
+void Turn::StepUsage() {
+  if (!step_usage_at_ms_ || *step_usage_at_ms_ > now_ms_) return;
+  step_usage_at_ms_.reset();
+  if (usage_meters_.Step(state_->nodes(), now_ms_)) {
+    step_usage_at_ms_ = now_ms_ + options_.heartbeat_interval_ms;
+  }
+}
+
 std::optional<int64_t> Turn::NextDeadline() const {
   std::optional<int64_t> deadline = retry_parked_at_ms_;
   const auto at = [&deadline](int64_t ms) { deadline = std::min(deadline.value_or(ms), ms); };
@@ -44,6 +53,7 @@ std::optional<int64_t> Turn::NextDeadline() const {
   if (const auto stale = scoring_.NextExpiry()) at(*stale);
   if (!letting_go_.empty()) at(std::get<int64_t>(*letting_go_.begin()));
   if (const auto settled = SettledAt()) at(*settled);
+  if (step_usage_at_ms_) at(*step_usage_at_ms_);
   if (peer_plan_) {
     at(now_ms_);
   } else if (plan_peers_at_ms_) {

@@ -7,6 +7,12 @@
 #include "pipeline/table_context.h"
 
 namespace berth::scheduler {
+namespace {
+
+// What a node measured so many heartbeats ago says nothing of it any more.
+constexpr int64_t kUsageHeartbeats = 6;
+
+}  // namespace
 
 using pipeline::Profile;
 using state::Command;
@@ -20,7 +26,8 @@ Turn::Turn(const TurnOptions& options, std::unique_ptr<state::ClusterState> stat
       engine_(state_->nodes()),
       parked_shapes_(state_->nodes()),
       scoring_(*state_, engine_),
-      leases_(options.lease_ms, options.lost_after_ms) {}
+      leases_(options.lease_ms, options.lost_after_ms),
+      usage_meters_(kUsageHeartbeats * options.heartbeat_interval_ms) {}
 
 absl::StatusOr<std::unique_ptr<Turn>> Turn::Create(
     const TurnOptions& options, std::unique_ptr<state::ClusterState> state,

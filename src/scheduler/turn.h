@@ -29,6 +29,7 @@
 #include "state/cluster_state.h"
 #include "state/commands.h"
 #include "state/effects.h"
+#include "state/usage_meters.h"
 
 namespace berth::scheduler {
 
@@ -300,6 +301,10 @@ class Turn {
   static std::vector<size_t> PeersOf(const PeerPlan& plan, size_t at);
   void TakeLatencies(Slot slot, const std::vector<std::pair<std::string, int64_t>>& latencies);
 
+  // ---- measured use (timers.cc) ----
+  // What agents measured becomes what plugins see, bit by bit: the tick of a decaying column.
+  void StepUsage();
+
   // ---- silence of nodes (silence.cc) ----
   void Hear(Slot slot);
   // After anything that decides whether a node may get work: it is connected and heard from.
@@ -405,7 +410,9 @@ class Turn {
   };
   std::map<Slot, Streak> streaks_;
   std::optional<int64_t> plan_peers_at_ms_;
-  std::optional<PeerPlan> peer_plan_;  // what is left of it is due at once
+  state::UsageMeters usage_meters_;
+  std::optional<int64_t> step_usage_at_ms_;  // absent: nothing is known of any node
+  std::optional<PeerPlan> peer_plan_;        // what is left of it is due at once
   // The last end that speaks for its node: (loop time, node).
   std::pair<int64_t, Slot> last_good_end_ = {-1, kNoSlot};
   TurnCounters counters_;

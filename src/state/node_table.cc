@@ -67,6 +67,7 @@ void NodeTable::Grow(size_t slots) {
   devices_.resize(slots);
   device_uses_.resize(slots);
   idle_devices_.resize(slots, 0);
+  usage_.resize(slots, -1);
   missing_devices_.resize(slots);
   for (auto& column : capacity_) column.resize(slots, 0);
   for (auto& column : allocated_) column.resize(slots, 0);
@@ -78,7 +79,8 @@ void NodeTable::Grow(size_t slots) {
   for (NodeMask* mask : {&live_, &ready_, &cordoned_, &empty_}) mask->Resize(slots);
   ChangePostings([slots](NodeMask& mask) { mask.Resize(slots); });
   topology_.Grow(slots);
-  for (DirtyLog* log : {&changes_, &static_changes_, &improvements_}) log->Reserve(slots);
+  for (DirtyLog* log : {&changes_, &static_changes_, &usage_changes_, &improvements_})
+    log->Reserve(slots);
 }
 
 void NodeTable::NoteStatic(Slot slot, bool may_hold_more) {
@@ -230,6 +232,7 @@ void NodeTable::Remove(Slot slot) {
   specs_[slot].reset();
   devices_[slot].clear();
   idle_devices_[slot] = 0;
+  SetUsage(slot, -1);
   missing_devices_[slot].clear();
   live_.Clear(slot);
   ready_.Clear(slot);
@@ -365,6 +368,16 @@ CounterId NodeTable::AddCounter(KeyId key) {
     if (label == labels.end()) return kNoDomain;
     return labels_.at(names_.labels.Find(LabelName(label->first, label->second))).domain;
   });
+}
+
+void NodeTable::SetUsage(Slot slot, int32_t steps) {
+  BERTH_CHECK(steps >= -1 && steps <= kUsageSteps);
+  const int32_t before = std::exchange(usage_[slot], steps);
+  if (before == steps) return;
+  changes_.Append(slot);
+  usage_changes_.Append(slot);
+  // A filter may want idle nodes.
+  if (steps < before) improvements_.Append(slot);
 }
 
 uint16_t NodeTable::DevicePosition(Slot slot, const std::string& id) {

@@ -72,6 +72,9 @@ class NodeTable final : public NodeColumns {
 
   void SetReady(Slot slot, bool ready);
   void SetCordoned(Slot slot, bool cordoned);
+  // What NodeColumns::usage() says of the node. REQUIRES: a node is there; -1 <= steps <=
+  // kUsageSteps.
+  void SetUsage(Slot slot, int32_t steps);
 
   // Position of a device, for reservations. One that the node does not report gets a place past its
   // inventory, where nothing is put on it any more; it is dropped when nobody holds it.
@@ -133,10 +136,12 @@ class NodeTable final : public NodeColumns {
   uint32_t rank_capacity() const { return rank_capacity_; }
 
   // Slots by what became of them: all that changed; those of which more changed than what is
-  // allocated (registration, removal, labels, taints, size, ready, cordon); and those that may have
-  // become able to hold more, so that what was parked is worth another look.
+  // allocated and in use (registration, removal, labels, taints, size, ready, cordon); those whose
+  // measured use changed; and those that may have become able to hold
+  // more, so that what was parked is worth another look.
   const DirtyLog& changes() const { return changes_; }
   const DirtyLog& static_changes() const { return static_changes_; }
+  const DirtyLog& usage_changes() const { return usage_changes_; }
   const DirtyLog& improvements() const { return improvements_; }
 
   // ---- NodeColumns ----
@@ -165,6 +170,7 @@ class NodeTable final : public NodeColumns {
   std::span<const DeviceRow> devices(Slot slot) const override;
   std::span<const DeviceUse> device_uses(Slot slot) const override { return device_uses_[slot]; }
   std::span<const int32_t> idle_devices() const override { return idle_devices_; }
+  std::span<const int32_t> usage() const override { return usage_; }
   const NodeMask& with_device_kind(KindId kind) const override;
 
   // Interning for ever, with the key of each pair and taint kept known.
@@ -202,7 +208,7 @@ class NodeTable final : public NodeColumns {
   const uint64_t seed_;
   Names names_;
   uint32_t rank_capacity_ = 64;
-  DirtyLog changes_, static_changes_, improvements_;
+  DirtyLog changes_, static_changes_, usage_changes_, improvements_;
   // What a trial did, in order.
   struct TrialStep {
     Slot slot;
@@ -230,6 +236,7 @@ class NodeTable final : public NodeColumns {
   std::vector<std::vector<DeviceRow>> devices_;
   std::vector<std::vector<DeviceUse>> device_uses_;
   base::AlignedVector<int32_t> idle_devices_;
+  base::AlignedVector<int32_t> usage_;
   Topology topology_;
   OutsideScores outside_scores_;
   std::vector<std::vector<std::string>> missing_devices_;  // ids of the rows past the inventory

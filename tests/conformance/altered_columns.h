@@ -60,6 +60,7 @@ class MixedColumns final : public engine::ForwardedColumns {
   std::span<const int32_t> idle_devices() const override {
     return From(kReadsDevices).idle_devices();
   }
+  std::span<const int32_t> usage() const override { return From(kReadsUsage).usage(); }
   const NodeMask& with_device_kind(KindId kind) const override {
     return From(kReadsDevices).with_device_kind(kind);
   }

@@ -90,9 +90,11 @@ class Walk {
         TurnSwitch();
       } else if (dice < 90) {
         Describe();
-      } else if (dice < 93) {
+      } else if (dice < 92) {
+        Measure();
+      } else if (dice < 94) {
         for (int i = Chance(rng_, 20) ? 30 : 1; i > 0; --i) AddNode();
-      } else if (dice < 95) {
+      } else if (dice < 96) {
         RemoveIdleNode();
       } else if (dice < 98) {
         AddShape();
@@ -230,6 +232,17 @@ class Walk {
     ++counts_["relabelled node"];
   }
 
+  // A step of decaying use: many nodes at once, or a few.
+  void Measure() {
+    for (int i = Chance(rng_, 30) ? 100 : Between(rng_, 1, 4); i > 0; --i) {
+      const Slot slot = AnyNode();
+      const int32_t steps = Chance(rng_, 15) ? -1 : Between(rng_, 0, kUsageSteps);
+      counts_["measured use that changed"] += steps != table().usage()[slot];
+      counts_["measured use that is not known any more"] += steps < 0 && table().usage()[slot] >= 0;
+      table().SetUsage(slot, steps);
+    }
+  }
+
   void RemoveIdleNode() {
     const Slot slot = AnyNode();
     if (table().by_name().size() == 1 || table().task_count(slot) > 0) return;
@@ -263,7 +276,7 @@ class Walk {
     Compare(*expected, *placed);
     Note(shape.needs, *expected);
     NoteDevices(shape.needs, *expected);
-    CheckBoxes(shape.needs, *placed);
+    if (difference_.empty()) CheckBoxes(shape.needs, *placed);
     if (placed->slot == kNoSlot || Chance(rng_, 20)) return;
     table().Allocate(placed->slot, shape.needs, placed->reservation);
     bound_.push_back({placed->slot, &shape, placed->reservation});

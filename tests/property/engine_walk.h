@@ -51,6 +51,8 @@ inline constexpr const char* kWalkEvents[] = {
     "scores from outside",
     "scores from outside gone",
     "relabelled node",
+    "measured use that changed",
+    "measured use that is not known any more",
     "removed node",
     "release",
     "reload",

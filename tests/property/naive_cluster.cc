@@ -268,11 +268,16 @@ std::vector<NaiveCluster::Candidate> NaiveCluster::Rank(const state::NeedsSpec& 
   for (const auto& [name, node] : nodes) {
     if (!Fits(node, needs)) continue;
     Candidate candidate{name, node.rank, {}, 0};
-    candidate.scores = {FitScore(node, needs), BalanceScore(node, needs),
-                        FragmentationScore(node, needs), AffinityScore(node, needs),
-                        TaintScore(node, needs)};
+    candidate.scores = {FitScore(node, needs),
+                        BalanceScore(node, needs),
+                        FragmentationScore(node, needs),
+                        AffinityScore(node, needs),
+                        TaintScore(node, needs),
+                        0,
+                        0,
+                        node.usage < 0 ? kFull / 2 : kFull - kFull * node.usage / 16};
     const Scores& s = candidate.scores;
-    candidate.total = 2 * s[0] + s[1] + 2 * s[2] + 2 * s[3] + 3 * s[4];
+    candidate.total = 2 * s[0] + s[1] + 2 * s[2] + 2 * s[3] + 3 * s[4] + s[7];
     candidates.push_back(std::move(candidate));
   }
   std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {

@@ -30,12 +30,14 @@ class NaiveCluster {
     uint32_t rank = 0;
     bool ready = true;
     bool cordoned = false;
+    int usage = -1;                       // in sixteenths; -1: not known
     std::map<std::string, int64_t> used;  // by resource
     std::vector<Device> devices;
   };
   // In the order of the default profile: NodeResourcesFit, BalancedAllocation,
-  // FragmentationGradient, NodeAffinity, TaintToleration.
-  using Scores = std::array<int64_t, 5>;
+  // FragmentationGradient, NodeAffinity, TaintToleration, TopologySpread, TaskAffinity (of which
+  // there are no rules here), LiveUtilisation.
+  using Scores = std::array<int64_t, 8>;
   struct Candidate {
     std::string node;
     uint32_t rank = 0;

@@ -71,6 +71,12 @@ class Twins {
     }
   }
 
+  void Measure() {
+    NaiveCluster::Node& node = AnyNode();
+    node.usage = Between(rng_, -1, 16);
+    table().SetUsage(table().Find(node.spec.name), node.usage);
+  }
+
   void RemoveIdleNode() {
     const std::string name = AnyNode().spec.name;
     if (naive_.nodes.size() == 1 || table().task_count(table().Find(name)) > 0) return;
@@ -187,8 +193,10 @@ TEST(PlacementPropertyTest, ChoosesWhatANaiveSearchChooses) {
         twins.Release();
       } else if (dice < 88) {
         twins.TurnSwitch();
-      } else if (dice < 94) {
+      } else if (dice < 92) {
         twins.Describe();
+      } else if (dice < 94) {
+        twins.Measure();
       } else if (dice < 97) {
         twins.AddNode();
       } else {

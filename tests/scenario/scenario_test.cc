@@ -139,7 +139,7 @@ void AddDevices(const YAML::Node& from, NodeBuilder& builder) {
 
 void AddNodes(const YAML::Node& from, PipelineHarness& harness) {
   OnlyKeys(from, {"name", "count", "cpu", "memory", "storage", "bandwidth", "extended", "labels",
-                  "taints", "devices", "cordoned", "ready"});
+                  "taints", "devices", "cordoned", "ready", "usage"});
   const auto name = from["name"].as<std::string>();
   NodeBuilder builder(name);
   if (from["devices"]) AddDevices(from["devices"], builder);
@@ -155,6 +155,7 @@ void AddNodes(const YAML::Node& from, PipelineHarness& harness) {
     const Slot slot = harness.cluster.Add(spec);
     harness.cluster.table().SetCordoned(slot, from["cordoned"].as<bool>(false));
     harness.cluster.table().SetReady(slot, from["ready"].as<bool>(true));
+    harness.cluster.table().SetUsage(slot, from["usage"].as<int32_t>(-1));
   }
 }
 

@@ -250,6 +250,7 @@ void FillRandomly(base::Rng& rng, int count, state::NodeTable& table) {
     BERTH_CHECK(slot.ok()) << base::S(slot.status().message());
     table.SetReady(*slot, !Chance(rng, 10));
     table.SetCordoned(*slot, Chance(rng, 10));
+    table.SetUsage(*slot, Between(rng, -1, kUsageSteps));
   }
   state::RequirementsTable shapes;
   for (int i = 0; i < count; ++i) {

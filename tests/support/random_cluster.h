@@ -47,7 +47,7 @@ TermUse RandomTerm(base::Rng& rng, const std::vector<KeyedCounter>& counters);
 void InternEverything(state::NodeTable& table);
 
 // `count` random nodes, named n0 on, some not ready, some cordoned, some slots without a node, with
-// random amounts and devices allocated.
+// random amounts and devices allocated, and a random use measured.
 void FillRandomly(base::Rng& rng, int count, state::NodeTable& table);
 
 }  // namespace berth::testing

@@ -321,8 +321,9 @@ TEST_F(ExplanationTest, BreaksATotalDownByPlugin) {
                   PluginScore{"BalancedAllocation", kMaxScore, 1},
                   PluginScore{"FragmentationGradient", 0, 2}, PluginScore{"NodeAffinity", 0, 2},
                   PluginScore{"TaintToleration", kMaxScore, 3}, PluginScore{"TopologySpread", 0, 2},
-                  PluginScore{"TaskAffinity", 0, 2}));
-  EXPECT_EQ(score.total, kMaxScore + kMaxScore + 3 * int64_t{kMaxScore});
+                  PluginScore{"TaskAffinity", 0, 2},
+                  PluginScore{"LiveUtilisation", kMaxScore / 2, 1}));
+  EXPECT_EQ(score.total, kMaxScore + kMaxScore + 3 * int64_t{kMaxScore} + kMaxScore / 2);
 }
 
 TEST_F(ExplanationTest, ListsAsManyNodesAsAskedFor) {

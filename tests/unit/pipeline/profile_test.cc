@@ -55,9 +55,10 @@ TEST_F(ProfileTest, IsTheDefaultOneWhereNothingIsSaid) {
   EXPECT_THAT(Filters(),
               ElementsAre("NodeReadiness", "TaintToleration", "NodeAffinity", "NodeResourcesFit",
                           "DeviceFit", "TopologySpread", "TaskAffinity"));
-  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "BalancedAllocation 1",
-                                    "FragmentationGradient 2", "NodeAffinity 2",
-                                    "TaintToleration 3", "TopologySpread 2", "TaskAffinity 2"));
+  EXPECT_THAT(Scores(),
+              ElementsAre("NodeResourcesFit 2", "BalancedAllocation 1", "FragmentationGradient 2",
+                          "NodeAffinity 2", "TaintToleration 3", "TopologySpread 2",
+                          "TaskAffinity 2", "LiveUtilisation 1"));
 }
 
 TEST_F(ProfileTest, ReservesWithFiltersThatCan) {
@@ -72,8 +73,9 @@ TEST_F(ProfileTest, TakesOutByName) {
   options_.scores.disabled = {"TaintToleration", "BalancedAllocation"};
   EXPECT_THAT(Filters(), ElementsAre("NodeReadiness", "NodeAffinity", "NodeResourcesFit",
                                      "DeviceFit", "TopologySpread", "TaskAffinity"));
-  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "FragmentationGradient 2",
-                                    "NodeAffinity 2", "TopologySpread 2", "TaskAffinity 2"));
+  EXPECT_THAT(Scores(),
+              ElementsAre("NodeResourcesFit 2", "FragmentationGradient 2", "NodeAffinity 2",
+                          "TopologySpread 2", "TaskAffinity 2", "LiveUtilisation 1"));
 }
 
 TEST_F(ProfileTest, TakesOutAllDefaultsByAStar) {
@@ -94,9 +96,10 @@ TEST_F(ProfileTest, AddsBehindTheDefaults) {
 
 TEST_F(ProfileTest, GivesADefaultANewWeightInItsPlace) {
   options_.scores.enabled = {{"BalancedAllocation", 7}};
-  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "BalancedAllocation 7",
-                                    "FragmentationGradient 2", "NodeAffinity 2",
-                                    "TaintToleration 3", "TopologySpread 2", "TaskAffinity 2"));
+  EXPECT_THAT(Scores(),
+              ElementsAre("NodeResourcesFit 2", "BalancedAllocation 7", "FragmentationGradient 2",
+                          "NodeAffinity 2", "TaintToleration 3", "TopologySpread 2",
+                          "TaskAffinity 2", "LiveUtilisation 1"));
 }
 
 TEST_F(ProfileTest, MovesToTheBackWhatIsDisabledAndEnabled) {
@@ -104,7 +107,7 @@ TEST_F(ProfileTest, MovesToTheBackWhatIsDisabledAndEnabled) {
   options_.scores.enabled = {{"NodeResourcesFit", 4}};
   EXPECT_THAT(Scores(), ElementsAre("BalancedAllocation 1", "FragmentationGradient 2",
                                     "NodeAffinity 2", "TaintToleration 3", "TopologySpread 2",
-                                    "TaskAffinity 2", "NodeResourcesFit 4"));
+                                    "TaskAffinity 2", "LiveUtilisation 1", "NodeResourcesFit 4"));
 }
 
 TEST_F(ProfileTest, MakesAPluginOfTwoPointsOnce) {
