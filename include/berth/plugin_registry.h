@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "berth/plugin.h"
 #include "berth/plugin_args.h"
+#include "berth/task_mix.h"
 
 namespace berth {
 
@@ -27,6 +28,10 @@ class PluginContext {
   // no node has them yet.
   virtual LabelId Label(std::string_view key, std::string_view value) = 0;
   virtual KeyId LabelKey(std::string_view key) = 0;
+  // What the last tasks that were submitted asked for of CPU and of devices of a kind, as a day's
+  // count has it: at most kMostMixedTasks sorts, the most common first, those without such devices
+  // last. Empty: too little is known. Plugins are made anew when it changes.
+  virtual std::vector<MixedTask> TaskMix(KindId kind) = 0;
 };
 
 // Makes a plugin from its arguments (null or an empty map: defaults). INVALID_ARGUMENT begins with

@@ -146,6 +146,8 @@ class FragmentationGradient final : public ScorePlugin, public DeviceScorePlugin
   const Resolution resolution_;
 };
 
+static_assert(kMostMixedTasks <= Fragmentation::kMostClasses);
+
 absl::StatusOr<TaskClass> ReadClass(const PluginArgs& item, const std::string& path,
                                     PluginContext& context) {
   const auto reader = ArgsReader::Open(
@@ -182,11 +184,20 @@ absl::StatusOr<TaskClass> ReadClass(const PluginArgs& item, const std::string& p
   return task;
 }
 
-absl::StatusOr<std::vector<TaskClass>> ReadMix(const ArgsReader& args, PluginContext& context) {
+absl::StatusOr<std::vector<TaskClass>> ReadMix(const ArgsReader& args, KindId kind,
+                                               PluginContext& context) {
   const auto list = args.List("mix", Fragmentation::kMostClasses);
   if (!list.ok()) return list.status();
   std::vector<TaskClass> mix;
   if (*list == nullptr) {
+    for (const MixedTask& task : context.TaskMix(kind)) {
+      mix.push_back({.cpu_milli = task.cpu_milli,
+                     .devices = task.devices,
+                     .share_milli = task.share_milli,
+                     .models = {},
+                     .weight = task.weight});
+    }
+    if (!mix.empty()) return mix;
     for (const DefaultClass& task : kDefaultMix) {
       mix.push_back({.cpu_milli = task.cpu_milli,
                      .devices = task.devices,
@@ -217,7 +228,7 @@ absl::StatusOr<std::unique_ptr<Plugin>> MakeFragmentationGradient(const PluginAr
   if (!cpu_tasks.ok()) return cpu_tasks.status();
   const auto resolution = ReadResolution(*reader);
   if (!resolution.ok()) return resolution.status();
-  const auto mix = ReadMix(*reader, context);
+  const auto mix = ReadMix(*reader, *kind, context);
   if (!mix.ok()) return mix.status();
   return std::make_unique<FragmentationGradient>(Fragmentation(*kind, *mix), *cpu_tasks,
                                                  *resolution);

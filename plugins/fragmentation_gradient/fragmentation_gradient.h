@@ -34,9 +34,10 @@ inline constexpr std::string_view kFragmentationGradient = "FragmentationGradien
 //     models: []        # any of them; empty: every model
 //     weight: 1         # how many there are of them, 1 to 1,000,000
 //
-// The default mix is that of the openb trace, rounded, with some more tasks of several devices:
-// 46.5 % ask for one device, 35 % for a part of one, 5 % for 2, 4 or 8, and 13.5 % for none; see
-// kDefaultMix.
+// Without a mix in the arguments it is that of the last tasks that were submitted, by CPU and
+// devices (PluginContext::TaskMix). Where too few are known it is that of the openb trace, rounded,
+// with some more tasks of several devices: 46.5 % ask for one device, 35 % for a part of one, 5 %
+// for 2, 4 or 8, and 13.5 % for none; see kDefaultMix.
 //
 // After Weng, Yang et al., "Beware of Fragmentation: Scheduling GPU-Sharing Workloads with
 // Fragmentation Gradient Descent", USENIX ATC '23.

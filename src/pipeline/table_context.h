@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "berth/plugin_registry.h"
 #include "state/node_table.h"
+#include "state/task_mix.h"
 
 namespace berth::pipeline {
 
@@ -16,8 +18,9 @@ namespace berth::pipeline {
 // Threading: the owner of the names.
 class TableContext final : public PluginContext {
  public:
-  // `names` outlives this.
-  explicit TableContext(state::Names& names) : names_(names) {}
+  // `names` and `mix`, where one is given, outlive this.
+  explicit TableContext(state::Names& names, const state::TaskMix* mix = nullptr)
+      : names_(names), mix_(mix) {}
 
   absl::StatusOr<uint32_t> ResourceColumn(std::string_view name) override {
     return state::ResourceColumn(names_, name);
@@ -30,9 +33,14 @@ class TableContext final : public PluginContext {
     return LabelId{names_.labels.Intern(state::LabelName(key, value))};
   }
   KeyId LabelKey(std::string_view key) override { return KeyId{names_.keys.Intern(key)}; }
+  std::vector<MixedTask> TaskMix(KindId kind) override {
+    if (mix_ == nullptr) return {};
+    return mix_->Of(names_.kinds.Name(kind.value));
+  }
 
  private:
   state::Names& names_;
+  const state::TaskMix* mix_;
 };
 
 }  // namespace berth::pipeline

@@ -17,6 +17,7 @@ void Turn::RunTimers() {
   scoring_.Expire(now_ms_);
   PlanPeers();
   StepUsage();
+  CountTaskMix();
   while (!backing_off_.empty() && backing_off_.begin()->first <= now_ms_) {
     const TaskKey key = backing_off_.begin()->second;
     backing_off_.erase(backing_off_.begin());

@@ -1,6 +1,7 @@
 #include "scheduler/turn.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/planted_fault.h"
@@ -11,6 +12,8 @@ namespace {
 
 // What a node measured so many heartbeats ago says nothing of it any more.
 constexpr int64_t kUsageHeartbeats = 6;
+
+constexpr int64_t kDayMs = 24 * 60 * 60 * 1000;
 
 }  // namespace
 
@@ -35,15 +38,17 @@ absl::StatusOr<std::unique_ptr<Turn>> Turn::Create(
   std::unique_ptr<Turn> turn(new Turn(options, std::move(state), registry));
   // Recovered shapes carry profile numbers by the order in which their names were given to
   // ClusterState; that order is the configuration's.
+  turn->task_mix_ = turn->TaskMixOf(state::DayOf(turn->state_->meta().now_ms));
   if (auto status = turn->LoadProfiles(profiles); !status.ok()) return status;
   turn->RebuildQueue();
   return turn;
 }
 
 absl::Status Turn::LoadProfiles(const std::vector<pipeline::ProfileOptions>& options) {
-  pipeline::TableContext context(state_->nodes().names());
+  pipeline::TableContext context(state_->nodes().names(), &task_mix_);
   auto compiled = pipeline::CompileProfiles(options, registry_, context);
   if (!compiled.ok()) return compiled.status();
+  profile_options_ = options;
   // What they keep is of the plugins that go.
   WakeAllParked();
   engine_.Reset();
@@ -72,6 +77,27 @@ absl::Status Turn::LoadProfiles(const std::vector<pipeline::ProfileOptions>& opt
   }
   scoring_.Configure(FindScored(options));
   return absl::OkStatus();
+}
+
+// A job is kept for some days after its end, so those of the window are all there until the next
+// count: whoever counts again, after a restart, gets the same.
+state::TaskMix Turn::TaskMixOf(int64_t day) const {
+  const int64_t window_ms = std::max(options_.finished_jobs_age_ms - kDayMs, kDayMs);
+  return state::CountTaskMix(state_->jobs(), day, window_ms);
+}
+
+void Turn::CountTaskMix() {
+  const int64_t day = state::DayOf(now_ms_);
+  if (day == task_mix_.day) return;
+  const state::TaskMix before = std::exchange(task_mix_, TaskMixOf(day));
+  if (task_mix_.sorts == before.sorts) return;
+  const std::vector<pipeline::ProfileOptions> options = profile_options_;
+  if (const absl::Status status = LoadProfiles(options); !status.ok()) {
+    task_mix_ = before;
+    task_mix_.day = day;
+    warnings_.push_back("profiles are kept with the mix of tasks of the day before: " +
+                        std::string(status.message()));
+  }
 }
 
 absl::Status Turn::Do(const ProfileChange& change) {

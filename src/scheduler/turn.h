@@ -29,6 +29,7 @@
 #include "state/cluster_state.h"
 #include "state/commands.h"
 #include "state/effects.h"
+#include "state/task_mix.h"
 #include "state/usage_meters.h"
 
 namespace berth::scheduler {
@@ -110,6 +111,8 @@ class Turn {
   TurnOutput Run(TurnInput input);
 
   const state::ClusterState& state() const { return *state_; }
+  // The mix of tasks that profiles were made with.
+  const state::TaskMix& task_mix() const { return task_mix_; }
   const queue::SchedulingQueue& queue() const { return queue_; }
   const TurnCounters& counters() const { return counters_; }
   std::vector<ScoredShapeCounts> scored_shapes() const { return scoring_.Counts(); }
@@ -130,6 +133,10 @@ class Turn {
   absl::Status Do(const ProfileChange& change);
   absl::Status ReplaceProfiles(const std::vector<pipeline::ProfileOptions>& profiles);
   absl::Status LoadProfiles(const std::vector<pipeline::ProfileOptions>& profiles);
+  // Once a day: what tasks ask for, for profiles that go by it. They are made anew when it has
+  // changed.
+  void CountTaskMix();
+  state::TaskMix TaskMixOf(int64_t day) const;
   void RebuildQueue();
 
   Reply Answer(ReplyBody body);
@@ -369,6 +376,8 @@ class Turn {
   std::unique_ptr<state::ClusterState> state_;
   const PluginRegistry& registry_;
   std::vector<LoadedProfile> profiles_;
+  std::vector<pipeline::ProfileOptions> profile_options_;  // that they were made of
+  state::TaskMix task_mix_;
   std::map<std::string, uint32_t, std::less<>> profile_index_;
   queue::SchedulingQueue queue_;
   engine::Engine engine_;

@@ -99,8 +99,7 @@ class Walk {
       } else if (dice < 98) {
         AddShape();
       } else if (dice < 99) {
-        engine_->Reset();
-        ++counts_["reload"];
+        Reload();
       } else {
         Burst();
       }
@@ -230,6 +229,26 @@ class Walk {
     if (table().task_count(slot) > 0) spec.devices = table().spec(slot).devices;
     BERTH_CHECK(table().Put(spec).ok());
     ++counts_["relabelled node"];
+  }
+
+  // Plugins that are made anew, as they are when a day's mix of tasks differs from the one before.
+  void Reload() {
+    engine_->Reset();
+    ++counts_["reload"];
+    if (Chance(rng_, 50)) return;
+    state::TaskMix mix;
+    for (int i = Between(rng_, 1, 6); i > 0; --i) {
+      state::TaskMix::Sort sort{.cpu_milli = 1000 * Between(rng_, 0, 32),
+                                .devices = {},
+                                .tasks = Between(rng_, 40, 2000)};
+      const int32_t count = Between(rng_, 0, 4);
+      if (count > 0) sort.devices.push_back({"gpu", count, 1000});
+      if (count == 1 && Chance(rng_, 50)) sort.devices[0].share_milli = Between(rng_, 1, 999);
+      mix.tasks += sort.tasks;
+      mix.sorts.push_back(std::move(sort));
+    }
+    harness_.UseMix(mix);
+    counts_["another mix of tasks"] += !mix.Of("gpu").empty();
   }
 
   // A step of decaying use: many nodes at once, or a few.

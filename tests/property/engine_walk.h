@@ -56,6 +56,7 @@ inline constexpr const char* kWalkEvents[] = {
     "removed node",
     "release",
     "reload",
+    "another mix of tasks",
     "trial kept",
     "trial undone",
 };

@@ -23,13 +23,18 @@ class PipelineHarness {
   // `add_plugins` registers further ones, for the profile to name.
   explicit PipelineHarness(const pipeline::ProfileOptions& options = {}, uint64_t seed = 1,
                            const std::function<void(PluginRegistry&)>& add_plugins = nullptr)
-      : cluster(seed) {
-    PluginRegistry registry;
-    plugins::RegisterBuiltinPlugins(registry);
-    if (add_plugins) add_plugins(registry);
-    pipeline::TableContext context(cluster.table().names());
-    auto compiled = pipeline::CompileProfile(options, "profiles[0]", registry, context);
+      : cluster(seed), options_(options) {
+    plugins::RegisterBuiltinPlugins(registry_);
+    if (add_plugins) add_plugins(registry_);
+    UseMix({});
+  }
+
+  // Makes the plugins anew, with another mix of tasks.
+  void UseMix(const state::TaskMix& mix) {
+    pipeline::TableContext context(cluster.table().names(), &mix);
+    auto compiled = pipeline::CompileProfile(options_, "profiles[0]", registry_, context);
     BERTH_CHECK(compiled.ok()) << base::S(compiled.status().message());
+    engine_.Reset();
     profile_.emplace(*std::move(compiled));
   }
 
@@ -68,6 +73,8 @@ class PipelineHarness {
   Cluster cluster;
 
  private:
+  const pipeline::ProfileOptions options_;
+  PluginRegistry registry_;
   std::optional<pipeline::Profile> profile_;
   engine::Engine engine_{cluster.table()};
 };

@@ -48,8 +48,9 @@ class RecordingSink final : public RejectionSink {
 
 inline absl::StatusOr<std::unique_ptr<Plugin>> MakeBuiltin(std::string_view name,
                                                            const PluginArgs& args,
-                                                           state::Names& names) {
-  pipeline::TableContext context(names);
+                                                           state::Names& names,
+                                                           const state::TaskMix* mix = nullptr) {
+  pipeline::TableContext context(names, mix);
   for (const PluginEntry& plugin : plugins::BuiltinPlugins()) {
     if (plugin.name == name) return plugin.make(args, context);
   }
@@ -58,8 +59,9 @@ inline absl::StatusOr<std::unique_ptr<Plugin>> MakeBuiltin(std::string_view name
 
 class PluginProbe {
  public:
-  explicit PluginProbe(std::string_view name, const PluginArgs& args = {}) {
-    auto made = MakeBuiltin(name, args, cluster.table().names());
+  explicit PluginProbe(std::string_view name, const PluginArgs& args = {},
+                       const state::TaskMix* mix = nullptr) {
+    auto made = MakeBuiltin(name, args, cluster.table().names(), mix);
     BERTH_CHECK(made.ok()) << base::S(made.status().message());
     plugin_ = *std::move(made);
   }

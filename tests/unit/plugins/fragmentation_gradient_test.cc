@@ -49,6 +49,21 @@ TEST(FragmentationGradientTest, TakesTheMeanOverTheMix) {
   EXPECT_EQ(score, 408'275);  // 1 / (1 + e^0.45)
 }
 
+TEST(FragmentationGradientTest, GoesByTheTasksThatCameWhereTheArgumentsGiveNoMix) {
+  state::TaskMix mix{.tasks = 400, .sorts = {}};
+  mix.sorts.push_back({.cpu_milli = 0, .devices = {{"gpu", 1, 1000}}, .tasks = 300});
+  mix.sorts.push_back({.cpu_milli = 0, .devices = {{"gpu", 1, 500}}, .tasks = 100});
+  const auto score = [](const PluginArgs& args, const state::TaskMix* of) {
+    PluginProbe probe(kFragmentationGradient, args, of);
+    probe.cluster.Add(NodeBuilder("n").Gpus(1));
+    return probe.SetScores(TaskBuilder().GpuShare(400), "n")[0].score;
+  };
+  const PluginArgs same = Mix({ArgMap({{"weight", Arg(3)}}), ArgMap({{"shareMilli", Arg(500)}})});
+  EXPECT_EQ(score({}, &mix), score(same, nullptr));
+  EXPECT_NE(score({}, &mix), score({}, nullptr));
+  EXPECT_EQ(score(Mix({WholeGpu()}), &mix), score(Mix({WholeGpu()}), nullptr));
+}
+
 TEST(FragmentationGradientTest, CountsAllAsUselessToTasksThatTheNodeCannotHold) {
   const TaskBuilder task = TaskBuilder().Cpu(5).Gpus(1);
   {
