@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/trial.h"
+#include "scheduler/planned_job.h"
 #include "scheduler/turn.h"
 
 namespace berth::scheduler {
@@ -40,57 +41,6 @@ std::string SumText(const PlanReply& plan) {
 }
 
 }  // namespace
-
-// A job that is there only for a plan: it has shapes, and rules between tasks concern it, but
-// nobody else sees it.
-class Turn::PlannedJob {
- public:
-  PlannedJob(state::ClusterState& state, const state::JobSpec& spec) : state_(state), spec_(spec) {}
-  PlannedJob(const PlannedJob&) = delete;
-  PlannedJob& operator=(const PlannedJob&) = delete;
-  ~PlannedJob() {
-    for (const state::ShapeId shape : shapes_) {
-      state_.requirements().Release(shape, state_.nodes());
-    }
-    if (visits_) state_.EndVisit(spec_);
-  }
-
-  // An error names the first group that cannot have a shape.
-  absl::Status Begin(uint32_t profile, size_t& group) {
-    std::vector<state::ShapeId> without_rules;
-    absl::Status status;
-    for (group = 0; group < spec_.groups.size() && status.ok(); ++group) {
-      auto shape =
-          state_.requirements().Acquire(*spec_.groups[group].needs, profile, state_.nodes(),
-                                        /*intern_unknown=*/false);
-      if (shape.ok()) {
-        without_rules.push_back(*shape);
-      } else {
-        status = shape.status();
-        break;
-      }
-    }
-    if (status.ok()) {
-      const std::vector<state::TaskRules> rules = state_.BeginVisit(spec_);
-      visits_ = true;
-      for (size_t g = 0; g < rules.size(); ++g) {
-        shapes_.push_back(
-            state_.requirements().AcquireUnder(rules[g], without_rules[g], state_.nodes()));
-      }
-    }
-    for (const state::ShapeId shape : without_rules) {
-      state_.requirements().Release(shape, state_.nodes());
-    }
-    return status;
-  }
-  state::ShapeId shape(size_t group) const { return shapes_[group]; }
-
- private:
-  state::ClusterState& state_;
-  const state::JobSpec& spec_;
-  std::vector<state::ShapeId> shapes_;
-  bool visits_ = false;
-};
 
 absl::Status Turn::PlanGroup(const state::PlanJob& command, uint32_t group, state::ShapeId shape,
                              PlanReply& plan) {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "scheduler/planned_job.h"
 #include "scheduler/turn.h"
 #include "state/generation.h"
 
@@ -237,7 +238,14 @@ Reply Turn::Do(const Principal& who, const state::Explain& command) {
   if (!state::HoldsResources(task_state) && !state::IsTerminal(task_state)) {
     reply.task.row.decision.reset();
   }
-  const state::ShapeId shape = job->groups[key->group].ShapeAt(key->position);
+  state::ShapeId shape = job->groups[key->group].ShapeAt(key->position);
+  // What has ended takes no part in rules between tasks any more; were it submitted now, it would.
+  PlannedJob anew(*state_, *job->spec);
+  if (job->ended()) {
+    size_t at_fault = 0;
+    const uint32_t profile = state_->requirements().Get(shape).profile;
+    if (anew.Begin(profile, at_fault).ok()) shape = anew.shape(key->group);
+  }
   const auto& profile = ProfileOf(shape).profile;
   const TaskView view = ViewOf(shape, *key);
   Charge(profile, kLooksOfExplanation);

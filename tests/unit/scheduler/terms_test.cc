@@ -57,6 +57,21 @@ TEST_F(TermsTest, TasksOfAGroupAreSpreadOverZones) {
   EXPECT_EQ(zones, (std::map<std::string, int>{{"a", 2}, {"b", 2}}));
 }
 
+TEST_F(TermsTest, WhatHasEndedIsExplainedWithItsRules) {
+  const uint64_t stream = ConnectIn("a1", "a");
+  const JobId first = harness_.SubmitOk(App("web", {About(TermKind::kAntiAffinity, "zone", "db")}));
+  End(first, stream);
+  ASSERT_EQ(harness_.StateOf(first), TaskState::kSucceeded);
+  ASSERT_EQ(NodeOf(harness_.SubmitOk(App("db"))), "a1");
+  for (int i = 0; i < 2; ++i) {  // and asking leaves nothing behind
+    const Reply reply = harness_.Ask(state::Explain{.object = {.job = first}});
+    ASSERT_TRUE(reply.status.ok()) << reply.status;
+    EXPECT_THAT(std::get<ExplainReply>(reply.body).explanation.text,
+                HasSubstr("1 with a task to be away from in their zone"));
+  }
+  EXPECT_EQ(NodeOf(harness_.SubmitOk(App("db"))), "a1") << "it keeps nobody away";
+}
+
 TEST_F(TermsTest, WhatIsKeptAwayWaitsForTheOtherToEnd) {
   const uint64_t stream = ConnectIn("a1", "a");
   const state::TermSpec away = About(TermKind::kAntiAffinity, "host", "db");
