@@ -2,6 +2,7 @@
 
 #include "balanced_allocation/balanced_allocation.h"
 #include "best_fit/best_fit.h"
+#include "cluster_resources/cluster_resources.h"
 #include "device_fit/device_fit.h"
 #include "dot_product/dot_product.h"
 #include "fragmentation_gradient/fragmentation_gradient.h"
@@ -28,6 +29,7 @@ constexpr PluginEntry kBuiltinPlugins[] = {
     {kNodeResourcesFit, MakeNodeResourcesFit},
     {kDeviceFit, MakeDeviceFit},
     {kBalancedAllocation, MakeBalancedAllocation},
+    {kClusterResources, MakeClusterResources},
     {kTopologySpread, MakeTopologySpread},
     {kTaskAffinity, MakeTaskAffinity},
     {kFragmentationGradient, MakeFragmentationGradient},

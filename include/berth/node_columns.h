@@ -84,12 +84,17 @@ class NodeColumns {
   // True and sets `value` when the label's value is a decimal integer within int64.
   virtual bool integer_value(LabelId label, int64_t& value) const = 0;
 
-  // The domain of each node under a key that a term names. REQUIRES: some task's terms name the
-  // key.
+  // The domain of each node under a key that a term, or a SharedUse, names. REQUIRES: some task's
+  // does.
   virtual std::span<const int32_t> domains(KeyId key) const = 0;
-  // Tasks counted in each of the key's domains, and in all of them together.
+  // Tasks counted in each of the key's domains, and in all of them together; of a SharedUse,
+  // amounts.
   virtual std::span<const int32_t> counts(CounterId counter) const = 0;
   virtual int64_t count_in_all(CounterId counter) const = 0;
+
+  // How much there is, in each domain, of a resource that belongs to no node (licences, shared
+  // storage, a rack's uplink). What is taken of it is counted: SharedUse::counter.
+  virtual int32_t shared_capacity(uint32_t resource) const = 0;
 
   // Taints 0..n-1 that some node has or had, with the nodes that have each now.
   virtual uint32_t taint_count() const = 0;

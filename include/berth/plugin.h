@@ -29,7 +29,7 @@ enum Reads : uint32_t {
   kReadsAllocation = 1u << 1,  // allocated amounts
   kReadsDevices = 1u << 2,     // device rows, with what is allocated on them; their uses and kinds
   kReadsUsage = 1u << 3,       // measured use
-  kReadsTerms = 1u << 4,       // counters of terms
+  kReadsTerms = 1u << 4,       // counters of terms; resources that belong to no node
   kReadsOutside = 1u << 5,     // TaskView::outside_scores; of scores alone
 };
 constexpr Reads operator|(Reads a, Reads b) {

@@ -13,6 +13,7 @@ enum class Reason : uint16_t {
   kInsufficientStorage = 102,
   kInsufficientBandwidth = 103,
   kInsufficientExtendedResource = 104,
+  kInsufficientClusterResource = 105,
   kInsufficientDevices = 110,
   kDeviceModelMismatch = 111,
   kDeviceMemoryTooSmall = 112,

@@ -26,11 +26,22 @@ struct DeviceNeed {
   bool operator==(const DeviceNeed&) const = default;
 };
 
+// What a task takes of a resource that belongs to no node.
+struct SharedUse {
+  uint32_t resource = 0;  // number among the cluster's own: NodeColumns::shared_capacity
+  KeyId key;           // it is there once in each domain; of the whole cluster there is one domain
+  CounterId counter;   // what is taken of it, by domain
+  int32_t amount = 1;  // at least 1
+
+  bool operator==(const SharedUse&) const = default;
+};
+
 // All of a task that placement can depend on. Tasks with equal requirements get equal answers from
 // every plugin of a profile: this is the static part of a shape.
 struct TaskRequirements {
   ResourceVector requests{};
   uint32_t resource_count = kFirstExtended;   // columns of `requests` that may be non-zero
+  std::vector<SharedUse> shared;              // distinct resources, in order of their numbers
   std::vector<DeviceNeed> devices;            // distinct kinds
   std::vector<LabelId> node_selector;         // the node has all of them; sorted
   std::vector<LabelSelector> required_nodes;  // one of them holds; empty: no condition

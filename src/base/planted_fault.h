@@ -53,6 +53,7 @@ enum class PlantedFault {
   kKeepLocal,          // a rule over one node each stays one when nodes share a domain
   kCountWhereItWas,    // what is counted on a node stays in its old domain too
   kForgetCountedOut,   // a task that ends stays counted
+  kForgetShared,       // a task that ends keeps what it had of the cluster's own resources
   kLoseSparseLeaf,     // a node that was judged singly does not come back
   kKeepShapeOfNumber,  // a shape's number means the shape before
   kSkipRunnerUp,       // the second of the winner's cell is not offered
@@ -108,6 +109,7 @@ inline constexpr const char* kPlantedFaultNames[] = {
     "keep-local",
     "count-where-it-was",
     "forget-counted-out",
+    "forget-shared",
     "lose-sparse-leaf",
     "keep-shape-of-number",
     "skip-runner-up",

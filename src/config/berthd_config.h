@@ -111,6 +111,15 @@ struct ProfileConfig {
   friend bool operator==(const ProfileConfig&, const ProfileConfig&) = default;
 };
 
+// What belongs to no node: licences, shared storage, a rack's uplink.
+struct ClusterResource {
+  std::string name;          // tasks ask for it as for other resources
+  int64_t capacity = 0;      // 0 to 2^30 - 1
+  std::string topology_key;  // a label: there is so much in each of its domains. Empty: in all
+
+  friend bool operator==(const ClusterResource&, const ClusterResource&) = default;
+};
+
 struct BerthdConfig {
   // Where state lives. Belongs to one daemon of one cluster.
   std::string data_dir = "/var/lib/berth";
@@ -152,6 +161,8 @@ struct BerthdConfig {
   std::string plugin_dir;
   // Start without those that cannot be used, in place of not at all.
   bool ignore_broken_plugins = false;
+
+  std::vector<ClusterResource> cluster_resources;  // names are unique
 
   // Never empty after loading: without any in the file, one with default plugins. Names are unique.
   std::vector<ProfileConfig> profiles = {ProfileConfig{}};

@@ -226,6 +226,41 @@ void ReadPluginConfig(const Node& node, std::vector<PluginConfig>* all) {
   }
 }
 
+// As the wire takes names of extended resources.
+bool IsResourceName(const std::string& name) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '/' ||
+           c == '-';
+  };
+  return !name.empty() && name.size() <= 63 && name[0] >= 'a' && name[0] <= 'z' &&
+         std::all_of(name.begin(), name.end(), allowed);
+}
+
+void ReadClusterResources(const Node& node, std::vector<ClusterResource>* resources) {
+  std::set<std::string> seen;
+  for (const Node& item : node.Items()) {
+    MapReader map(item);
+    ClusterResource resource;
+    if (map.Require("name") && map.String("name", &resource.name)) {
+      const std::string& name = resource.name;
+      if (!IsResourceName(name)) {
+        map.Fail("name", "\"" + name + "\" is not a name: [a-z][a-z0-9_./-]{0,62}");
+      } else if (name == "cpu" || name == "memory" || name == "storage" || name == "bandwidth") {
+        map.Fail("name", "\"" + name + "\" is what nodes have");
+      } else if (!seen.insert(name).second) {
+        map.Fail("name", "\"" + name + "\" is the name of two resources");
+      }
+    }
+    if (map.Require("capacity")) map.Int("capacity", 0, kMaxQuanta, &resource.capacity);
+    if (map.Get("topologyKey") && map.String("topologyKey", &resource.topology_key) &&
+        resource.topology_key.empty()) {
+      map.Fail("topologyKey", "is empty: leave it out for what the whole cluster has once");
+    }
+    map.Finish();
+    resources->push_back(std::move(resource));
+  }
+}
+
 void ReadProfiles(const Node& node, std::vector<ProfileConfig>* profiles) {
   profiles->clear();
   std::set<std::string> seen;
@@ -295,6 +330,9 @@ void ReadBerthd(const Node& root, BerthdConfig* config) {
   map.Int("checkPlacements", 0, 1'000'000'000, &config->check_placements);
   ReadPath(map, "pluginDir", true, &config->plugin_dir);
   map.Bool("ignoreBrokenPlugins", &config->ignore_broken_plugins);
+  if (const auto node = map.Get("clusterResources")) {
+    ReadClusterResources(*node, &config->cluster_resources);
+  }
   if (const auto node = map.Get("profiles")) ReadProfiles(*node, &config->profiles);
   map.NotHonoured("tls", "use the Unix socket, or TCP on loopback with `insecure: true`");
   map.NotHonoured("queues", "there is one queue, \"default\"");
@@ -426,6 +464,15 @@ std::string FormatBerthdConfig(const BerthdConfig& config) {
   map.Set("checkPlacements", Value::Int(config.check_placements));
   SetText(map, "pluginDir", config.plugin_dir);
   map.Set("ignoreBrokenPlugins", Value::Bool(config.ignore_broken_plugins));
+  Value::List resources;
+  for (const ClusterResource& resource : config.cluster_resources) {
+    Value entry;
+    SetText(entry, "name", resource.name);
+    entry.Set("capacity", Value::Int(resource.capacity));
+    if (!resource.topology_key.empty()) SetText(entry, "topologyKey", resource.topology_key);
+    resources.push_back(std::move(entry));
+  }
+  map.Set("clusterResources", Value::Sequence(std::move(resources)));
   Value::List profiles;
   for (const ProfileConfig& profile : config.profiles) profiles.push_back(WriteProfile(profile));
   map.Set("profiles", Value::Sequence(std::move(profiles)));
@@ -465,6 +512,17 @@ ReloadDiff CompareForReload(const BerthdConfig& running, const BerthdConfig& rel
   restart("checkPlacements", running.check_placements == reloaded.check_placements);
   restart("pluginDir", running.plugin_dir == reloaded.plugin_dir);
   restart("ignoreBrokenPlugins", running.ignore_broken_plugins == reloaded.ignore_broken_plugins);
+  // Amounts at once; which there are, and by what label, is read at the start.
+  const bool same_resources =
+      std::equal(running.cluster_resources.begin(), running.cluster_resources.end(),
+                 reloaded.cluster_resources.begin(), reloaded.cluster_resources.end(),
+                 [](const ClusterResource& a, const ClusterResource& b) {
+                   return a.name == b.name && a.topology_key == b.topology_key;
+                 });
+  restart("clusterResources", same_resources);
+  if (same_resources) {
+    at_once("clusterResources.capacity", running.cluster_resources == reloaded.cluster_resources);
+  }
   at_once("profiles", running.profiles == reloaded.profiles);
   return diff;
 }

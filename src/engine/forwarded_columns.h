@@ -43,6 +43,9 @@ class ForwardedColumns : public NodeColumns {
     return base_.counts(counter);
   }
   int64_t count_in_all(CounterId counter) const override { return base_.count_in_all(counter); }
+  int32_t shared_capacity(uint32_t resource) const override {
+    return base_.shared_capacity(resource);
+  }
   uint32_t taint_count() const override { return base_.taint_count(); }
   const NodeMask& with_taint(TaintId taint) const override { return base_.with_taint(taint); }
   TaintEffect effect(TaintId taint) const override { return base_.effect(taint); }

@@ -42,6 +42,7 @@ uint64_t ParkedShapes::VersionOf(const TaskRequirements& needs) const {
   for (const std::vector<TermUse>* terms : {&needs.terms, &needs.others_terms}) {
     for (const TermUse& term : *terms) sum += table_.topology().version(term.counter);
   }
+  for (const SharedUse& use : needs.shared) sum += table_.topology().version(use.counter);
   return sum;
 }
 

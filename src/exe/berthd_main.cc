@@ -190,6 +190,17 @@ scheduler::TurnOptions ToTurnOptions(const config::BerthdConfig& config) {
   return options;
 }
 
+std::vector<state::SharedResourceSpec> ToSharedResources(
+    const std::vector<config::ClusterResource>& resources) {
+  std::vector<state::SharedResourceSpec> specs;
+  for (const config::ClusterResource& resource : resources) {
+    specs.push_back({.name = resource.name,
+                     .topology_key = resource.topology_key,
+                     .capacity = static_cast<int32_t>(resource.capacity)});
+  }
+  return specs;
+}
+
 // Drawn once in the life of a cluster, and kept in its store.
 uint64_t NewSeed() {
   uint64_t seed = 0;
@@ -281,6 +292,7 @@ absl::Status Daemon::StartLoop() {
   const size_t nodes = recovered.nodes.size();
   scheduler::RecoveryOptions recovery;
   for (const auto& profile : config.profiles) recovery.profiles.push_back(profile.name);
+  recovery.shared_resources = ToSharedResources(config.cluster_resources);
   recovery.watch_history_epochs = static_cast<size_t>(config.watch_history_epochs);
   recovery.new_seed = NewSeed();
   BERTH_ASSIGN_OR_RETURN(auto state, scheduler::BuildState(std::move(recovered), recovery));
@@ -487,8 +499,12 @@ absl::StatusOr<std::vector<std::string>> Daemon::Reload(const state::Principal& 
     now = config_;
   }
   config::ReloadDiff diff = config::CompareForReload(now, next);
-  const absl::Status replaced =
-      loop_->ReplaceProfiles({.principal = who, .profiles = ToOptions(next.profiles)});
+  scheduler::ProfileChange change{.principal = who, .profiles = ToOptions(next.profiles)};
+  const auto is_restart = [](const std::string& key) { return key == "clusterResources"; };
+  const bool takes_resources =
+      std::none_of(diff.needs_restart.begin(), diff.needs_restart.end(), is_restart);
+  if (takes_resources) change.shared_resources = ToSharedResources(next.cluster_resources);
+  const absl::Status replaced = loop_->ReplaceProfiles(std::move(change));
   BERTH_RETURN_IF_ERROR(loaded.places.Locate(replaced));
   BERTH_ASSIGN_OR_RETURN(const auto scorers, ToScorers(next.profiles));
   scorers_->Configure(scorers);
@@ -496,6 +512,7 @@ absl::StatusOr<std::vector<std::string>> Daemon::Reload(const state::Principal& 
   {
     base::MutexLock lock(mutex_);
     config_.profiles = next.profiles;
+    if (takes_resources) config_.cluster_resources = next.cluster_resources;
     config_.log = next.log;
   }
   return std::move(diff.needs_restart);

@@ -176,6 +176,27 @@ void AddNodes(const LoopSnapshot& loop, Page& page) {
                          reconciled));
 }
 
+void AddClusterResources(const LoopSnapshot& loop, Page& page) {
+  if (loop.cluster_resources.empty()) return;
+  ByLabel capacity, allocated, fullest;
+  for (const LoopSnapshot::ClusterResourceTotals& totals : loop.cluster_resources) {
+    capacity.emplace_back(totals.resource, static_cast<double>(totals.capacity));
+    allocated.emplace_back(totals.resource, static_cast<double>(totals.allocated));
+    fullest.emplace_back(totals.resource, totals.fullest);
+  }
+  page.Add(GaugeFamily("berth_cluster_resource_capacity",
+                       "How much there is of a resource that belongs to no node, in all domains "
+                       "that have nodes.",
+                       "resource", capacity));
+  page.Add(GaugeFamily("berth_cluster_resource_allocated",
+                       "What tasks hold of a resource that belongs to no node.", "resource",
+                       allocated));
+  page.Add(GaugeFamily("berth_cluster_resource_fullest_ratio",
+                       "What tasks hold of a resource that belongs to no node in its fullest "
+                       "domain, as a part of what is there.",
+                       "resource", fullest));
+}
+
 void AddResources(const LoopSnapshot& loop, Page& page) {
   ByLabel extended_capacity;
   ByLabel extended_allocated;
@@ -235,6 +256,7 @@ std::vector<MetricFamily> LoopMetrics::Collect() const {
   AddTasks(*loop, page);
   AddNodes(*loop, page);
   AddResources(*loop, page);
+  AddClusterResources(*loop, page);
   AddCommits(*loop, page);
   return page.Take();
 }

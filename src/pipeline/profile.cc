@@ -208,7 +208,7 @@ const ProfileDefaults& DefaultPlugins() {
   // Filters that look at whole masks come first: what they remove costs the others nothing.
   static const auto* const kDefaults = new ProfileDefaults{
       .filters = {"NodeReadiness", "TaintToleration", "NodeAffinity", "NodeResourcesFit",
-                  "DeviceFit", "TopologySpread", "TaskAffinity"},
+                  "DeviceFit", "ClusterResources", "TopologySpread", "TaskAffinity"},
       .scores = {{"NodeResourcesFit", 2},
                  {"BalancedAllocation", 1},
                  {"FragmentationGradient", 2},
@@ -217,7 +217,7 @@ const ProfileDefaults& DefaultPlugins() {
                  {"TopologySpread", 2},
                  {"TaskAffinity", 2},
                  {"LiveUtilisation", 1}},
-      .required_filters = {"NodeResourcesFit", "DeviceFit"},
+      .required_filters = {"NodeResourcesFit", "DeviceFit", "ClusterResources"},
   };
   return *kDefaults;
 }

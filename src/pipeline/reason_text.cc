@@ -66,6 +66,13 @@ std::string WhyText(const RejectionGroup& group, const TaskRequirements& needs,
     case Reason::kInsufficientBandwidth:
     case Reason::kInsufficientExtendedResource:
       return "insufficient " + subject + Largest(compare, AmountText(group.subject, largest));
+    case Reason::kInsufficientClusterResource: {
+      const state::SharedResource& shared = table.shared_resources()[group.subject];
+      const std::string where =
+          shared.topology_key.empty() ? "the cluster" : "their " + shared.topology_key;
+      return "with insufficient " + subject + " in " + where +
+             Largest(compare, std::to_string(largest));
+    }
     case Reason::kInsufficientDevices:
       if (IsShare(needs, group.subject)) {
         return "insufficient " + subject + " share" + Largest(compare, CpuText(largest));
@@ -161,6 +168,8 @@ std::string SubjectText(const RejectionGroup& group, const state::NodeTable& tab
     case Reason::kInsufficientBandwidth:
     case Reason::kInsufficientExtendedResource:
       return state::ResourceName(table.names(), group.subject);
+    case Reason::kInsufficientClusterResource:
+      return table.shared_resources()[group.subject].name;
     case Reason::kInsufficientDevices:
     case Reason::kDeviceModelMismatch:
     case Reason::kDeviceMemoryTooSmall:

@@ -53,6 +53,23 @@ absl::StatusOr<std::optional<Suggestion>> TryResource(const WhatIf& what_if,
   return MakeLess(what_if, name, AmountText(resource, largest), option, what_if.FirstByName(fit));
 }
 
+absl::StatusOr<std::optional<Suggestion>> TryShared(const WhatIf& what_if, size_t index) {
+  const SharedUse& use = what_if.needs().shared[index];
+  TaskRequirements changed = what_if.needs();
+  changed.shared.erase(changed.shared.begin() + static_cast<std::ptrdiff_t>(index));
+  BERTH_ASSIGN_OR_RETURN(const NodeMask others_fit, what_if.Nodes(changed));
+  int32_t largest = 0;
+  others_fit.ForEach([&](Slot slot) { largest = std::max(largest, what_if.Available(use, slot)); });
+  if (largest <= 0 || largest >= use.amount) return std::nullopt;
+
+  changed.shared = what_if.needs().shared;
+  changed.shared[index].amount = largest;
+  BERTH_ASSIGN_OR_RETURN(const NodeMask fit, what_if.Nodes(changed));
+  if (!fit.Any()) return std::nullopt;
+  const std::string& name = what_if.table().shared_resources()[use.resource].name;
+  return MakeLess(what_if, name, std::to_string(largest), "", what_if.FirstByName(fit));
+}
+
 std::string OptionOfDevice(const std::string& kind) {
   if (kind == "gpu") return "--gpus";
   if (kind == "tpu") return "--tpus";
@@ -129,6 +146,10 @@ absl::StatusOr<std::vector<Suggestion>> SuggestLess(const WhatIf& what_if) {
   for (ResourceIndex i = 0; i < needs.resource_count; ++i) {
     if (needs.requests[i] == 0) continue;
     BERTH_ASSIGN_OR_RETURN(auto suggestion, TryResource(what_if, i));
+    if (suggestion) suggestions.push_back(*std::move(suggestion));
+  }
+  for (size_t i = 0; i < needs.shared.size(); ++i) {
+    BERTH_ASSIGN_OR_RETURN(auto suggestion, TryShared(what_if, i));
     if (suggestion) suggestions.push_back(*std::move(suggestion));
   }
   for (size_t i = 0; i < needs.devices.size(); ++i) {

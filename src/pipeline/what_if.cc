@@ -51,6 +51,15 @@ int32_t WhatIf::Available(ResourceIndex resource, Slot slot) const {
   return goal_ == Goal::kFitsEver ? capacity : capacity - table_.allocated(resource)[slot];
 }
 
+int32_t WhatIf::Available(const SharedUse& use, Slot slot) const {
+  const int32_t domain = table_.domains(use.key)[slot];
+  if (domain == kNoDomain) return 0;
+  const int32_t capacity = table_.shared_capacity(use.resource);
+  return goal_ == Goal::kFitsEver
+             ? capacity
+             : capacity - table_.counts(use.counter)[static_cast<size_t>(domain)];
+}
+
 Slot WhatIf::FirstByName(const NodeMask& nodes) const {
   Slot first = kNoSlot;
   nodes.ForEach([&](Slot slot) {

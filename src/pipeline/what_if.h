@@ -35,6 +35,8 @@ class WhatIf {
 
   // What one node could give of a resource.
   int32_t Available(ResourceIndex resource, Slot slot) const;
+  // What is left to it of a resource that belongs to no node.
+  int32_t Available(const SharedUse& use, Slot slot) const;
   // The first by name of a set that is not empty.
   Slot FirstByName(const NodeMask& nodes) const;
 

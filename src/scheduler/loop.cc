@@ -251,6 +251,21 @@ void Loop::Impl::Publish() {
     for (const int32_t amount : cluster.nodes().allocated(i)) totals.allocated += amount;
     s.resources.push_back(std::move(totals));
   }
+  for (const state::SharedResource& shared : cluster.nodes().shared_resources()) {
+    if (!shared.is_configured) continue;
+    LoopSnapshot::ClusterResourceTotals totals{.resource = shared.name};
+    const std::span<const int32_t> nodes_in = cluster.nodes().topology().nodes_in(shared.key);
+    const std::span<const int32_t> taken = cluster.nodes().counts(shared.counter);
+    for (size_t domain = 0; domain < nodes_in.size(); ++domain) {
+      if (nodes_in[domain] == 0) continue;
+      totals.capacity += shared.capacity;
+      totals.allocated += taken[domain];
+      if (shared.capacity == 0) continue;
+      totals.fullest =
+          std::max(totals.fullest, static_cast<double>(taken[domain]) / shared.capacity);
+    }
+    s.cluster_resources.push_back(std::move(totals));
+  }
   s.watchers = hub.size();
   {
     base::MutexLock lock(mutex);

@@ -41,6 +41,14 @@ struct LoopSnapshot {
   std::array<uint64_t, state::kCommandClasses> commands_total{};
 
   uint64_t schedule_attempts_total[3] = {};  // scheduled, unschedulable, error
+  // One of the cluster's own resources, over all its domains.
+  struct ClusterResourceTotals {
+    std::string resource;
+    int64_t capacity = 0;
+    int64_t allocated = 0;
+    double fullest = 0;  // what is taken of the fullest domain: 0 to 1, more after it was lowered
+  };
+  std::vector<ClusterResourceTotals> cluster_resources;
   std::vector<std::pair<std::string, uint64_t>> plugin_errors_total;  // by plugin
   uint64_t placements_checked_total = 0;
   uint64_t placements_wrong_total = 0;

@@ -65,6 +65,7 @@ absl::StatusOr<std::unique_ptr<state::ClusterState>> BuildState(store::Recovered
   if (recovered.head.epoch == 0) recovered.meta.seed = options.new_seed;
   auto cluster =
       std::make_unique<state::ClusterState>(recovered.meta, options.watch_history_epochs);
+  cluster->nodes().SetSharedResources(options.shared_resources);
   for (const state::NodeView& node : recovered.nodes) {
     BERTH_RETURN_IF_ERROR(cluster->RestoreNode(node));
   }

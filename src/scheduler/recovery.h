@@ -15,6 +15,8 @@ namespace berth::scheduler {
 struct RecoveryOptions {
   // Names of the configuration's profiles, in its order.
   std::vector<std::string> profiles;
+  // Those of the configuration.
+  std::vector<state::SharedResourceSpec> shared_resources;
   size_t watch_history_epochs = 10'000;
   // Draws the ranks of a store that is new; one that is not has its own.
   uint64_t new_seed = 0;

@@ -102,6 +102,9 @@ void Turn::CountTaskMix() {
 
 absl::Status Turn::Do(const ProfileChange& change) {
   const absl::Status status = ReplaceProfiles(change.profiles);
+  if (status.ok() && change.shared_resources) {
+    state_->nodes().SetSharedResources(*change.shared_resources);
+  }
   std::string names;
   for (const auto& profile : change.profiles) names += (names.empty() ? "" : ", ") + profile.name;
   Audit(change.principal, "replace_profiles", "profiles " + names, status.ok() ? "ok" : "refused",

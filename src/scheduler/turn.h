@@ -51,6 +51,8 @@ struct TurnOptions {
 struct ProfileChange {
   state::Principal principal;
   std::vector<pipeline::ProfileOptions> profiles;
+  // Absent: they stay as they are. Of those that there are, by name and topology key.
+  std::optional<std::vector<state::SharedResourceSpec>> shared_resources;
 };
 
 struct TurnInput {
@@ -155,7 +157,6 @@ class Turn {
                                  uint32_t& profile);
   // Of a group that asks for a resource which is not there.
   static std::string ResourcesField(size_t group);
-  class PlannedJob;
   // Plans a group's tasks behind those that were planned before. REQUIRES: a trial is on.
   absl::Status PlanGroup(const state::PlanJob& command, uint32_t group, state::ShapeId shape,
                          PlanReply& plan);

@@ -166,6 +166,9 @@ void NodeTable::Describe(Slot slot, const NodeSpec& spec) {
       if (topology_.Tracks(id)) topology_.Move(slot, id, kNoDomain);
     }
   }
+  if (const uint32_t whole = names_.keys.Find(""); whole != Dictionary::kNone) {
+    if (topology_.Tracks(KeyId{whole})) topology_.Move(slot, KeyId{whole}, kWholeCluster);
+  }
   for (const TaintSpec& taint : spec.taints) with_taint_[InternTaint(taint).value].Set(slot);
 
   DescribeDevices(slot, spec);
@@ -291,6 +294,7 @@ void NodeTable::Allocate(Slot slot, const TaskRequirements& needs, const Reserva
   for (const DeviceNeed& need : needs.devices) CountUse(slot, need, 1);
   if (!reservation.devices.empty()) CountIdle(slot);
   for (const CounterId counter : needs.counted_in) topology_.Count(slot, counter, 1);
+  for (const SharedUse& use : needs.shared) topology_.Count(slot, use.counter, use.amount);
   ++task_counts_[slot];
   changes_.Append(slot);
 }
@@ -320,6 +324,9 @@ void NodeTable::Release(Slot slot, const TaskRequirements& needs, const Reservat
   if (!reservation.devices.empty()) CountIdle(slot);
   for (const CounterId counter : needs.counted_in) {
     if (!BERTH_PLANTED(kForgetCountedOut)) topology_.Count(slot, counter, -1);
+  }
+  for (const SharedUse& use : needs.shared) {
+    if (!BERTH_PLANTED(kForgetShared)) topology_.Count(slot, use.counter, -use.amount);
   }
   changes_.Append(slot);
   if (!BERTH_PLANTED(kForgetRelease)) improvements_.Append(slot);
@@ -358,7 +365,42 @@ void NodeTable::CountIdle(Slot slot) {
       healthy == 0 ? 0 : static_cast<int32_t>(kMaxScore * free_milli / (1000 * healthy));
 }
 
+void NodeTable::SetSharedResources(std::span<const SharedResourceSpec> specs) {
+  for (SharedResource& known : shared_) {
+    known.is_configured = false;
+    known.capacity = kMaxQuanta;
+  }
+  for (const SharedResourceSpec& spec : specs) {
+    auto known = std::find_if(shared_.begin(), shared_.end(),
+                              [&](const SharedResource& one) { return one.name == spec.name; });
+    if (known == shared_.end()) {
+      const KeyId key = InternKey(spec.topology_key);
+      known = shared_.insert(shared_.end(), {.name = spec.name,
+                                             .topology_key = spec.topology_key,
+                                             .key = key,
+                                             .counter = AddCounter(key)});
+    }
+    BERTH_CHECK(known->topology_key == spec.topology_key) << spec.name;
+    known->capacity = spec.capacity;
+    known->is_configured = true;
+  }
+  // Whoever waits for some looks again.
+  for (const SharedResource& one : shared_) topology_.Touch(one.counter);
+}
+
+const SharedResource* NodeTable::FindShared(std::string_view name) const {
+  const auto it = std::find_if(shared_.begin(), shared_.end(), [&](const SharedResource& one) {
+    return one.is_configured && one.name == name;
+  });
+  return it == shared_.end() ? nullptr : &*it;
+}
+
 CounterId NodeTable::AddCounter(KeyId key) {
+  // No label has an empty key: it stands for the whole cluster, one domain with every node.
+  if (names_.keys.Name(key.value).empty()) {
+    return topology_.AddCounter(key, /*domains=*/1,
+                                [&](Slot slot) { return Holds(slot) ? kWholeCluster : kNoDomain; });
+  }
   const auto known = keys_.find(key.value);
   const size_t domains = known == keys_.end() ? 0 : known->second.labels.size();
   return topology_.AddCounter(key, domains, [&](Slot slot) {

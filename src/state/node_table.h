@@ -22,6 +22,7 @@
 #include "state/dirty_log.h"
 #include "state/node_spec.h"
 #include "state/outside_scores.h"
+#include "state/shared_resource.h"
 #include "state/topology.h"
 
 namespace berth::state {
@@ -112,6 +113,17 @@ class NodeTable final : public NodeColumns {
   OutsideScores& outside_scores() { return outside_scores_; }
   const OutsideScores& outside_scores() const { return outside_scores_; }
 
+  // ---- resources that belong to no node ----
+
+  // Puts those of the configuration in force. One that is known by its name keeps its number and
+  // takes the new capacity; one that is not named any more has no limit for those who have it.
+  // REQUIRES: names are distinct, and no known one has another topology key.
+  void SetSharedResources(std::span<const SharedResourceSpec> specs);
+  // In the order of their numbers.
+  std::span<const SharedResource> shared_resources() const { return shared_; }
+  // Null when the configuration has none of that name.
+  const SharedResource* FindShared(std::string_view name) const;
+
   // ---- one node ----
 
   // kNoSlot when there is no such node.
@@ -158,6 +170,7 @@ class NodeTable final : public NodeColumns {
   const NodeMask& with_key(KeyId key) const override;
   std::span<const LabelId> labels_of_key(KeyId key) const override;
   bool integer_value(LabelId label, int64_t& value) const override;
+  int32_t shared_capacity(uint32_t resource) const override { return shared_[resource].capacity; }
   std::span<const int32_t> domains(KeyId key) const override { return topology_.domains(key); }
   std::span<const int32_t> counts(CounterId counter) const override {
     return topology_.counts(counter);
@@ -239,6 +252,7 @@ class NodeTable final : public NodeColumns {
   base::AlignedVector<int32_t> usage_;
   Topology topology_;
   OutsideScores outside_scores_;
+  std::vector<SharedResource> shared_;
   std::vector<std::vector<std::string>> missing_devices_;  // ids of the rows past the inventory
   NodeMask live_, ready_, cordoned_;
 

@@ -101,22 +101,30 @@ BoxExtents BoxOf(const std::vector<int32_t>& extents) {
 }
 
 // Acquires the names of what it returns, and none when it returns an error.
-absl::StatusOr<TaskRequirements> Compile(const NeedsSpec& spec, uint32_t profile, Names& names,
+absl::StatusOr<TaskRequirements> Compile(const NeedsSpec& spec, uint32_t profile, NodeTable& nodes,
                                          bool intern_unknown) {
+  Names& names = nodes.names();
   TaskRequirements needs;
   needs.profile = profile;
   for (ResourceIndex i = 0; i < kFirstExtended; ++i) needs.requests[i] = spec.requests.builtin[i];
   for (const auto& [name, amount] : spec.requests.extended) {
+    if (const SharedResource* shared = nodes.FindShared(name)) {
+      const auto number = static_cast<uint32_t>(shared - nodes.shared_resources().data());
+      if (amount > 0) needs.shared.push_back({number, shared->key, shared->counter, amount});
+      continue;
+    }
     if (!intern_unknown && names.extended.Find(name) == Dictionary::kNone) {
       return absl::FailedPreconditionError(
-          "resource \"" + name + "\": no node of this cluster has it; 'berth get nodes -o wide' " +
-          "shows what there is");
+          "resource \"" + name + "\": no node of this cluster has it, nor the cluster itself; " +
+          "'berth get nodes -o wide' shows what nodes have");
     }
     const auto column = ResourceColumn(names, name);
     if (!column.ok()) return column.status();
     needs.requests[*column] = amount;
     needs.resource_count = std::max(needs.resource_count, *column + 1);
   }
+  std::sort(needs.shared.begin(), needs.shared.end(),
+            [](const SharedUse& a, const SharedUse& b) { return a.resource < b.resource; });
   for (const DeviceNeedSpec& device : spec.devices) {
     DeviceNeed need{.kind = KindId{names.kinds.Acquire(device.kind)},
                     .count = device.count,
@@ -160,6 +168,10 @@ uint64_t HashOf(const TaskRequirements& needs) {
   Hasher hasher;
   hasher.Mix(uint64_t{needs.profile});
   for (const int32_t amount : needs.requests) hasher.Mix(static_cast<uint32_t>(amount));
+  for (const SharedUse& use : needs.shared) {
+    hasher.Mix(use.resource | uint64_t{static_cast<uint32_t>(use.amount)} << 32);
+  }
+  hasher.Mix(needs.shared.size());
   for (const DeviceNeed& device : needs.devices) {
     hasher.Mix(device.kind.value);
     hasher.Mix(static_cast<uint32_t>(device.count) |
@@ -199,7 +211,7 @@ uint64_t HashOf(const TaskRequirements& needs) {
 
 absl::StatusOr<ShapeId> RequirementsTable::Acquire(const NeedsSpec& needs, uint32_t profile,
                                                    NodeTable& nodes, bool intern_unknown) {
-  auto compiled = Compile(needs, profile, nodes.names(), intern_unknown);
+  auto compiled = Compile(needs, profile, nodes, intern_unknown);
   if (!compiled.ok()) return compiled.status();
   return Intern(*std::move(compiled), nodes);
 }

@@ -37,6 +37,9 @@ NeedsSpec WordsOf(const TaskRequirements& needs, const NodeTable& nodes) {
     if (needs.requests[i] == 0) continue;
     words.requests.extended.emplace_back(ResourceName(names, i), needs.requests[i]);
   }
+  for (const SharedUse& use : needs.shared) {
+    words.requests.extended.emplace_back(nodes.shared_resources()[use.resource].name, use.amount);
+  }
   for (const DeviceNeed& need : needs.devices) {
     DeviceNeedSpec& to = words.devices.emplace_back();
     to.kind = names.kinds.Name(need.kind.value);

@@ -50,6 +50,12 @@ class Topology {
   // Counts a task on a node, or takes it back.
   void Count(Slot slot, CounterId counter, int32_t change);
 
+  // What the counter is held against has changed.
+  void Touch(CounterId counter) {
+    ++counters_[counter.value].version;
+    ++version_;
+  }
+
   std::span<const int32_t> domains(KeyId key) const { return keys_.at(key.value).domains; }
   std::span<const int32_t> nodes_in(KeyId key) const { return keys_.at(key.value).nodes_in; }
   // No domain of the key has two nodes.

@@ -48,6 +48,9 @@ class MixedColumns final : public engine::ForwardedColumns {
   int64_t count_in_all(CounterId counter) const override {
     return From(kReadsTerms).count_in_all(counter);
   }
+  int32_t shared_capacity(uint32_t resource) const override {
+    return From(kReadsTerms).shared_capacity(resource);
+  }
   const NodeMask& with_taint(TaintId taint) const override {
     return From(kReadsStatic).with_taint(taint);
   }

@@ -41,7 +41,10 @@ using testing::FillRandomly;
 using testing::MakeVariant;
 using testing::MixedColumns;
 using testing::RandomNeeds;
+using testing::RandomShared;
 using testing::RandomTerm;
+using testing::SetSharedRandomly;
+using testing::TakeSharedRandomly;
 using testing::Variant;
 
 constexpr TaskKey kKey{.job = JobId{7}, .group = 0, .position = 3};
@@ -57,6 +60,8 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
     FillRandomly(rng_, nodes, *table_);
     counters_ = AddCounters(*table_, {"zone", "disk"});
     CountRandomly(rng_, counters_, *table_);
+    SetSharedRandomly(rng_, *table_);
+    TakeSharedRandomly(rng_, *table_);
     pipeline::TableContext context(table_->names());
     auto made = MakeVariant(GetParam(), context);
     ASSERT_TRUE(made.ok()) << made.status();
@@ -79,6 +84,7 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
       needs.others_terms.push_back(RandomTerm(rng_, counters_));
       needs.others_terms.back().kind = TermKind::kAntiAffinity;
     }
+    if (Chance(rng_, 30)) needs.shared = RandomShared(rng_, *table_);
     return needs;
   }
 
@@ -150,6 +156,8 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
     state::NodeTable other(2);
     FillRandomly(rng_, static_cast<int>(table_->size()), other);
     CountRandomly(rng_, AddCounters(other, {"zone", "disk"}), other);
+    SetSharedRandomly(rng_, other);
+    TakeSharedRandomly(rng_, other);
     const auto unread = static_cast<Reads>(
         (kReadsStatic | kReadsAllocation | kReadsDevices | kReadsUsage | kReadsTerms) & ~reads);
     check(MixedColumns(*table_, other, unread));
@@ -546,6 +554,8 @@ TEST_P(DomainConformanceTest, WhatIsLocalDependsOnItsOwnDomainsAlone) {
     state::NodeTable other(2);
     FillRandomly(rng_, static_cast<int>(table_->size()), other);
     CountRandomly(rng_, AddCounters(other, {"zone", "disk"}), other);
+    SetSharedRandomly(rng_, other);
+    TakeSharedRandomly(rng_, other);
     const MixedColumns elsewhere(*table_, other, kReadsTerms);
     const std::vector<int32_t> before = Answers(needs, *table_);
     const std::vector<int32_t> after = Answers(needs, elsewhere);
@@ -686,6 +696,8 @@ TEST(ManyNodesConformanceTest, EveryFilterAndScoreAnswersForAListAsForTheRange) 
   FillRandomly(rng, kNodes, table);
   const auto counters = AddCounters(table, {"zone", "disk"});
   CountRandomly(rng, counters, table);
+  SetSharedRandomly(rng, table);
+  TakeSharedRandomly(rng, table);
   state::RequirementsTable shapes;
   pipeline::TableContext context(table.names());
   std::vector<Slot> every(table.size());
@@ -700,6 +712,7 @@ TEST(ManyNodesConformanceTest, EveryFilterAndScoreAnswersForAListAsForTheRange) 
       ASSERT_TRUE(shape.ok());
       TaskRequirements needs = shapes.Get(*shape);
       needs.terms.push_back(RandomTerm(rng, counters));
+      needs.shared = RandomShared(rng, table);
       const TaskView task{needs, kKey};
       if (filter != nullptr) {
         NodeMask range = table.live(), list = table.live();

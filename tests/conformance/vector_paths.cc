@@ -43,6 +43,7 @@ class Answers {
     FillRandomly(rng_, nodes, table_);
     counters_ = AddCounters(table_, {"zone", "disk"});
     CountRandomly(rng_, counters_, table_);
+    SetSharedRandomly(rng_, table_);
     for (const Variant& variant : AllVariants()) PrintPlugin(nodes, variant);
     PrintPlacements(nodes);
   }
@@ -53,6 +54,7 @@ class Answers {
     BERTH_CHECK(shape.ok());
     TaskRequirements needs = shapes_.Get(*shape);
     if (Chance(rng_, 60)) needs.terms.push_back(RandomTerm(rng_, counters_));
+    if (Chance(rng_, 30)) needs.shared = RandomShared(rng_, table_);
     return needs;
   }
 

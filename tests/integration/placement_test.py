@@ -1,6 +1,7 @@
 """Where tasks go and why, asked of the real programs: rules between tasks, plans, explanations."""
 import json
 import pathlib
+import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -76,6 +77,51 @@ terms: [{kind: antiAffinity, topologyKey: zone, matchLabels: {app: db}}]
         zone = self.placed(first)[0][0]
         self.assertEqual({zone}, {node[0] for node in self.placed(second)})
         self.assertNotIn(zone, {node[0] for node in self.placed(away)})
+
+    # ---- what belongs to no node ----
+
+    def test_licences_are_given_out_once_over_restarts_and_reloads(self):
+        self.berth.berthd_config["clusterResources"] = [
+            {"name": "matlab", "capacity": 2}, {"name": "uplink", "capacity": 1, "topologyKey": "zone"}]
+        self.berth.write_berthd_config()
+        self.berth.berthd.kill()
+        self.berth.start_berthd()
+        self.berth.wait_for_nodes()
+        path = self.berth.directory / "licensed.yaml"
+        path.write_text("""apiVersion: berth/v1
+kind: Job
+name: licensed
+array: 0-3
+command: [sleep, "600"]
+resources: {cpu: 0.1, memory: 32Mi, extended: {matlab: 1}}
+""")
+        job = self.berth.submit(path)
+
+        def running():
+            return sum(task["state"] == "running" for task in self.berth.tasks(job))
+
+        self.berth.wait_for(lambda: running() == 2, "two to run")
+        text = self.berth.json("explain", f"{job}.3")["text"]
+        self.assertIn("3 with insufficient matlab in the cluster (largest free 0)", text)
+        self.assertIn('berth_cluster_resource_allocated{resource="matlab"} 2', self.berth.metrics())
+
+        self.berth.berthd.kill()
+        self.berth.start_berthd()
+        self.berth.wait_for_nodes()
+        self.berth.berthd_config["clusterResources"][0]["capacity"] = 3
+        self.berth.write_berthd_config()
+        self.berth.berthd.signal(signal.SIGHUP)
+        self.berth.wait_for(lambda: running() == 3, "the third to run")
+        self.berth.ok("cancel", f"{job}.0")
+        self.berth.wait_for(lambda: self.berth.tasks(job)[3]["state"] == "running", "the last to run")
+
+        path.write_text(path.read_text().replace("matlab: 1", "uplink: 1"))
+        linked = self.berth.submit(path)
+        self.berth.wait_for(lambda: sorted(node[:1] for node in self.placed(linked)) == ["", "", "a", "b"],
+                            "one to be placed in each zone")
+        self.assertIn("in their zone", self.berth.json("explain", f"{linked}.3")["text"])
+        path.write_text(path.read_text().replace("uplink: 1", "maple: 1"))
+        self.assert_refused(self.berth.run("submit", path), 3, "maple", "no node of this cluster has it")
 
     # ---- plans ----
 

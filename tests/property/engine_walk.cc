@@ -76,6 +76,7 @@ class Walk {
     shares_hosts_ = Chance(rng_, 50);
     // Rules are over four zones, two kinds of disks, or hosts.
     counters_ = AddCounters(table(), {"zone", "disk", "host"});
+    SetSharedRandomly(rng_, table());
     for (int i = Between(rng_, 1, 6); i > 0; --i) AddShape();
     for (int step = Between(rng_, 10, 60); step > 0; --step) {
       if (Chance(outside_, 10)) ScoreFromOutside();
@@ -100,6 +101,7 @@ class Walk {
         AddShape();
       } else if (dice < 99) {
         Reload();
+        SetSharedRandomly(rng_, table());
       } else {
         Burst();
       }
@@ -157,6 +159,7 @@ class Walk {
       needs.others_terms.push_back(RandomTerm(rng_, counters_));
       needs.others_terms.back().kind = TermKind::kAntiAffinity;
     }
+    if (Chance(rng_, 25)) needs.shared = RandomShared(rng_, table());
     for (const TermUse& term : needs.terms) {
       if (term.counts_itself) needs.counted_in.push_back(term.counter);
     }
@@ -382,6 +385,18 @@ class Walk {
       }
       if (seen != expected) difference_ = "a counter is wrong";
     }
+    for (const state::SharedResource& shared : table().shared_resources()) {
+      int64_t expected = 0;
+      for (const Bound& task : bound_) {
+        if (table().domains(shared.key)[task.slot] == kNoDomain) continue;
+        for (const SharedUse& use : task.shape->needs.shared) {
+          if (use.counter == shared.counter) expected += use.amount;
+        }
+      }
+      if (table().count_in_all(shared.counter) != expected) {
+        difference_ = "what is taken of the cluster's own " + shared.name + " is wrong";
+      }
+    }
   }
 
   void Note(const TaskRequirements& needs, const engine::Placement& placement) {
@@ -403,6 +418,10 @@ class Walk {
                (term.kind == TermKind::kSpread || !table().topology().IsOneNodeEach(term.key)));
     }
     note("others' anti-affinity", !needs.others_terms.empty());
+    for (const SharedUse& use : needs.shared) {
+      const bool is_whole = table().shared_resources()[use.resource].topology_key.empty();
+      note(is_whole ? "resource of the cluster" : "resource of a domain", true);
+    }
     for (const auto& score : options_.scores.enabled) {
       note("opinion on few nodes", score.name == FewNodes::kName);
       note("score over all nodes", score.name == RelativelyFree::kName);

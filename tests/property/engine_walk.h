@@ -36,6 +36,8 @@ inline constexpr const char* kWalkEvents[] = {
     "required anti-affinity",
     "preferred anti-affinity",
     "others' anti-affinity",
+    "resource of the cluster",
+    "resource of a domain",
     "rule over one node each",
     "rule over many cells",
     "opinion on few nodes",

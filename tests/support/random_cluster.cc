@@ -229,6 +229,34 @@ TermUse RandomTerm(base::Rng& rng, const std::vector<KeyedCounter>& counters) {
   return term;
 }
 
+void SetSharedRandomly(base::Rng& rng, state::NodeTable& table) {
+  const state::SharedResourceSpec specs[] = {
+      {.name = "licence", .topology_key = "", .capacity = Between(rng, 0, 8)},
+      {.name = "uplink", .topology_key = "zone", .capacity = Between(rng, 0, 8)}};
+  table.SetSharedResources(specs);
+}
+
+void TakeSharedRandomly(base::Rng& rng, state::NodeTable& table) {
+  std::vector<Slot> nodes;
+  table.live().ForEach([&](Slot slot) { nodes.push_back(slot); });
+  if (nodes.empty()) return;
+  for (int i = Between(rng, 0, 6); i > 0; --i) {
+    TaskRequirements holder;
+    holder.shared = RandomShared(rng, table);
+    table.Allocate(nodes[rng.Uniform(nodes.size())], holder, {});
+  }
+}
+
+std::vector<SharedUse> RandomShared(base::Rng& rng, const state::NodeTable& table) {
+  const auto shared = table.shared_resources();
+  const auto first = static_cast<uint32_t>(rng.Uniform(shared.size()));
+  std::vector<SharedUse> uses;
+  for (uint32_t i = first; i < shared.size(); ++i) {
+    uses.push_back({i, shared[i].key, shared[i].counter, Between(rng, 1, 3)});
+  }
+  return uses;
+}
+
 void InternEverything(state::NodeTable& table) {
   BERTH_CHECK(state::ResourceColumn(table.names(), "fpga_slots").ok());
   for (const std::string& zone : kZones) table.InternLabel("zone", zone);

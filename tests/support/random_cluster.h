@@ -42,6 +42,14 @@ void CountRandomly(base::Rng& rng, const std::vector<KeyedCounter>& counters,
 // A rule of any kind over one of the counters.
 TermUse RandomTerm(base::Rng& rng, const std::vector<KeyedCounter>& counters);
 
+// Two resources that belong to no node: "licence", of the whole cluster, and "uplink", in each
+// zone. Random amounts of them; again, others.
+void SetSharedRandomly(base::Rng& rng, state::NodeTable& table);
+// Tasks that hold some of them, on random nodes.
+void TakeSharedRandomly(base::Rng& rng, state::NodeTable& table);
+// What a task asks of them: one, or both.
+std::vector<SharedUse> RandomShared(base::Rng& rng, const state::NodeTable& table);
+
 // Gives every name that the two above can produce its number, in a fixed order, so that two tables
 // agree on numbers.
 void InternEverything(state::NodeTable& table);

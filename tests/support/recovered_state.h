@@ -23,6 +23,11 @@ inline std::unique_ptr<state::ClusterState> Recovered(const state::ClusterState&
     meta.settling = true;
   }
   auto state = std::make_unique<state::ClusterState>(meta, 1000);
+  std::vector<state::SharedResourceSpec> shared;
+  for (const state::SharedResource& one : before.nodes().shared_resources()) {
+    shared.push_back({one.name, one.topology_key, one.capacity});
+  }
+  state->nodes().SetSharedResources(shared);
   for (const auto& [name, slot] : before.nodes().by_name()) {
     EXPECT_TRUE(state->RestoreNode(before.ViewNode(slot)).ok());
     const state::NodeLink& link = *before.FindLink(slot);

@@ -55,6 +55,7 @@ class TurnHarness {
     int32_t memory_limit_mib = 0;
     std::map<std::string, std::string> labels;
     std::vector<state::TermSpec> terms;
+    std::map<std::string, int32_t> extended;
     std::string ns = "default";
     std::string request_id;
     std::string body_hash = "h";
@@ -135,6 +136,7 @@ class TurnHarness {
     spec->groups[0].memory_limit_mib = job.memory_limit_mib;
     spec->groups[0].needs.Edit().requests.builtin = {job.cpu_milli, job.memory_mib, 0, 0};
     spec->groups[0].needs.Edit().terms = job.terms;
+    spec->groups[0].needs.Edit().requests.extended.assign(job.extended.begin(), job.extended.end());
     return spec;
   }
 

@@ -270,6 +270,24 @@ TEST(BerthdLoaderTest, TellsWhatAReloadChangesAndWhatItCannot) {
               ElementsAre("snapshots"));
 }
 
+TEST(BerthdLoaderTest, ReadsWhatBelongsToNoNode) {
+  const BerthdConfig config = ParseBerthd(
+      "clusterResources:\n  - {name: matlab, capacity: 20}\n"
+      "  - {name: uplink, capacity: 100, topologyKey: rack}\n");
+  ASSERT_EQ(config.cluster_resources.size(), 2u);
+  EXPECT_EQ(config.cluster_resources[0], (ClusterResource{"matlab", 20, ""}));
+  EXPECT_EQ(config.cluster_resources[1], (ClusterResource{"uplink", 100, "rack"}));
+  EXPECT_EQ(ParseBerthd(FormatBerthdConfig(config)), config);
+
+  BerthdConfig next = config;
+  next.cluster_resources[0].capacity = 21;
+  EXPECT_THAT(CompareForReload(config, next).at_once, ElementsAre("clusterResources.capacity"));
+  EXPECT_THAT(CompareForReload(config, next).needs_restart, IsEmpty());
+  next.cluster_resources[1].topology_key = "zone";
+  EXPECT_THAT(CompareForReload(config, next).at_once, IsEmpty());
+  EXPECT_THAT(CompareForReload(config, next).needs_restart, ElementsAre("clusterResources"));
+}
+
 TEST(BerthdLoaderTest, SnapshotsLieInTheDataDirectoryAndMayBeOff) {
   const Snapshots own = ParseBerthd("dataDir: /srv/berth\n").snapshots;
   EXPECT_EQ(own.directory, "/srv/berth/snapshots");

@@ -88,13 +88,16 @@ TEST(ConfigFilesTest, DefaultsMdSaysWhatIsPrinted) {
 }
 
 TEST(ConfigFilesTest, DefaultsMdNamesWhatAReloadPutsInForce) {
-  BerthdConfig changed;
+  BerthdConfig running;
+  running.cluster_resources = {{.name = "licence", .capacity = 1, .topology_key = ""}};
+  BerthdConfig changed = running;
+  changed.cluster_resources[0].capacity = 2;
   changed.data_dir = "x";
   changed.log = {"debug", "json"};
   changed.limits.inbox_facts = 1;
   changed.profiles[0].tie = "x";
   std::string keys;
-  for (const std::string& key : CompareForReload(BerthdConfig(), changed).at_once) {
+  for (const std::string& key : CompareForReload(running, changed).at_once) {
     keys += (keys.empty() ? "`" : ", `") + key + "`";
   }
   std::string text = Read("docs/defaults.md");

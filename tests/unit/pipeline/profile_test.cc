@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "builtin.h"
+#include "config/berthd_loader.h"
 #include "pipeline/table_context.h"
 #include "tests/support/fake_plugins.h"
 #include "tests/support/plugin_args_builder.h"
@@ -54,11 +55,26 @@ class ProfileTest : public ::testing::Test {
 TEST_F(ProfileTest, IsTheDefaultOneWhereNothingIsSaid) {
   EXPECT_THAT(Filters(),
               ElementsAre("NodeReadiness", "TaintToleration", "NodeAffinity", "NodeResourcesFit",
-                          "DeviceFit", "TopologySpread", "TaskAffinity"));
+                          "DeviceFit", "ClusterResources", "TopologySpread", "TaskAffinity"));
   EXPECT_THAT(Scores(),
               ElementsAre("NodeResourcesFit 2", "BalancedAllocation 1", "FragmentationGradient 2",
                           "NodeAffinity 2", "TaintToleration 3", "TopologySpread 2",
                           "TaskAffinity 2", "LiveUtilisation 1"));
+}
+
+TEST_F(ProfileTest, IsTheDefaultOneAsItIsWrittenOutInConfig) {
+  const std::vector<std::string> filters = Filters(), scores = Scores();
+  const auto loaded = config::LoadBerthdConfig("config/profiles/default.yaml");
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  const config::ProfileConfig& written = loaded->config.profiles.at(0);
+  options_.filters.disabled = written.filter.disabled;
+  for (const auto& filter : written.filter.enabled) options_.filters.enabled.push_back(filter.name);
+  options_.scores.disabled = written.score.disabled;
+  for (const auto& score : written.score.enabled) {
+    options_.scores.enabled.push_back({score.name, score.weight});
+  }
+  EXPECT_EQ(Filters(), filters);
+  EXPECT_EQ(Scores(), scores);
 }
 
 TEST_F(ProfileTest, ReservesWithFiltersThatCan) {
@@ -71,8 +87,9 @@ TEST_F(ProfileTest, ReservesWithFiltersThatCan) {
 TEST_F(ProfileTest, TakesOutByName) {
   options_.filters.disabled = {"TaintToleration"};
   options_.scores.disabled = {"TaintToleration", "BalancedAllocation"};
-  EXPECT_THAT(Filters(), ElementsAre("NodeReadiness", "NodeAffinity", "NodeResourcesFit",
-                                     "DeviceFit", "TopologySpread", "TaskAffinity"));
+  EXPECT_THAT(Filters(),
+              ElementsAre("NodeReadiness", "NodeAffinity", "NodeResourcesFit", "DeviceFit",
+                          "ClusterResources", "TopologySpread", "TaskAffinity"));
   EXPECT_THAT(Scores(),
               ElementsAre("NodeResourcesFit 2", "FragmentationGradient 2", "NodeAffinity 2",
                           "TopologySpread 2", "TaskAffinity 2", "LiveUtilisation 1"));
@@ -174,8 +191,8 @@ TEST_F(ProfileTest, KeepsTheFiltersThatKeepTheBooks) {
             "INVALID_ARGUMENT: profiles[0].plugins.filter.disabled: \"DeviceFit\" cannot be left "
             "out: without it the same resources would be given to several tasks; put it in "
             "profiles[0].plugins.filter.enabled");
-  options_.filters.enabled = {"NodeResourcesFit", "DeviceFit"};
-  EXPECT_THAT(Filters(), ElementsAre("NodeResourcesFit", "DeviceFit"));
+  options_.filters.enabled = {"NodeResourcesFit", "DeviceFit", "ClusterResources"};
+  EXPECT_THAT(Filters(), ElementsAre("NodeResourcesFit", "DeviceFit", "ClusterResources"));
 }
 
 TEST_F(ProfileTest, HandsAPluginItsArguments) {

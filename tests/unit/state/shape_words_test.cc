@@ -12,9 +12,11 @@ TEST(ShapeWordsTest, WordsOfAShapeMeanTheShape) {
   base::Rng rng(berth::testing::TestSeed(3));
   NodeTable nodes(1);
   RequirementsTable shapes;
-  int with_selector = 0, with_toleration = 0, with_devices = 0;
+  berth::testing::SetSharedRandomly(rng, nodes);
+  int with_shared = 0, with_selector = 0, with_toleration = 0, with_devices = 0;
   for (int i = 0; i < 2000; ++i) {
-    const NeedsSpec needs = berth::testing::RandomNeeds(rng);
+    NeedsSpec needs = berth::testing::RandomNeeds(rng);
+    if (i % 3 == 0) needs.requests.extended.emplace_back("licence", 1 + i % 2);
     const auto shape = shapes.Acquire(needs, 0, nodes, /*intern_unknown=*/true);
     ASSERT_TRUE(shape.ok()) << shape.status();
     const NeedsSpec words = WordsOf(shapes.Get(*shape), nodes);
@@ -24,10 +26,12 @@ TEST(ShapeWordsTest, WordsOfAShapeMeanTheShape) {
     with_selector += !words.required_nodes.empty();
     with_toleration += !words.tolerations.empty();
     with_devices += !words.devices.empty();
+    with_shared += !shapes.Get(*shape).shared.empty();
   }
   EXPECT_GT(with_selector, 100);
   EXPECT_GT(with_toleration, 100);
   EXPECT_GT(with_devices, 100);
+  EXPECT_GT(with_shared, 100);
 }
 
 }  // namespace
