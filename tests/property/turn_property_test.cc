@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "base/rng.h"
 #include "base/sha256.h"
 #include "scheduler/recovery.h"
@@ -345,7 +346,7 @@ class History {
           }
         }
       }
-      EXPECT_EQ(counts, job->counts) << "job " << id.value;
+      EXPECT_EQ(counts, job->Counts()) << "job " << id.value;
       for (size_t i = 0; i < counts.size(); ++i) all[i] += counts[i];
     }
     EXPECT_EQ(all, cluster.task_counts());
@@ -395,7 +396,7 @@ class History {
       for (size_t g = 0; g < job->groups.size(); ++g) {
         EXPECT_EQ(other.groups[g].rest, job->groups[g].rest);
         // What is held back by an attempt that has not ended is held back when that is known again.
-        std::set<uint32_t> queued = job->groups[g].queued;
+        absl::btree_set<uint32_t> queued = job->groups[g].queued;
         for (const auto& [position, row] : job->groups[g].rows) {
           if (row.state == TaskState::kQueued && row.not_before_ms == 0 &&
               before.IsHeldBack({id, static_cast<uint32_t>(g), position})) {
