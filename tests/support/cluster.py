@@ -248,7 +248,7 @@ class Cluster:
         return items(json.loads(result.out)) if result.code == 0 else []
 
     def metric(self, name):
-        """A metric without labels, as berthd shows it now."""
+        """A metric, with its labels as they stand there, as berthd shows it now."""
         url = f"http://127.0.0.1:{self.http_port}/metrics"
         with urllib.request.urlopen(url, timeout=10) as page:
             for line in page.read().decode().splitlines():

@@ -47,6 +47,8 @@ std::shared_ptr<scheduler::LoopSnapshot> SampleSnapshot(const base::Clock& clock
   loop->tasks[static_cast<size_t>(state::TaskState::kRunning)] = 14;
   loop->tasks_ended_total[1] = 15;
   loop->plugin_errors_total = {{"DeviceFit", 0}};
+  loop->cluster_resources = {
+      {.resource = "licence", .capacity = 20, .allocated = 5, .fullest = 0.25}};
   loop->parked_shapes = 16;
   loop->scored_shapes = {{.profile = "default", .scored = 36, .stale = 37, .unscored = 38}};
   loop->nodes = 17;
