@@ -7,7 +7,7 @@
 namespace berth::state {
 namespace {
 
-SharedNeeds Cpu(int32_t milli, const std::string& zone = "a") {
+SharedNeeds CpuInZone(int32_t milli, const std::string& zone = "a") {
   SharedNeeds needs;
   needs.Edit().requests.builtin[kCpu] = milli;
   needs.Edit().node_selector = {{"zone", zone}};
@@ -15,7 +15,7 @@ SharedNeeds Cpu(int32_t milli, const std::string& zone = "a") {
 }
 
 TEST(SharedNeedsTest, ACopyKeepsWhatItIsACopyOf) {
-  SharedNeeds needs = Cpu(100);
+  SharedNeeds needs = CpuInZone(100);
   const SharedNeeds before = needs;
   EXPECT_TRUE(needs.Is(before));
   needs.Edit().requests.builtin[kCpu] = 200;
@@ -25,25 +25,25 @@ TEST(SharedNeedsTest, ACopyKeepsWhatItIsACopyOf) {
 }
 
 TEST(SharedNeedsTest, NoneIsNotChangedByItsFirstUser) {
-  Cpu(100);
+  CpuInZone(100);
   EXPECT_EQ(*SharedNeeds(), NeedsSpec());
 }
 
 TEST(NeedsPoolTest, EqualNeedsAreOneAndOthersAreNot) {
   NeedsPool pool;
-  const SharedNeeds first = pool.Acquire(Cpu(100));
-  EXPECT_TRUE(pool.Acquire(Cpu(100)).Is(first));
-  EXPECT_FALSE(pool.Acquire(Cpu(100, "b")).Is(first));
+  const SharedNeeds first = pool.Acquire(CpuInZone(100));
+  EXPECT_TRUE(pool.Acquire(CpuInZone(100)).Is(first));
+  EXPECT_FALSE(pool.Acquire(CpuInZone(100, "b")).Is(first));
   EXPECT_EQ(pool.size(), 2u);
 }
 
 TEST(NeedsPoolTest, ForgetsNeedsWithTheirLastUser) {
   NeedsPool pool;
-  const SharedNeeds needs = pool.Acquire(Cpu(100));
-  pool.Acquire(Cpu(100));
-  pool.Release(Cpu(100));
+  const SharedNeeds needs = pool.Acquire(CpuInZone(100));
+  pool.Acquire(CpuInZone(100));
+  pool.Release(CpuInZone(100));
   EXPECT_EQ(pool.size(), 1u);
-  EXPECT_TRUE(pool.Acquire(Cpu(100)).Is(needs));
+  EXPECT_TRUE(pool.Acquire(CpuInZone(100)).Is(needs));
   pool.Release(needs);
   pool.Release(needs);
   EXPECT_EQ(pool.size(), 0u);
