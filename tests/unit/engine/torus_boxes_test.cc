@@ -43,7 +43,7 @@ DeviceNeed Box(BoxExtents box) {
 
 using Sets = std::vector<std::vector<int>>;
 
-Sets SetsOf(const DeviceNeed& need, const std::vector<DeviceRow>& rows) {
+Sets BoxSetsOf(const DeviceNeed& need, const std::vector<DeviceRow>& rows) {
   DeviceSets sets;
   sets.Find(need, rows);
   Sets found;
@@ -54,39 +54,39 @@ Sets SetsOf(const DeviceNeed& need, const std::vector<DeviceRow>& rows) {
 }
 
 TEST(TorusBoxesTest, TheFirstIsInACorner) {
-  EXPECT_THAT(SetsOf(Box({2, 2, 1}), Torus({4, 4, 1}))[0], ElementsAre(0, 1, 4, 5));
+  EXPECT_THAT(BoxSetsOf(Box({2, 2, 1}), Torus({4, 4, 1}))[0], ElementsAre(0, 1, 4, 5));
   // Then against it: a corner that is larger is left to larger boxes.
   auto rows = Torus({4, 4, 1});
   for (const size_t taken : {0u, 1u, 4u, 5u}) rows[taken].allocated_milli = 1000;
-  EXPECT_THAT(SetsOf(Box({2, 1, 1}), rows)[0], ElementsAre(2, 3));
+  EXPECT_THAT(BoxSetsOf(Box({2, 1, 1}), rows)[0], ElementsAre(2, 3));
 }
 
 TEST(TorusBoxesTest, ABoxIsTurned) {
-  EXPECT_THAT(SetsOf(Box({1, 4, 1}), Torus({4, 1, 1})), ElementsAre(ElementsAre(0, 1, 2, 3)));
-  EXPECT_THAT(SetsOf(Box({1, 4, 1}), Torus({1, 1, 4})), ElementsAre(ElementsAre(0, 1, 2, 3)));
-  EXPECT_THAT(SetsOf(Box({2, 2, 2}), Torus({4, 2, 1})), IsEmpty());
+  EXPECT_THAT(BoxSetsOf(Box({1, 4, 1}), Torus({4, 1, 1})), ElementsAre(ElementsAre(0, 1, 2, 3)));
+  EXPECT_THAT(BoxSetsOf(Box({1, 4, 1}), Torus({1, 1, 4})), ElementsAre(ElementsAre(0, 1, 2, 3)));
+  EXPECT_THAT(BoxSetsOf(Box({2, 2, 2}), Torus({4, 2, 1})), IsEmpty());
 }
 
 TEST(TorusBoxesTest, ABoxGoesRoundWhereTheAxisWraps) {
   auto rows = Torus({4, 1, 1}, /*wraps=*/1);
   rows[1].allocated_milli = 1000;
   rows[2].allocated_milli = 1;
-  EXPECT_THAT(SetsOf(Box({2, 1, 1}), rows), ElementsAre(ElementsAre(0, 3)));
+  EXPECT_THAT(BoxSetsOf(Box({2, 1, 1}), rows), ElementsAre(ElementsAre(0, 3)));
   for (DeviceRow& row : rows) row.torus.wraps = 2;
-  EXPECT_THAT(SetsOf(Box({2, 1, 1}), rows), IsEmpty());
+  EXPECT_THAT(BoxSetsOf(Box({2, 1, 1}), rows), IsEmpty());
 }
 
 TEST(TorusBoxesTest, DevicesWithoutAPlaceAreInNoBox) {
   auto rows = Torus({4, 1, 1});
   rows[1].torus = {};
-  EXPECT_THAT(SetsOf(Box({2, 1, 1}), rows), ElementsAre(ElementsAre(2, 3)));
-  EXPECT_THAT(SetsOf(Box({1, 1, 1}), std::vector<DeviceRow>(3)), IsEmpty());
+  EXPECT_THAT(BoxSetsOf(Box({2, 1, 1}), rows), ElementsAre(ElementsAre(2, 3)));
+  EXPECT_THAT(BoxSetsOf(Box({1, 1, 1}), std::vector<DeviceRow>(3)), IsEmpty());
 }
 
 TEST(TorusBoxesTest, SetsThatDifferAreAtMost64) {
   auto rows = Torus({20, 20, 1});
   for (size_t i = 0; i < rows.size(); ++i) rows[i].model = ModelId{static_cast<uint32_t>(i)};
-  EXPECT_EQ(SetsOf(Box({2, 2, 1}), rows).size(), DeviceSets::kMostSets);
+  EXPECT_EQ(BoxSetsOf(Box({2, 2, 1}), rows).size(), DeviceSets::kMostSets);
 }
 
 TEST(TorusBoxesTest, AreThoseThatAPlainSearchFinds) {
