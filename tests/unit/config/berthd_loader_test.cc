@@ -288,6 +288,24 @@ TEST(BerthdLoaderTest, ReadsWhatBelongsToNoNode) {
   EXPECT_THAT(CompareForReload(config, next).needs_restart, ElementsAre("clusterResources"));
 }
 
+TEST(BerthdLoaderTest, RefusesClusterResourcesThatMakeNoSense) {
+  const auto refusal = [](const std::string& entries) {
+    return Refusal("clusterResources: [" + entries + "]\n");
+  };
+  EXPECT_THAT(refusal("{capacity: 1}"), HasSubstr("clusterResources[0].name"));
+  EXPECT_THAT(refusal("{name: licence}"), HasSubstr("clusterResources[0].capacity"));
+  EXPECT_THAT(refusal("{name: Licence, capacity: 1}"), HasSubstr("\"Licence\" is not a name"));
+  EXPECT_THAT(refusal("{name: cpu, capacity: 1}"), HasSubstr("\"cpu\" is what nodes have"));
+  EXPECT_THAT(refusal("{name: licence, capacity: -1}"), HasSubstr("clusterResources[0].capacity"));
+  EXPECT_THAT(refusal("{name: licence, capacity: 1073741824}"),
+              HasSubstr("clusterResources[0].capacity"));
+  EXPECT_THAT(refusal("{name: licence, capacity: 1}, {name: licence, capacity: 2}"),
+              HasSubstr("clusterResources[1].name: \"licence\" is the name of two resources"));
+  EXPECT_THAT(refusal("{name: licence, capacity: 1, topologyKey: \"\"}"),
+              HasSubstr("clusterResources[0].topologyKey: is empty"));
+  EXPECT_THAT(refusal("{name: licence, capacity: 1, key: rack}"), HasSubstr("key"));
+}
+
 TEST(BerthdLoaderTest, SnapshotsLieInTheDataDirectoryAndMayBeOff) {
   const Snapshots own = ParseBerthd("dataDir: /srv/berth\n").snapshots;
   EXPECT_EQ(own.directory, "/srv/berth/snapshots");
