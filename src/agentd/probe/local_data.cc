@@ -2,6 +2,7 @@
 
 #include <fts.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <algorithm>
 #include <memory>
@@ -15,7 +16,7 @@ namespace berth::agentd {
 namespace {
 
 constexpr size_t kMostEntries = 4096;
-constexpr int kMostLevels = 2;  // that are looked at for modifications
+constexpr int kMostLevels = 2;  // that are looked at for changes
 
 int64_t Nanoseconds(const timespec& time) {
   return static_cast<int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
@@ -33,9 +34,15 @@ Walk Begin(const std::string& path) {
   return Walk(fts_open(paths.data(), FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, nullptr));
 }
 
-// The newest modification in the uppermost folders: a look that costs little, however much lies
-// below.
-int64_t NewestModification(const std::string& path) {
+int64_t NanosecondsNow() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return Nanoseconds(now);
+}
+
+// The newest change in the uppermost folders: a look that costs little, however much lies below.
+// By the time of the inode's change, which no program can set back.
+int64_t NewestChange(const std::string& path) {
   const Walk walk = Begin(path);
   int64_t newest = 0;
   if (walk == nullptr) return newest;
@@ -44,7 +51,7 @@ int64_t NewestModification(const std::string& path) {
       fts_set(walk.get(), entry, FTS_SKIP);
     }
     if (entry->fts_info != FTS_D && entry->fts_info != FTS_F) continue;
-    newest = std::max(newest, Nanoseconds(entry->fts_statp->st_mtim));
+    newest = std::max(newest, Nanoseconds(entry->fts_statp->st_ctim));
   }
   return newest;
 }
@@ -89,10 +96,14 @@ std::vector<LocalEntry> LocalData::Find() {
       }
       std::string path = root;
       path.append("/").append(file);
-      Measured entry{.modified_ns = NewestModification(path), .at = now};
+      const int64_t looked_at_ns = NanosecondsNow();
+      Measured entry{.changed_ns = NewestChange(path), .at = now};
+      // File systems keep times in ticks: what changes again within the tick it was measured in
+      // looks as if it had not.
+      entry.settled = entry.changed_ns < looked_at_ns - settles_.count();
       const auto before = measured_.find(path);
-      if (before != measured_.end() && before->second.modified_ns == entry.modified_ns &&
-          now - before->second.at < again_) {
+      if (before != measured_.end() && before->second.settled &&
+          before->second.changed_ns == entry.changed_ns && now - before->second.at < again_) {
         entry = before->second;
       } else {
         entry.size_bytes = SizeOf(path);

@@ -24,10 +24,12 @@ namespace berth::agentd {
 class LocalData {
  public:
   // `roots`: absolute paths. One that is not there has nothing. An entry is measured again when it,
-  // or what lies up to two folders deep in it, was modified since, and in any case after `again`.
+  // or what lies up to two folders deep in it, was changed since or less than `settles` before, and
+  // in any case after `again`. `settles` covers the coarsest times that file systems keep.
   explicit LocalData(std::vector<std::string> roots,
-                     std::chrono::seconds again = std::chrono::hours(1))
-      : roots_(std::move(roots)), again_(again) {}
+                     std::chrono::seconds again = std::chrono::hours(1),
+                     std::chrono::nanoseconds settles = std::chrono::seconds(2))
+      : roots_(std::move(roots)), again_(again), settles_(settles) {}
 
   // By name; of one name in two roots, the first root's. At most 4096.
   std::vector<LocalEntry> Find();
@@ -35,12 +37,14 @@ class LocalData {
  private:
   struct Measured {
     int64_t size_bytes = 0;
-    int64_t modified_ns = 0;  // the newest of what was looked at
+    int64_t changed_ns = 0;  // the newest of what was looked at
+    bool settled = false;  // nothing had changed so lately that a change after it may look the same
     std::chrono::steady_clock::time_point at;
   };
 
   const std::vector<std::string> roots_;
   const std::chrono::seconds again_;
+  const std::chrono::nanoseconds settles_;
   std::map<std::string, Measured> measured_;  // by path
 };
 

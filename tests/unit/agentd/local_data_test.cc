@@ -39,10 +39,21 @@ TEST(LocalDataTest, SeesWhatCameWentAndChanged) {
   EXPECT_THAT(data.Find(), IsEmpty());
 }
 
+// A file system may give the same time to all that happens within one of its ticks: what changed
+// lately is not taken for unchanged by its time.
+TEST(LocalDataTest, MeasuresAgainWhatChangedLately) {
+  const berth::testing::FileTree tree;
+  tree.Write("/set/a/b/c/1", "1");
+  LocalData data({tree.root()}, std::chrono::hours(1), std::chrono::hours(1));
+  EXPECT_THAT(data.Find(), ElementsAre(LocalEntry{"set", 1}));
+  tree.Write("/set/a/b/c/2", "22");
+  EXPECT_THAT(data.Find(), ElementsAre(LocalEntry{"set", 3}));
+}
+
 TEST(LocalDataTest, MeasuresWhatLiesDeepAgainOnlyAfterAWhile) {
   const berth::testing::FileTree tree;
   tree.Write("/set/a/b/c/1", "1");
-  LocalData patient({tree.root()});
+  LocalData patient({tree.root()}, std::chrono::hours(1), std::chrono::nanoseconds(0));
   LocalData eager({tree.root()}, std::chrono::seconds(0));
   EXPECT_THAT(patient.Find(), ElementsAre(LocalEntry{"set", 1}));
   EXPECT_THAT(eager.Find(), ElementsAre(LocalEntry{"set", 1}));
