@@ -101,9 +101,13 @@ void Engine::UndoTrial() {
   used_in_trial_ = 0;
 }
 
+bool Engine::ReachesBack(const state::DirtyLog& log, uint64_t cursor) {
+  return cursor >= log.begin() || BERTH_PLANTED(kRereadTooLittle);
+}
+
 bool Engine::IsNear(const state::DirtyLog& log, uint64_t cursor) const {
   if (BERTH_PLANTED(kRereadTooLittle)) return true;
-  return cursor >= log.begin() && (log.end() - cursor) * options_.list_ratio <= table_.size();
+  return ReachesBack(log, cursor) && (log.end() - cursor) * options_.list_ratio <= table_.size();
 }
 
 std::shared_ptr<const CellLayout> Engine::LayoutOf(const std::vector<DomainKey>& keys) {
@@ -174,7 +178,10 @@ absl::Status Engine::Refresh(Shape& shape, const TaskView& task) {
   BERTH_RETURN_IF_ERROR(RefreshStatic(shape, task));
   ShapeColumns& columns = shape.columns;
   const state::DirtyLog& log = table_.changes();
-  if (!columns.has_tree() || !IsNear(log, shape.cursor)) {
+  // However many entries there are, each slot is asked about once.
+  const bool is_near =
+      columns.scores_devices() ? ReachesBack(log, shape.cursor) : IsNear(log, shape.cursor);
+  if (!columns.has_tree() || !is_near) {
     ++counters_.rebuilds;
     Charge(shape, table_.size());
     BERTH_RETURN_IF_ERROR(columns.Rebuild(task, table_, scratch_));

@@ -30,7 +30,8 @@ using state::ShapeKey;
 // For each live shape it keeps the totals of all nodes (ShapeColumns) and how far it has read the
 // table's log of changes. Before use a shape is brought up to date: what changed is asked again, a
 // few plugin calls for a short list. A shape that is too far behind is asked about all nodes, in a
-// few plugin calls for each thousand.
+// few plugin calls for each thousand; one whose sets of devices are scored only when the log does
+// not reach back, since each node that is asked about then takes calls of its own.
 // The least recently used shapes are dropped when all of them take more than `memory_bytes`.
 //
 // A function of the table and the plugins alone: how it got there decides only the cost.
@@ -40,7 +41,8 @@ class Engine {
  public:
   struct Options {
     size_t memory_bytes = size_t{512} << 20;
-    // Asking about n slots in their order costs about as much as about n / list_ratio in a list.
+    // Asking about n slots in their order costs about as much as about n / list_ratio in a list,
+    // where no sets of devices are scored.
     size_t list_ratio = 3;
   };
   // What was done, since the engine was made.
@@ -108,6 +110,8 @@ class Engine {
   absl::Status RefreshStatic(Shape& shape, const TaskView& task);
   absl::Status Refresh(Shape& shape, const TaskView& task);
   std::shared_ptr<const CellLayout> LayoutOf(const std::vector<DomainKey>& keys);
+  // Whether the log has all that changed since a number.
+  static bool ReachesBack(const state::DirtyLog& log, uint64_t cursor);
   // Whether a list of what changed since a number is worth asking about.
   bool IsNear(const state::DirtyLog& log, uint64_t cursor) const;
   // Slots of the log from `cursor` on, and `more`, each once. Valid until the next call.

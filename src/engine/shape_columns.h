@@ -117,6 +117,9 @@ class ShapeColumns final : public EligibleDomains {
   // Whether measured use is part of that.
   [[nodiscard]] bool static_reads_usage() const { return static_reads_usage_; }
   [[nodiscard]] bool has_tree() const { return has_tree_; }
+  // Whether sets of devices are scored. That is done node by node, and costs so much that a node
+  // in a list costs no more than one in a pass over all.
+  [[nodiscard]] bool scores_devices() const { return !device_scorers_.empty(); }
   // Makes room for further slots, which do not fit until they are updated. REQUIRES: no cells.
   void Grow(size_t size);
   // Ranks were drawn again. REQUIRES: no cells.

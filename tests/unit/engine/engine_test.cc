@@ -286,6 +286,19 @@ TEST_F(EngineOverTimeTest, AsksAboutAllNodesAgainWhenTooManyChanged) {
   EXPECT_EQ(counters().rebuilds, 2);
 }
 
+TEST_F(EngineOverTimeTest, AsksAboutNoNodeWithDevicesThatDidNotChange) {
+  harness_.cluster.AddMany("g", 600, NodeBuilder("").Cpu(16).Memory("64Gi").Gpus(2));
+  const TaskRequirements& needs = harness_.cluster.Needs(TaskBuilder().Cpu(1).Gpus(1));
+  const engine::Placement placed = harness_.Place(needs);
+  for (int i = 0; i < 600; ++i) {
+    table().Allocate(placed.slot, needs, placed.reservation);
+    table().Release(placed.slot, needs, placed.reservation);
+  }
+  harness_.Place(needs);
+  EXPECT_EQ(counters().rebuilds, 1) << "1200 changes of 1200 nodes";
+  EXPECT_EQ(counters().updated, 1);
+}
+
 TEST_F(EngineOverTimeTest, SeesNodesThatCameWithTheTableGrowing) {
   harness_.Bind(needs_);
   // More than the ranks' capacity, so that all ranks are drawn again.
