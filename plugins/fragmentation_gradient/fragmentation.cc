@@ -7,10 +7,16 @@
 namespace berth::plugins {
 namespace {
 
+// Columns of classes are filled up to a multiple of this, so that vectors leave no remainder. A
+// kernel rounds its `n` down to tell the compiler, and nothing else.
+constexpr size_t kLanes = 16;
+static_assert(Fragmentation::kMostClasses % kLanes == 0);
+
 BERTH_VECTOR_KERNEL void CountDevice(const int32_t* __restrict shares, int32_t free, int32_t change,
                                      int32_t* __restrict with_room, int32_t* __restrict useless,
                                      size_t n) {
   const int32_t free_change = free * change;
+  n = n / kLanes * kLanes;
   for (size_t i = 0; i < n; ++i) {
     const bool has_room = free >= shares[i];
     with_room[i] += has_room ? change : 0;
@@ -40,6 +46,7 @@ BERTH_VECTOR_KERNEL int64_t WeighUseful(const ClassColumns& classes, const NodeA
   const int32_t* __restrict devices = classes.devices;
   const int32_t* __restrict weights = classes.weights;
   int64_t sum = 0;
+  n = n / kLanes * kLanes;
   for (size_t i = 0; i < n; ++i) {
     // Without branches: bits instead of conditions.
     const int32_t fits = static_cast<int32_t>(cpu[i] <= free.cpu_milli) &
@@ -65,6 +72,10 @@ Fragmentation::Fragmentation(KindId kind, std::span<const TaskClass> mix) : kind
     weights_.push_back(task.weight);
     models_.push_back(task.models);
     has_models_ = has_models_ || !task.models.empty();
+  }
+  const size_t padded = (weights_.size() + kLanes - 1) / kLanes * kLanes;
+  for (auto* column : {&cpu_milli_, &memory_mib_, &devices_, &share_milli_, &weights_}) {
+    column->resize(padded, 0);
   }
 }
 

@@ -81,7 +81,7 @@ class Fragmentation {
 
   const KindId kind_;
   int64_t total_weight_ = 0;
-  // Columns of the classes that need devices.
+  // Columns of the classes that need devices, filled up with such of weight 0.
   std::vector<int32_t> cpu_milli_, memory_mib_, devices_, share_milli_, weights_;
   std::vector<std::vector<ModelId>> models_;
   bool has_models_ = false;

@@ -97,6 +97,16 @@ TEST(FragmentationGradientTest, CountsAllAsUselessToTasksThatTheNodeCannotHold) 
   }
 }
 
+TEST(FragmentationGradientTest, TakesClassesThatAreAlikeForOne) {
+  // However many of them fill a vector.
+  for (const size_t classes : {1, 15, 16, 17, 40, 256}) {
+    PluginProbe probe(kFragmentationGradient,
+                      Mix(PluginArgs::List(classes, WholeGpu(/*cpu_milli=*/4000))));
+    probe.cluster.Add(NodeBuilder("n").Cpu(8).Gpus(2));
+    EXPECT_EQ(probe.SetScores(TaskBuilder().Cpu(5).Gpus(1), "n")[0].score, kMinus1000) << classes;
+  }
+}
+
 TEST(FragmentationGradientTest, TellsModelsOfOneNodeApart) {
   PluginProbe probe(kFragmentationGradient, Mix({ArgMap({{"models", ArgList({Arg("T4")})}})}));
   probe.cluster.Add(NodeBuilder("n").Gpus(1, "T4").Gpus(1, "A100"));
