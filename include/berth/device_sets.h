@@ -24,9 +24,10 @@ inline bool Accepts(const DeviceNeed& need, const DeviceRow& device) {
 
 // The device accepts the need and has, now, what it asks of one device.
 inline bool HasRoom(const DeviceNeed& need, const DeviceRow& device) {
+  // In the order of what is most often missing.
+  if (device.allocated_milli + need.share_milli > 1000) return false;
   if (!device.healthy || !Accepts(need, device)) return false;
-  if (need.share_milli == 1000) return device.allocated_milli == 0;
-  return device.allocated_milli + need.share_milli <= 1000 &&
+  return need.share_milli == 1000 ||
          device.allocated_memory_mib + need.memory_mib <= device.memory_mib;
 }
 
