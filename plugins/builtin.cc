@@ -9,6 +9,8 @@
 #include "gpu_clustering/gpu_clustering.h"
 #include "gpu_packing/gpu_packing.h"
 #include "live_utilisation/live_utilisation.h"
+#include "network_bandwidth/network_bandwidth.h"
+#include "network_latency/network_latency.h"
 #include "node_affinity/node_affinity.h"
 #include "node_readiness/node_readiness.h"
 #include "node_resources_fit/node_resources_fit.h"
@@ -34,6 +36,8 @@ constexpr PluginEntry kBuiltinPlugins[] = {
     {kTaskAffinity, MakeTaskAffinity},
     {kFragmentationGradient, MakeFragmentationGradient},
     {kLiveUtilisation, MakeLiveUtilisation},
+    {kNetworkLatency, MakeNetworkLatency},
+    {kNetworkBandwidth, MakeNetworkBandwidth},
     {kGpuPacking, MakeGpuPacking},
     {kGpuClustering, MakeGpuClustering},
     {kDotProduct, MakeDotProduct},

@@ -87,10 +87,15 @@ class NodeColumns {
   // The domain of each node under a key that a term, or a SharedUse, names. REQUIRES: some task's
   // does.
   virtual std::span<const int32_t> domains(KeyId key) const = 0;
-  // Tasks counted in each of the key's domains, and in all of them together; of a SharedUse,
-  // amounts.
+  // What is counted in each of the key's domains, and in all of them together: tasks, nodes with
+  // the data of a rule; of a SharedUse, amounts.
   virtual std::span<const int32_t> counts(CounterId counter) const = 0;
   virtual int64_t count_in_all(CounterId counter) const = 0;
+
+  // How near a domain is to each domain of the key by measured round trips, by domain: 0 (far, or
+  // nothing is known of the two) to kMaxNearness. Of domains past its end nothing is known; empty:
+  // nor of this one. REQUIRES: some task's term of a near kind names the key; domain >= 0.
+  virtual std::span<const int32_t> nearness(KeyId key, int32_t domain) const = 0;
 
   // How much there is, in each domain, of a resource that belongs to no node (licences, shared
   // storage, a rack's uplink). What is taken of it is counted: SharedUse::counter.

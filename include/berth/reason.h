@@ -28,6 +28,7 @@ enum class Reason : uint16_t {
   kSpreadSkew = 126,
   kAffinityUnmet = 127,
   kAntiAffinity = 128,
+  kRefusedByPlugin = 129,
 
   kWaitingForTurn = 200,
   kNoNodeFitsNow = 201,

@@ -15,7 +15,7 @@ template <typename F>
 void ForEachRule(const TaskRequirements& needs, F&& f) {
   for (const std::vector<TermUse>* terms : {&needs.terms, &needs.others_terms}) {
     for (const TermUse& term : *terms) {
-      if (term.kind != TermKind::kSpread) f(term);
+      if (term.kind == TermKind::kAffinity || term.kind == TermKind::kAntiAffinity) f(term);
     }
   }
 }

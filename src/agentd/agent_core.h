@@ -124,6 +124,9 @@ class AgentCore {
 
   using Effects = std::vector<Effect>;
 
+  // First record of a journal.
+  journal::v1::JournalRecord Opened() const;
+
   void On(const Began& event, Effects& effects);
   void On(const LinkUp& event, Effects& effects);
   void On(const LinkDown& event, Effects& effects);

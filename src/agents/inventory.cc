@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/build_info.h"
+#include "base/sort_unique.h"
 #include "base/utf8.h"
 #include "wire/amounts.h"
 #include "wire/message_buffer.h"
@@ -193,7 +194,7 @@ void CheckTori(const v1::NodeInventory& inventory, Violations& violations) {
   }
 }
 
-// Of what is only kept for people to see.
+// Beyond what is placed by, of what is only kept for people to see.
 void CheckCounts(const v1::NodeInventory& inventory, Violations& violations) {
   const auto check = [&](const char* name, int count, int most) {
     if (count <= most) return;
@@ -225,6 +226,10 @@ state::NodeSpec ReadInventory(const v1::NodeInventory& inventory, Violations& vi
     }
   }
   ReadDevices(inventory, node, violations);
+  for (const auto* all : {&inventory.data_sets(), &inventory.models()}) {
+    for (const v1::LocalData& data : *all) node.data.push_back(data.name());
+  }
+  base::SortUnique(node.data);
   node.isolation = Cut(inventory.isolation(), wire::kMostValueBytes);
   if (inventory.addresses_size() > 0) {
     node.address = Cut(inventory.addresses(0), wire::kMostValueBytes);

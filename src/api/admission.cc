@@ -192,6 +192,7 @@ class Normaliser {
 
   void FillIn(v1::Term& term) const {
     if (term.kind() == v1::TERM_KIND_SPREAD && term.max_skew() == 0) term.set_max_skew(1);
+    if (term.kind() == v1::TERM_KIND_NEAR) term.set_preferred(true);
     if (term.preferred() && term.weight() == 0) term.set_weight(1);
     if (term.selector().requirements_size() > 0 && term.namespaces_size() == 0) {
       term.add_namespaces(job_.namespace_());

@@ -295,6 +295,8 @@ v1::Decision ToProto(const state::Decision& decision, const std::string& node) {
 v1::Explanation ToProto(const scheduler::ExplainReply& reply) {
   const state::TaskStatusView& task = reply.task;
   v1::Explanation out = ToProto(reply.explanation);
+  out.set_task_mix_tasks(reply.task_mix_tasks);
+  if (reply.task_mix_tasks > 0) out.set_task_mix_day(reply.task_mix_day);
   out.set_task_id(state::TaskIdText(task.job.value, *task.spec, task.group, task.position));
   out.set_state(static_cast<v1::TaskState>(task.row.state));
   if (task.row.decision != nullptr) {

@@ -149,14 +149,27 @@ state::TolerationSpec ReadToleration(const v1::Toleration& in, const FieldPath& 
   return out;
 }
 
+void ReadData(const v1::Term& in, const FieldPath& path, state::TermSpec& out,
+              Violations& violations) {
+  if (in.kind() != v1::TERM_KIND_NEAR) {
+    violations.Add(path, "goes with NEAR; the other rules are about tasks");
+  } else if (in.selector().requirements_size() > 0) {
+    violations.Add(path, "goes without a selector: a rule is about data, or about tasks");
+  } else if (wire::CheckText(in.data(), wire::kMostValueBytes, path, violations)) {
+    out.kind = TermKind::kNearData;
+    out.data = in.data();
+  }
+}
+
 // Defaults have been filled in.
 state::TermSpec ReadTerm(const v1::Term& in, const FieldPath& path, Violations& violations) {
   state::TermSpec out;
-  if (in.kind() < v1::TERM_KIND_AFFINITY || in.kind() > v1::TERM_KIND_SPREAD) {
-    violations.Add(FieldPath(path, "kind"), "is required: AFFINITY, ANTI_AFFINITY or SPREAD");
+  if (in.kind() < v1::TERM_KIND_AFFINITY || in.kind() > v1::TERM_KIND_NEAR) {
+    violations.Add(FieldPath(path, "kind"), "is required: AFFINITY, ANTI_AFFINITY, SPREAD or NEAR");
     return out;
   }
   out.kind = static_cast<TermKind>(static_cast<int>(in.kind()) - 1);
+  if (!in.data().empty()) ReadData(in, FieldPath(path, "data"), out, violations);
   out.topology_key = in.topology_key();
   wire::CheckName(wire::kLabelKey, in.topology_key(), FieldPath(path, "topology_key"), violations);
   const FieldPath namespaces(path, "namespaces");

@@ -146,6 +146,16 @@ absl::Status ApplyTerms(const TaskFlags& flags, v1::TaskTemplate& task) {
   for (const std::string& key : flags.together) {
     BERTH_RETURN_IF_ERROR(add("--together", v1::TERM_KIND_AFFINITY, key));
   }
+  for (const std::string& text : flags.near) {
+    // Names of data may have colons themselves.
+    const std::size_t colon = text.find(':');
+    BERTH_RETURN_IF_ERROR(add("--near", v1::TERM_KIND_NEAR, text.substr(0, colon)));
+    if (colon == std::string::npos) continue;
+    if (colon + 1 == text.size()) {
+      return Refuse("--near", "\"" + text + "\" names no data: write KEY:NAME, or KEY alone");
+    }
+    task.mutable_terms()->rbegin()->set_data(text.substr(colon + 1));
+  }
   return absl::OkStatus();
 }
 
@@ -505,7 +515,8 @@ std::string TaskFlagGiven(const TaskFlags& flags) {
                                                 {"--tolerate", !flags.tolerations.empty()},
                                                 {"--spread", !flags.spread.empty()},
                                                 {"--apart", !flags.apart.empty()},
-                                                {"--together", !flags.together.empty()}};
+                                                {"--together", !flags.together.empty()},
+                                                {"--near", !flags.near.empty()}};
   for (const auto& [name, is_given] : given) {
     if (is_given) return name;
   }
@@ -616,6 +627,10 @@ void AddTaskFlags(CLI::App& app, TaskFlags& flags) {
        "No two of the tasks on nodes with one value of this label; may be repeated", "KEY");
   list("--together", flags.together,
        "All tasks on nodes with one value of this label; may be repeated", "KEY");
+  list("--near", flags.near,
+       "Rather where round trips to the other tasks, or to this data set or model, are short, by "
+       "the values of this label (rack, zone); may be repeated",
+       "KEY[:DATA]");
   text("--request-id", flags.request_id, "Makes it safe to repeat this very submission", "ID");
 }
 

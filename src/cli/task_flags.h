@@ -61,6 +61,7 @@ struct TaskFlags {
   std::vector<std::string> spread;
   std::vector<std::string> apart;
   std::vector<std::string> together;
+  std::vector<std::string> near;
 };
 
 // Adds the flags to a command. `flags` outlives it.

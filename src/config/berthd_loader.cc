@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/name_rules.h"
 #include "base/quantities.h"
 #include "base/small_file.h"
 #include "base/status_macros.h"
@@ -30,14 +31,6 @@ constexpr int64_t kMaxWeight = 100;
 constexpr absl::Duration kLongest = absl::Hours(36'500 * 24);
 
 // ---- reading ----
-
-// Letters, digits and "_.-", at most 63.
-bool IsName(std::string_view text) {
-  return text.size() <= 63 &&
-         text.find_first_not_of(
-             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
-             std::string_view::npos;
-}
 
 // Permission bits as people write them, in octal: YAML would read 0660 as a decimal number.
 void ReadMode(MapReader& map, uint32_t* mode) {
@@ -199,8 +192,11 @@ void ReadPlugins(const Node& node, ProfileConfig* profile) {
   if (const auto filter = map.Get("filter")) ReadPluginSet(*filter, false, &profile->filter);
   if (const auto score = map.Get("score")) ReadPluginSet(*score, true, &profile->score);
   if (const auto sort = map.Get("queueSort")) ReadQueueSort(*sort, &profile->queue_sort);
-  for (const std::string_view point : {"multiPoint", "preFilter", "postFilter", "reserve", "permit",
-                                       "preBind", "bind", "postBind"}) {
+  for (const std::string_view point : {"preFilter", "reserve"}) {
+    map.NotHonoured(point, "a plugin that is enabled at filter takes part there by itself");
+  }
+  for (const std::string_view point :
+       {"multiPoint", "postFilter", "permit", "preBind", "bind", "postBind"}) {
     map.NotHonoured(point, "plugins are chosen at queueSort, filter and score");
   }
   map.Finish();
@@ -226,14 +222,12 @@ void ReadPluginConfig(const Node& node, std::vector<PluginConfig>* all) {
   }
 }
 
-// As the wire takes names of extended resources.
-bool IsResourceName(const std::string& name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '/' ||
-           c == '-';
-  };
-  return !name.empty() && name.size() <= 63 && name[0] >= 'a' && name[0] <= 'z' &&
-         std::all_of(name.begin(), name.end(), allowed);
+// Says what is wrong with a name, if anything is.
+bool CheckName(MapReader& map, const char* key, const base::NameRule& rule,
+               const std::string& name) {
+  if (rule.matches(name)) return true;
+  map.Fail(key, "\"" + name + "\" is not a name: it must match " + rule.pattern);
+  return false;
 }
 
 void ReadClusterResources(const Node& node, std::vector<ClusterResource>* resources) {
@@ -243,18 +237,20 @@ void ReadClusterResources(const Node& node, std::vector<ClusterResource>* resour
     ClusterResource resource;
     if (map.Require("name") && map.String("name", &resource.name)) {
       const std::string& name = resource.name;
-      if (!IsResourceName(name)) {
-        map.Fail("name", "\"" + name + "\" is not a name: [a-z][a-z0-9_./-]{0,62}");
-      } else if (name == "cpu" || name == "memory" || name == "storage" || name == "bandwidth") {
+      const bool is_name = CheckName(map, "name", base::kExtendedResource, name);
+      if (name == "cpu" || name == "memory" || name == "storage" || name == "bandwidth") {
         map.Fail("name", "\"" + name + "\" is what nodes have");
-      } else if (!seen.insert(name).second) {
+      } else if (is_name && !seen.insert(name).second) {
         map.Fail("name", "\"" + name + "\" is the name of two resources");
       }
     }
     if (map.Require("capacity")) map.Int("capacity", 0, kMaxQuanta, &resource.capacity);
-    if (map.Get("topologyKey") && map.String("topologyKey", &resource.topology_key) &&
-        resource.topology_key.empty()) {
-      map.Fail("topologyKey", "is empty: leave it out for what the whole cluster has once");
+    if (map.Get("topologyKey") && map.String("topologyKey", &resource.topology_key)) {
+      if (resource.topology_key.empty()) {
+        map.Fail("topologyKey", "is empty: leave it out for what the whole cluster has once");
+      } else {
+        CheckName(map, "topologyKey", base::kLabelKey, resource.topology_key);
+      }
     }
     map.Finish();
     resources->push_back(std::move(resource));
@@ -268,10 +264,8 @@ void ReadProfiles(const Node& node, std::vector<ProfileConfig>* profiles) {
     MapReader map(item);
     ProfileConfig profile;
     if (map.Require("name") && map.String("name", &profile.name)) {
-      if (profile.name.empty() || !IsName(profile.name)) {
-        map.Fail("name", "\"" + profile.name +
-                             "\" is not a name: 1 to 63 letters, digits, \"_\", \".\" or \"-\"");
-      } else if (!seen.insert(profile.name).second) {
+      if (CheckName(map, "name", base::kJobName, profile.name) &&
+          !seen.insert(profile.name).second) {
         map.Fail("name", "\"" + profile.name + "\" is the name of two profiles");
       }
     }
@@ -314,10 +308,8 @@ void ReadBerthd(const Node& root, BerthdConfig* config) {
                "pages without TLS and authentication stay on this machine; let Prometheus scrape "
                "them through something that has both",
                &config->http_listen);
-  if (map.String("clusterName", &config->cluster_name) && !IsName(config->cluster_name)) {
-    map.Fail("clusterName",
-             "\"" + config->cluster_name +
-                 "\" is not a name: letters, digits, \"_\", \".\" or \"-\", at most 63");
+  if (map.String("clusterName", &config->cluster_name) && !config->cluster_name.empty()) {
+    CheckName(map, "clusterName", base::kJobName, config->cluster_name);
   }
   ReadLog(map, &config->log);
   ReadSilence(map, config);
@@ -520,6 +512,7 @@ ReloadDiff CompareForReload(const BerthdConfig& running, const BerthdConfig& rel
                    return a.name == b.name && a.topology_key == b.topology_key;
                  });
   restart("clusterResources", same_resources);
+  diff.takes_cluster_resources = same_resources;
   if (same_resources) {
     at_once("clusterResources.capacity", running.cluster_resources == reloaded.cluster_resources);
   }

@@ -36,6 +36,8 @@ struct ReloadDiff {
   std::vector<std::string> at_once;
   // Keys whose change takes a restart ("dataDir").
   std::vector<std::string> needs_restart;
+  // The resources of the cluster are the same by name and key, so that new amounts are in force.
+  bool takes_cluster_resources = true;
 };
 
 // In the order of the file's documentation.

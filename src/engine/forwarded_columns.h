@@ -43,6 +43,9 @@ class ForwardedColumns : public NodeColumns {
     return base_.counts(counter);
   }
   int64_t count_in_all(CounterId counter) const override { return base_.count_in_all(counter); }
+  std::span<const int32_t> nearness(KeyId key, int32_t domain) const override {
+    return base_.nearness(key, domain);
+  }
   int32_t shared_capacity(uint32_t resource) const override {
     return base_.shared_capacity(resource);
   }

@@ -18,6 +18,12 @@ constexpr TaskKey kNobody{};  // filters may not depend on it
 void ParkedShapes::Park(state::ShapeId shape, const PluginSet& plugins,
                         const TaskRequirements& needs) {
   Waiting waiting{.plugins = &plugins, .needs = &needs};
+  const auto refusal = RefusedBy(plugins, needs);
+  if (refusal.ok() && refusal->has_value()) {
+    waiting.is_refused = true;
+    parked_[shape] = waiting;
+    return;
+  }
   for (const FilterPlugin* filter : plugins.filters) {
     const auto passes_all = PassesAll(*filter, needs);
     if (passes_all.ok() && *passes_all) continue;
@@ -40,7 +46,10 @@ ParkedShapes::Cursors ParkedShapes::Now() const {
 uint64_t ParkedShapes::VersionOf(const TaskRequirements& needs) const {
   uint64_t sum = 0;
   for (const std::vector<TermUse>* terms : {&needs.terms, &needs.others_terms}) {
-    for (const TermUse& term : *terms) sum += table_.topology().version(term.counter);
+    for (const TermUse& term : *terms) {
+      // What is only preferred keeps nobody away.
+      if (term.weight == 0) sum += table_.topology().version(term.counter);
+    }
   }
   for (const SharedUse& use : needs.shared) sum += table_.topology().version(use.counter);
   return sum;
@@ -76,6 +85,7 @@ std::vector<Slot> ParkedShapes::Improved() const {
 }
 
 bool ParkedShapes::MayFit(const Waiting& waiting, const std::vector<Slot>& improved) {
+  if (waiting.is_refused) return false;
   const TaskRequirements& needs = *waiting.needs;
   // Most of what is freed is too little of something: that is found without asking anybody.
   struct Asked {

@@ -65,7 +65,8 @@ class ParkedShapes {
     const PluginSet* plugins = nullptr;
     const TaskRequirements* needs = nullptr;
     Watch watch = Watch::kNothing;
-    uint64_t counters = 0;  // sum of the versions of its rules' counters when it was parked
+    bool is_refused = false;  // whatever the nodes
+    uint64_t counters = 0;    // sum of the versions of its rules' counters when it was parked
   };
   struct Cursors {
     uint64_t improvements = 0;

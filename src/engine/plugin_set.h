@@ -8,6 +8,7 @@
 
 #include "berth/device_score.h"
 #include "berth/filter.h"
+#include "berth/pre_filter.h"
 #include "berth/reserve.h"
 #include "berth/score.h"
 
@@ -15,7 +16,7 @@ namespace berth::engine {
 
 // Most score plugins of a set. With weights of at most kMaxWeight and scores of at most 2^20 a
 // total stays below 2^31.
-inline constexpr size_t kMaxScorePlugins = 16;
+inline constexpr size_t kMaxScorePlugins = 20;
 inline constexpr int32_t kMaxWeight = 100;
 
 // A plugin that scores nodes, or sets of devices, or both: then the former for tasks without
@@ -40,6 +41,8 @@ struct WeightedScore {
 
 // Not owned. Immutable while a shape of it is cached.
 struct PluginSet {
+  // Those of the filters that may refuse a task altogether.
+  std::vector<const PreFilterPlugin*> pre_filters;
   // In the order in which they run, which is that in which a removed node is counted.
   std::vector<const FilterPlugin*> filters;
   std::vector<WeightedScore> scores;  // at most kMaxScorePlugins

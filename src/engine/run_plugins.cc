@@ -9,6 +9,7 @@
 #include "absl/strings/cord.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "base/utf8.h"
 #include "berth/vector_kernel.h"
 
 namespace berth::engine {
@@ -117,6 +118,17 @@ absl::StatusOr<bool> IsLocal(const DomainPlugin& plugin, const TaskRequirements&
 
 absl::StatusOr<int64_t> SortKey(const QueueSortPlugin& plugin, const QueuedGroup& group) {
   return Asked(plugin, "sort", [&] { return plugin.Key(group); });
+}
+
+absl::StatusOr<std::optional<Refusal>> RefusedBy(const PluginSet& plugins,
+                                                 const TaskRequirements& needs) {
+  for (const PreFilterPlugin* plugin : plugins.pre_filters) {
+    BERTH_ASSIGN_OR_RETURN(std::string words, Asked(*plugin, "say whether it refuses a task",
+                                                    [&] { return plugin->Refuses(needs); }));
+    if (words.empty()) continue;
+    return Refusal{plugin, std::string(base::CutUtf8(base::ToValidUtf8(words), kMostRefusalBytes))};
+  }
+  return std::nullopt;
 }
 
 absl::Status AppendKeys(const DomainPlugin& plugin, const TaskRequirements& needs,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,6 +28,16 @@ absl::StatusOr<bool> ScoresNodes(const WeightedScore& score, const TaskRequireme
 absl::StatusOr<bool> ScoresSets(const WeightedScore& score, const TaskRequirements& needs);
 absl::StatusOr<bool> IsLocal(const DomainPlugin& plugin, const TaskRequirements& needs);
 absl::StatusOr<int64_t> SortKey(const QueueSortPlugin& plugin, const QueuedGroup& group);
+
+// A plugin that lets no node run a task.
+struct Refusal {
+  const PreFilterPlugin* plugin = nullptr;
+  std::string words;
+};
+// The first of the set's pre-filters that refuses such a task; nothing: none does. Errors: as
+// above.
+absl::StatusOr<std::optional<Refusal>> RefusedBy(const PluginSet& plugins,
+                                                 const TaskRequirements& needs);
 
 // Appends the keys that matter to such a task. Errors: as above.
 absl::Status AppendKeys(const DomainPlugin& plugin, const TaskRequirements& needs,

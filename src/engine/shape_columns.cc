@@ -62,6 +62,21 @@ void SetAll(std::span<uint64_t> words, size_t n) {
   if (n % 64 != 0) words.back() = (uint64_t{1} << (n % 64)) - 1;
 }
 
+// What is left of the plugins for a task that one of them refuses.
+class NoNodes final : public FilterPlugin {
+ public:
+  std::string_view name() const override { return "refused"; }
+  Scope scope() const override { return Scope::kNode; }
+  Reads reads() const override { return kReadsStatic; }
+  absl::Status Filter(const TaskView&, const NodeColumns&, SlotMask& feasible) const override {
+    feasible.ForEach([&](size_t i, Slot) { feasible.Clear(i); });
+    return absl::OkStatus();
+  }
+  void Diagnose(const TaskView&, const NodeColumns&, const NodeMask&,
+                RejectionSink&) const override {}
+};
+const NoNodes kNoNodes;
+
 template <typename F>
 absl::Status ForEachPiece(size_t size, F&& f) {
   for (size_t begin = 0; begin < size; begin += kSlots) {
@@ -86,6 +101,12 @@ absl::Status ShapeColumns::AskPlugins(const TaskRequirements& needs) {
   }
   device_scorers_.clear();
   of_domains_.clear();
+  row_filters_ = row_scores_ = 0;
+  BERTH_ASSIGN_OR_RETURN(const std::optional<Refusal> refusal, RefusedBy(plugins_, needs));
+  if (refusal) {
+    static_filters_.push_back(&kNoNodes);
+    return absl::OkStatus();
+  }
   const auto of_domains = [&](const Plugin& plugin, OfDomains entry) -> absl::Status {
     const auto& domain = dynamic_cast<const DomainPlugin&>(plugin);
     BERTH_RETURN_IF_ERROR(AppendKeys(domain, needs, entry.keys));

@@ -500,10 +500,9 @@ absl::StatusOr<std::vector<std::string>> Daemon::Reload(const state::Principal& 
   }
   config::ReloadDiff diff = config::CompareForReload(now, next);
   scheduler::ProfileChange change{.principal = who, .profiles = ToOptions(next.profiles)};
-  const auto is_restart = [](const std::string& key) { return key == "clusterResources"; };
-  const bool takes_resources =
-      std::none_of(diff.needs_restart.begin(), diff.needs_restart.end(), is_restart);
-  if (takes_resources) change.shared_resources = ToSharedResources(next.cluster_resources);
+  if (diff.takes_cluster_resources) {
+    change.shared_resources = ToSharedResources(next.cluster_resources);
+  }
   const absl::Status replaced = loop_->ReplaceProfiles(std::move(change));
   BERTH_RETURN_IF_ERROR(loaded.places.Locate(replaced));
   BERTH_ASSIGN_OR_RETURN(const auto scorers, ToScorers(next.profiles));
@@ -512,7 +511,7 @@ absl::StatusOr<std::vector<std::string>> Daemon::Reload(const state::Principal& 
   {
     base::MutexLock lock(mutex_);
     config_.profiles = next.profiles;
-    if (takes_resources) config_.cluster_resources = next.cluster_resources;
+    if (diff.takes_cluster_resources) config_.cluster_resources = next.cluster_resources;
     config_.log = next.log;
   }
   return std::move(diff.needs_restart);

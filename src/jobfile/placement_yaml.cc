@@ -30,7 +30,8 @@ constexpr std::array<std::string_view, 3> kTaintEffects = {"NoSchedule", "Prefer
                                                            "NoExecute"};
 constexpr std::array<std::string_view, 6> kOperators = {"In",           "NotIn", "Exists",
                                                         "DoesNotExist", "Gt",    "Lt"};
-constexpr std::array<std::string_view, 3> kTermKinds = {"affinity", "antiAffinity", "spread"};
+constexpr std::array<std::string_view, 4> kTermKinds = {"affinity", "antiAffinity", "spread",
+                                                        "near"};
 
 // ---- resources and devices ----
 
@@ -279,6 +280,7 @@ void ReadTerm(const Node& node, v1::Term& term) {
   }
   if (map.Get("matchExpressions")) ReadExpressions(map, *term.mutable_selector());
   ReadStrings(map, "namespaces", term.mutable_namespaces());
+  ReadText(map, "data", [&](std::string text) { term.set_data(std::move(text)); });
   int64_t number = 0;
   if (map.Int("maxSkew", 1, kMostSkew, &number)) term.set_max_skew(static_cast<int32_t>(number));
   bool preferred = false;
@@ -293,6 +295,7 @@ Value WriteTerm(const v1::Term& term) {
   WriteText(map, "topologyKey", term.topology_key());
   if (term.has_selector()) WriteExpressions(map, term.selector());
   WriteStrings(map, "namespaces", term.namespaces());
+  WriteText(map, "data", term.data());
   WriteCount(map, "maxSkew", term.max_skew());
   if (term.preferred()) map.Set("preferred", Value::Bool(true));
   WriteCount(map, "weight", term.weight());

@@ -16,6 +16,11 @@ absl::Status FilterAll(const FilterPlugin& filter, const TaskView& task, const N
 
 absl::Status FilterAll(const Profile& profile, const TaskView& task, const NodeColumns& columns,
                        NodeMask& feasible) {
+  BERTH_ASSIGN_OR_RETURN(const auto refusal, engine::RefusedBy(profile.placing(), task.needs));
+  if (refusal) {
+    feasible = NodeMask(columns.size());
+    return absl::OkStatus();
+  }
   for (const FilterPlugin* filter : profile.filters()) {
     if (!feasible.Any()) return absl::OkStatus();
     BERTH_RETURN_IF_ERROR(FilterAll(*filter, task, columns, feasible));

@@ -124,10 +124,31 @@ std::string NeverText(const Explanation& explanation, const std::vector<Rejectio
   return suggestions.empty() ? text : text + "; " + TryText(suggestions);
 }
 
+// Of a task that a plugin refuses, whatever the nodes.
+Explanation ExplainRefusal(const engine::Refusal& refusal, const state::NodeTable& table) {
+  const std::string words = std::string(refusal.plugin->name()) + ": " + refusal.words;
+  FilterOutcome outcome{.plugin = std::string(refusal.plugin->name()),
+                        .reason = Reason::kRefusedByPlugin,
+                        .nodes = static_cast<int64_t>(table.live().Count())};
+  outcome.text = NodesText(outcome.nodes) + " refused by " + words;
+  for (const auto& [name, slot] : table.by_name()) {
+    if (outcome.examples.size() == kMaxExamples) break;
+    outcome.examples.push_back(name);
+  }
+  Explanation explanation{.placeability = Placeability::kNeverFits,
+                          .reason = Reason::kNeverFits,
+                          .nodes_total = outcome.nodes};
+  explanation.text = "cannot ever fit: refused by " + words;
+  explanation.filters.push_back(std::move(outcome));
+  return explanation;
+}
+
 }  // namespace
 
 absl::StatusOr<Explanation> Explain(const Profile& profile, const TaskView& asked,
                                     const state::NodeTable& table, const ExplainOptions& options) {
+  BERTH_ASSIGN_OR_RETURN(const auto refusal, engine::RefusedBy(profile.placing(), asked.needs));
+  if (refusal) return ExplainRefusal(*refusal, table);
   BERTH_ASSIGN_OR_RETURN(const std::optional<DomainsByScan> domains,
                          DomainsByScan::Find(profile, asked, table));
   TaskView task = asked;

@@ -33,6 +33,11 @@ class PermanentSink final : public RejectionSink {
 absl::StatusOr<PossibleNodes> FindPossibleNodes(const Profile& profile, const TaskView& task,
                                                 const state::NodeTable& table, bool why_never) {
   PossibleNodes possible{.nodes = table.live(), .never = {}};
+  BERTH_ASSIGN_OR_RETURN(const auto refusal, engine::RefusedBy(profile.placing(), task.needs));
+  if (refusal) {
+    possible.nodes = NodeMask(table.size());
+    return possible;
+  }
   RejectionTally tally(table);
   PermanentSink sink(possible.nodes, why_never ? &tally : nullptr);
   for (const FilterPlugin* filter : profile.filters()) {

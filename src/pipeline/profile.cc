@@ -8,6 +8,10 @@
 #include "base/did_you_mean.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "berth/bind.h"
+#include "berth/permit.h"
+#include "berth/post_filter.h"
+#include "engine/run_plugins.h"
 
 namespace berth::pipeline {
 namespace {
@@ -20,6 +24,16 @@ std::string Quoted(std::string_view name) { return "\"" + std::string(name) + "\
 
 std::string Item(const std::string& path, size_t index) {
   return path + "[" + std::to_string(index) + "]";
+}
+
+// Extension points whose contracts are in the SDK, and that nobody calls yet; null: it has none.
+const char* PointOfALaterVersion(const Plugin& plugin) {
+  if (dynamic_cast<const PostFilterPlugin*>(&plugin) != nullptr) return "PostFilterPlugin";
+  if (dynamic_cast<const PermitPlugin*>(&plugin) != nullptr) return "PermitPlugin";
+  if (dynamic_cast<const PreBindPlugin*>(&plugin) != nullptr) return "PreBindPlugin";
+  if (dynamic_cast<const BindPlugin*>(&plugin) != nullptr) return "BindPlugin";
+  if (dynamic_cast<const PostBindPlugin*>(&plugin) != nullptr) return "PostBindPlugin";
+  return nullptr;
 }
 
 // Makes each plugin of a profile once, with its arguments.
@@ -92,8 +106,11 @@ class PluginMaker {
       if (!made.ok()) return made;
       if (*made != nullptr) {
         // Errors, metrics and explanations know it by what it calls itself.
-        if ((*made)->name() == name) return made;
-        why = "it calls itself " + Quoted(std::string((*made)->name()));
+        const char* later = PointOfALaterVersion(**made);
+        if ((*made)->name() == name && later == nullptr) return made;
+        why = later == nullptr ? "it calls itself " + Quoted(std::string((*made)->name()))
+                               : std::string("it is a ") + later +
+                                     ", which this version of berthd does not call";
       }
     } catch (const std::exception& error) {
       why = std::string("its factory threw: ") + error.what();
@@ -216,10 +233,22 @@ const ProfileDefaults& DefaultPlugins() {
                  {"TaintToleration", 3},
                  {"TopologySpread", 2},
                  {"TaskAffinity", 2},
-                 {"LiveUtilisation", 1}},
+                 {"LiveUtilisation", 1},
+                 {"NetworkLatency", 2},
+                 {"NetworkBandwidth", 1}},
       .required_filters = {"NodeResourcesFit", "DeviceFit", "ClusterResources"},
   };
   return *kDefaults;
+}
+
+bool Profile::Keeps(TermKind kind) const {
+  TaskRequirements needs;
+  needs.terms = {{.kind = kind, .weight = 0}};
+  return std::any_of(filters().begin(), filters().end(), [&](const FilterPlugin* filter) {
+    if (filter->scope() != Scope::kDomain) return false;
+    const auto passes_all = engine::PassesAll(*filter, needs);
+    return passes_all.ok() && !*passes_all;
+  });
 }
 
 // Compiles one profile, point by point.
@@ -275,6 +304,9 @@ class ProfileCompiler {
                                      " reads kReadsOutside, which is for scores; mend the plugin");
       }
       profile_.set_.filters.push_back(filter);
+      if (const auto* pre_filter = dynamic_cast<const PreFilterPlugin*>(plugin)) {
+        profile_.set_.pre_filters.push_back(pre_filter);
+      }
       if (const auto* reserve = dynamic_cast<const ReservePlugin*>(plugin)) {
         profile_.set_.reserves.push_back(reserve);
       }

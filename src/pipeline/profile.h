@@ -73,8 +73,8 @@ const ProfileDefaults& DefaultPlugins();
 
 // A compiled profile: its plugins, made with their arguments, at the points where they take part.
 //
-// A plugin named at several points is one object. What is enabled as a filter and can reserve takes
-// part in Reserve.
+// A plugin named at several points is one object. What is enabled as a filter, and can refuse tasks
+// or reserve, takes part in PreFilter and Reserve.
 //
 // Threading: immutable; its plugins are called on the loop's thread only.
 class Profile {
@@ -91,6 +91,9 @@ class Profile {
   // The three together.
   const engine::PluginSet& placing() const { return set_; }
   const QueueSortPlugin& queue_sort() const { return *queue_sort_; }
+  // Whether some filter keeps required rules of this kind; without one they would mean nothing.
+  // Cost: asks each filter of scope kDomain once.
+  bool Keeps(TermKind kind) const;
 
  private:
   friend class ProfileCompiler;

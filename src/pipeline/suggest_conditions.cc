@@ -60,6 +60,9 @@ std::string RuleText(const state::NodeTable& table, const TermUse& term) {
       return "its anti-affinity over " + key;
     case TermKind::kSpread:
       return "its spread over " + key;
+    case TermKind::kNearTasks:
+    case TermKind::kNearData:
+      break;  // they keep nobody away
   }
   return "";
 }

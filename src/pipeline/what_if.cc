@@ -34,6 +34,8 @@ absl::StatusOr<NodeMask> WhatIf::NodesNow(const TaskRequirements& needs,
 
 absl::StatusOr<bool> WhatIf::FitsOn(const TaskRequirements& needs, Slot slot) const {
   const TaskView task{needs, task_.key, task_.eligible};
+  BERTH_ASSIGN_OR_RETURN(const auto refusal, engine::RefusedBy(profile_.placing(), needs));
+  if (refusal) return false;
   const std::array<Slot, 1> slots = {slot};
   std::array<uint64_t, 1> words = {1};
   SlotMask mask(SlotSpan::List(slots), words);

@@ -26,6 +26,11 @@ constexpr size_t kStepsPerTurn = 2 * kNodesPerTurn;
 // Labels whose values are domains that lie apart.
 constexpr const char* kTopologyKeys[] = {"zone", "rack"};
 
+// Of how near domains are: ways in a network change seldom, and one that is slow for a moment is
+// not worth another placement.
+constexpr int64_t kRecountMs = 60'000;
+constexpr size_t kRecountPerTurn = 1024;  // nodes
+
 }  // namespace
 
 void Turn::NodesChanged() {
@@ -124,8 +129,17 @@ std::vector<size_t> Turn::PeersOf(const PeerPlan& plan, size_t at) {
 void Turn::TakeLatencies(Slot slot, const std::vector<std::pair<std::string, int64_t>>& latencies) {
   for (const auto& [node, round_trip_us] : latencies) {
     const Slot peer = state_->nodes().Find(node);
-    if (peer != kNoSlot) state_->latencies().Set(slot, peer, round_trip_us);
+    if (peer != kNoSlot) state_->nodes().latencies().Set(slot, peer, round_trip_us);
   }
+}
+
+void Turn::RecountNearness() {
+  state::LatencyMatrix& latencies = state_->nodes().latencies();
+  if (!latencies.is_counting()) {
+    if (!latencies.IsStale() || now_ms_ < recount_nearness_at_ms_) return;
+    recount_nearness_at_ms_ = now_ms_ + kRecountMs;
+  }
+  latencies.Recount(state_->nodes().topology(), kRecountPerTurn);
 }
 
 }  // namespace berth::scheduler

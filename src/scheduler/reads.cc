@@ -255,6 +255,8 @@ Reply Turn::Do(const Principal& who, const state::Explain& command) {
     return Refuse(explanation.status(), Reason::kSchedulerError);
   }
   reply.explanation = *std::move(explanation);
+  reply.task_mix_tasks = task_mix_.tasks;
+  reply.task_mix_day = task_mix_.day;
   if (state::HoldsResources(task_state)) {
     reply.explanation.placeability = pipeline::Placeability::kPlaced;
     auto& scores = reply.explanation.scores;

@@ -76,6 +76,8 @@ struct ExplainReply {
   // As of now: of the task's needs against the present cluster.
   pipeline::Explanation explanation;
   std::optional<int64_t> queue_position;
+  int64_t task_mix_tasks = 0;  // that profiles go by
+  int64_t task_mix_day = 0;
 };
 
 struct PlanReply {

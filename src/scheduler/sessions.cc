@@ -260,7 +260,7 @@ void Turn::EndStream(Slot slot) {
   directives_of_.erase(link.stream);
   link.stream = 0;
   link.session = 0;
-  state_->latencies().Forget(slot);
+  state_->nodes().latencies().Forget(slot);
   if (!state_->nodes().spec_ptr(slot)->address.empty()) NodesChanged();
   SyncReady(slot);
 }

@@ -39,7 +39,45 @@ std::optional<HiddenNamespace> FindHiddenNamespace(const Principal& who,
   return std::nullopt;
 }
 
+std::string_view KindText(TermKind kind) {
+  switch (kind) {
+    case TermKind::kAffinity:
+      return "affinity";
+    case TermKind::kAntiAffinity:
+      return "anti-affinity";
+    case TermKind::kSpread:
+      return "spread";
+    case TermKind::kNearTasks:
+    case TermKind::kNearData:
+      break;
+  }
+  return "near";
+}
+
 }  // namespace
+
+std::optional<Reply> Turn::RefuseUnkeptRule(const state::JobSpec& spec, uint32_t profile) {
+  for (size_t g = 0; g < spec.groups.size(); ++g) {
+    const std::vector<state::TermSpec>& terms = spec.groups[g].needs->terms;
+    for (size_t t = 0; t < terms.size(); ++t) {
+      if (terms[t].weight != 0 || profiles_[profile].profile.Keeps(terms[t].kind)) continue;
+      std::string others;
+      for (const auto& [name, index] : profile_index_) {
+        if (!profiles_[index].profile.Keeps(terms[t].kind)) continue;
+        others += (others.empty() ? " (" : ", ") + name;
+      }
+      if (!others.empty()) others += ")";
+      return Refuse(
+          absl::FailedPreconditionError(
+              "profile \"" + spec.profile + "\": it has no filter that keeps a required rule of " +
+              std::string(KindText(terms[t].kind)) +
+              "; make it preferred, or submit to a profile " + "that has one" + others),
+          Reason::kFieldNotHonoured,
+          "job.groups[" + std::to_string(g) + "].template.terms[" + std::to_string(t) + "]");
+    }
+  }
+  return std::nullopt;
+}
 
 Reply Turn::Do(const Principal& who, state::SubmitJob& command) {
   if (!command.batch_id.empty()) {
@@ -101,7 +139,7 @@ std::optional<Reply> Turn::RefuseJob(const Principal& who, const state::JobSpec&
                   Reason::kUnknownProfile, "job.profile");
   }
   profile = found->second;
-  return std::nullopt;
+  return RefuseUnkeptRule(spec, profile);
 }
 
 Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {

@@ -16,6 +16,7 @@ void Turn::RunTimers() {
   CheckSettling();
   scoring_.Expire(now_ms_);
   PlanPeers();
+  RecountNearness();
   StepUsage();
   CountTaskMix();
   while (!backing_off_.empty() && backing_off_.begin()->first <= now_ms_) {
@@ -55,6 +56,12 @@ std::optional<int64_t> Turn::NextDeadline() const {
   if (!letting_go_.empty()) at(std::get<int64_t>(*letting_go_.begin()));
   if (const auto settled = SettledAt()) at(*settled);
   if (step_usage_at_ms_) at(*step_usage_at_ms_);
+  const state::LatencyMatrix& latencies = state_->nodes().latencies();
+  if (latencies.is_counting()) {
+    at(now_ms_);
+  } else if (latencies.IsStale()) {
+    at(recount_nearness_at_ms_);
+  }
   if (peer_plan_) {
     at(now_ms_);
   } else if (plan_peers_at_ms_) {

@@ -155,6 +155,8 @@ class Turn {
   // What stands against a job of this principal, whatever the nodes have; else its profile.
   std::optional<Reply> RefuseJob(const state::Principal& who, const state::JobSpec& spec,
                                  uint32_t& profile);
+  // A required rule that no filter of the profile would keep.
+  std::optional<Reply> RefuseUnkeptRule(const state::JobSpec& spec, uint32_t profile);
   // Of a group that asks for a resource which is not there.
   static std::string ResourcesField(size_t group);
   // Plans a group's tasks behind those that were planned before. REQUIRES: a trial is on.
@@ -307,6 +309,8 @@ class Turn {
   void TellPeers(PeerPlan& plan, size_t& steps);
   // Places in the ring, in order.
   static std::vector<size_t> PeersOf(const PeerPlan& plan, size_t at);
+  // What was measured becomes how near domains are, once a while.
+  void RecountNearness();
   void TakeLatencies(Slot slot, const std::vector<std::pair<std::string, int64_t>>& latencies);
 
   // ---- measured use (timers.cc) ----
@@ -422,6 +426,7 @@ class Turn {
   std::optional<int64_t> plan_peers_at_ms_;
   state::UsageMeters usage_meters_;
   std::optional<int64_t> step_usage_at_ms_;  // absent: nothing is known of any node
+  int64_t recount_nearness_at_ms_ = 0;       // not before
   std::optional<PeerPlan> peer_plan_;        // what is left of it is due at once
   // The last end that speaks for its node: (loop time, node).
   std::pair<int64_t, Slot> last_good_end_ = {-1, kNoSlot};

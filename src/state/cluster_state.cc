@@ -499,7 +499,7 @@ NodeView ClusterState::ViewNode(Slot slot) const {
     view.usage = link->usage;
     view.parts = link->parts;
     view.cordon_reason = link->cordon_reason;
-    for (const auto& [peer, round_trip_us] : latencies_.From(slot)) {
+    for (const auto& [peer, round_trip_us] : nodes_.latencies().From(slot)) {
       view.latencies.emplace_back(nodes_.name(peer), round_trip_us);
     }
     std::sort(view.latencies.begin(), view.latencies.end());

@@ -17,7 +17,6 @@
 #include "state/changes.h"
 #include "state/effects.h"
 #include "state/job_table.h"
-#include "state/latency_matrix.h"
 #include "state/needs_pool.h"
 #include "state/node_table.h"
 #include "state/node_usage.h"
@@ -72,8 +71,6 @@ class ClusterState {
   uint64_t next_epoch() const { return meta_.epoch + 1; }
   NodeTable& nodes() { return nodes_; }
   const NodeTable& nodes() const { return nodes_; }
-  LatencyMatrix& latencies() { return latencies_; }
-  const LatencyMatrix& latencies() const { return latencies_; }
   const JobTable& jobs() const { return jobs_; }
   RequirementsTable& requirements() { return requirements_; }
   const RequirementsTable& requirements() const { return requirements_; }
@@ -253,7 +250,6 @@ class ClusterState {
   ClusterMeta meta_;
   const size_t watch_history_epochs_;
   NodeTable nodes_;
-  LatencyMatrix latencies_;
   JobTable jobs_;
   TaskCounts task_counts_{};
   RequirementsTable requirements_;

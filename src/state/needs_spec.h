@@ -60,6 +60,7 @@ struct TermSpec {
   // requirements those of the group that has the rule, and there are no namespaces.
   LabelSelectorSpec selector;
   std::vector<std::string> namespaces;
+  std::string data;      // kNearData: the data set or model that it is about, instead of tasks
   int32_t weight = 0;    // 1 to 100 of a preferred rule; 0: required
   int32_t max_skew = 1;  // kSpread
 

@@ -54,8 +54,9 @@ struct NodeSpec {
   std::map<std::string, std::string> labels;
   std::vector<TaintSpec> taints;
   std::vector<DeviceSpec> devices;
-  std::string isolation;  // "cgroup-v1", "cgroup-v2", "none"
-  std::string address;    // by which other nodes reach it; empty: not known
+  std::vector<std::string> data;  // names of the data sets and models that lie there; sorted
+  std::string isolation;          // "cgroup-v1", "cgroup-v2", "none"
+  std::string address;            // by which other nodes reach it; empty: not known
   std::string agent_version;
   // The inventory as the agent sent it, for lists and for the store; opaque here.
   std::shared_ptr<const std::string> encoded_inventory;

@@ -172,6 +172,7 @@ void NodeTable::Describe(Slot slot, const NodeSpec& spec) {
   for (const TaintSpec& taint : spec.taints) with_taint_[InternTaint(taint).value].Set(slot);
 
   DescribeDevices(slot, spec);
+  DescribeData(slot, spec);
   live_.Set(slot);
   specs_[slot] = std::make_shared<const NodeSpec>(spec);
 }
@@ -217,6 +218,41 @@ void NodeTable::DescribeDevices(Slot slot, const NodeSpec& spec) {
   CountIdle(slot);
 }
 
+// After the node is in its domains.
+void NodeTable::DescribeData(Slot slot, const NodeSpec& spec) {
+  for (const std::string& name : spec.data) {
+    Data& data = data_[name];
+    if (!data.nodes.insert(slot).second) continue;
+    for (const CounterId counter : data.counters) topology_.Count(slot, counter, 1);
+  }
+}
+
+void NodeTable::UndescribeData(Slot slot) {
+  for (const std::string& name : specs_[slot]->data) {
+    const auto it = data_.find(name);
+    if (it == data_.end() || it->second.nodes.erase(slot) == 0) continue;
+    for (const CounterId counter : it->second.counters) topology_.Count(slot, counter, -1);
+    if (it->second.nodes.empty() && it->second.counters.empty()) data_.erase(it);
+  }
+}
+
+CounterId NodeTable::AddDataCounter(KeyId key, const std::string& data) {
+  const CounterId counter = AddCounter(key);
+  Data& entry = data_[data];
+  entry.counters.push_back(counter);
+  for (const Slot slot : entry.nodes) topology_.Count(slot, counter, 1);
+  return counter;
+}
+
+void NodeTable::RemoveDataCounter(CounterId counter, const std::string& data) {
+  const auto it = data_.find(data);
+  BERTH_CHECK(it != data_.end());
+  for (const Slot slot : it->second.nodes) topology_.Count(slot, counter, -1);
+  std::erase(it->second.counters, counter);
+  if (it->second.nodes.empty() && it->second.counters.empty()) data_.erase(it);
+  RemoveCounter(counter);
+}
+
 void NodeTable::SetCapacity(Slot slot, ResourceIndex resource, int32_t amount) {
   capacity_[resource][slot] = amount;
   inverse_capacity_[resource][slot] = amount > 0 ? 1.0F / static_cast<float>(amount) : 0.0F;
@@ -225,6 +261,7 @@ void NodeTable::SetCapacity(Slot slot, ResourceIndex resource, int32_t amount) {
 void NodeTable::Undescribe(Slot slot) {
   for (ResourceIndex i = 0; i < kMaxResources; ++i) SetCapacity(slot, i, 0);
   ChangePostings([slot](NodeMask& mask) { mask.Clear(slot); });
+  UndescribeData(slot);
 }
 
 void NodeTable::Remove(Slot slot) {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/aligned_vector.h"
@@ -20,6 +21,7 @@
 #include "berth/task_view.h"
 #include "state/dictionary.h"
 #include "state/dirty_log.h"
+#include "state/latency_matrix.h"
 #include "state/node_spec.h"
 #include "state/outside_scores.h"
 #include "state/shared_resource.h"
@@ -108,6 +110,17 @@ class NodeTable final : public NodeColumns {
   CounterId AddCounter(KeyId key);
   void RemoveCounter(CounterId counter) { topology_.RemoveCounter(counter); }
   const Topology& topology() const { return topology_; }
+  // Counts the nodes that have some data, by name, until the counter is removed.
+  CounterId AddDataCounter(KeyId key, const std::string& data);
+  void RemoveDataCounter(CounterId counter, const std::string& data);
+
+  // What nodes have measured of the ways to one another.
+  LatencyMatrix& latencies() { return latencies_; }
+  const LatencyMatrix& latencies() const { return latencies_; }
+  // One more rule, or one less, by how near the domains of a key are. REQUIRES: the key has a
+  // counter.
+  void WatchNearness(KeyId key) { latencies_.Watch(key, topology_); }
+  void UnwatchNearness(KeyId key) { latencies_.Unwatch(key); }
 
   // Scores by shape that came from outside. A node that is new in its slot has none.
   OutsideScores& outside_scores() { return outside_scores_; }
@@ -176,6 +189,9 @@ class NodeTable final : public NodeColumns {
     return topology_.counts(counter);
   }
   int64_t count_in_all(CounterId counter) const override { return topology_.total(counter); }
+  std::span<const int32_t> nearness(KeyId key, int32_t domain) const override {
+    return latencies_.Nearness(key, domain);
+  }
   uint32_t taint_count() const override { return names_.taints.size(); }
   const NodeMask& with_taint(TaintId taint) const override;
   TaintEffect effect(TaintId taint) const override;
@@ -216,6 +232,8 @@ class NodeTable final : public NodeColumns {
   void CountUse(Slot slot, const DeviceNeed& need, int32_t change);
   void CountIdle(Slot slot);
   void Undescribe(Slot slot);
+  void DescribeData(Slot slot, const NodeSpec& spec);
+  void UndescribeData(Slot slot);
   const std::string& DeviceId(Slot slot, size_t position) const;
 
   const uint64_t seed_;
@@ -251,6 +269,13 @@ class NodeTable final : public NodeColumns {
   base::AlignedVector<int32_t> idle_devices_;
   base::AlignedVector<int32_t> usage_;
   Topology topology_;
+  // By name: who has it, and who counts them.
+  struct Data {
+    absl::btree_set<Slot> nodes;
+    std::vector<CounterId> counters;
+  };
+  std::map<std::string, Data, std::less<>> data_;
+  LatencyMatrix latencies_;
   OutsideScores outside_scores_;
   std::vector<SharedResource> shared_;
   std::vector<std::vector<std::string>> missing_devices_;  // ids of the rows past the inventory

@@ -46,6 +46,10 @@ bool HasOwners(const TermSpec& term) {
          (term.kind == TermKind::kAffinity && term.weight != 0);
 }
 
+bool IsNear(const TermSpec& term) {
+  return term.kind == TermKind::kNearTasks || term.kind == TermKind::kNearData;
+}
+
 std::string LabelIndex(const std::string& ns, const std::string& key) {
   return ns + '\0' + key + '\0';
 }
@@ -54,6 +58,10 @@ std::string LabelIndex(const std::string& ns, const std::string& key) {
 
 TermTable::MatcherKey TermTable::KeyOf(const GroupKey& group, const TermSpec& term) {
   MatcherKey key;
+  if (term.kind == TermKind::kNearData) {
+    key.data = term.data;
+    return key;
+  }
   if (term.selector.empty()) {
     key.own = group;
     return key;
@@ -150,11 +158,14 @@ bool TermTable::Concerned(const JobSpec& spec) const {
 }
 
 template <typename Map, typename Key>
-bool TermTable::Use(Map& counted, const Key& key, const std::string& topology_key) {
+bool TermTable::Use(Map& counted, const Key& key, const std::string& topology_key,
+                    const std::string& data) {
   const auto [it, is_new] = counted.try_emplace(key);
   if (is_new) {
     it->second.key = KeyId{nodes_.names().keys.Acquire(topology_key)};
-    it->second.counter = nodes_.AddCounter(it->second.key);
+    it->second.counter = data.empty() ? nodes_.AddCounter(it->second.key)
+                                      : nodes_.AddDataCounter(it->second.key, data);
+    it->second.data = data;
   }
   ++it->second.users;
   return is_new;
@@ -174,10 +185,11 @@ void TermTable::Join(JobId job, const JobSpec& spec) {
   for (uint32_t g = 0; g < spec.groups.size(); ++g) {
     for (const TermSpec& term : spec.groups[g].needs->terms) {
       const auto [it, is_new] = matchers_.try_emplace(KeyOf({job, g}, term));
-      if (is_new && !it->first.own) {
+      if (is_new && it->first.MatchesByLabels()) {
         for (const std::string& pivot : PivotsOf(it->first)) by_pivot_[pivot].push_back(it);
       }
-      bool first = Use(it->second.tasks, term.topology_key, term.topology_key);
+      bool first = Use(it->second.tasks, term.topology_key, term.topology_key, it->first.data);
+      if (IsNear(term)) nodes_.WatchNearness(it->second.tasks.at(term.topology_key).key);
       if (HasOwners(term)) {
         const OwnersKey owners{term.kind, term.topology_key, term.weight};
         first |= Use(it->second.owners, owners, term.topology_key);
@@ -201,6 +213,7 @@ void TermTable::Leave(JobId job, const JobSpec& spec) {
   for (uint32_t g = 0; g < spec.groups.size(); ++g) {
     for (const TermSpec& term : spec.groups[g].needs->terms) {
       const auto it = matchers_.find(KeyOf({job, g}, term));
+      if (IsNear(term)) nodes_.UnwatchNearness(it->second.tasks.at(term.topology_key).key);
       bool last = Unuse(it->second.tasks, term.topology_key);
       if (HasOwners(term)) {
         last |= Unuse(it->second.owners, OwnersKey{term.kind, term.topology_key, term.weight});
@@ -208,7 +221,7 @@ void TermTable::Leave(JobId job, const JobSpec& spec) {
       if (!last) continue;
       MarkMatching(it->first);
       if (!it->second.tasks.empty()) continue;
-      if (!it->first.own) {
+      if (it->first.MatchesByLabels()) {
         for (const std::string& pivot : PivotsOf(it->first)) {
           const auto found = by_pivot_.find(pivot);
           std::erase(found->second, Matchers::const_iterator(it));
@@ -257,7 +270,11 @@ TaskRules TermTable::RulesOf(const GroupKey& group, const JobSpec& spec) const {
 
 void TermTable::DropUnused() {
   for (const Counted& counted : unused_) {
-    nodes_.RemoveCounter(counted.counter);
+    if (counted.data.empty()) {
+      nodes_.RemoveCounter(counted.counter);
+    } else {
+      nodes_.RemoveDataCounter(counted.counter, counted.data);
+    }
     nodes_.names().keys.Release(counted.key.value);
   }
   unused_.clear();

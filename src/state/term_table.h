@@ -61,13 +61,15 @@ class TermTable {
   void DropUnused();
 
  private:
-  // The tasks that rules are about: those of one group, or of all jobs of some namespaces whose
-  // labels match.
+  // What rules are about: the tasks of one group, those of all jobs of some namespaces whose labels
+  // match, or the nodes that have some data.
   struct MatcherKey {
     std::optional<GroupKey> own;
+    std::string data;
     std::vector<std::string> namespaces;
     LabelSelectorSpec selector;
     auto operator<=>(const MatcherKey&) const = default;
+    [[nodiscard]] bool MatchesByLabels() const { return !own && data.empty(); }
   };
   // Rules that keep tasks away from their owners, or draw them there.
   struct OwnersKey {
@@ -80,9 +82,10 @@ class TermTable {
     CounterId counter;
     KeyId key;
     int64_t users = 0;  // rules
+    std::string data;   // not empty: it counts nodes that have it
   };
   struct Matcher {
-    std::map<std::string, Counted> tasks;  // those that match, by topology key
+    std::map<std::string, Counted> tasks;  // those that match, or nodes, by topology key
     std::map<OwnersKey, Counted> owners;   // those that have such a rule
   };
   using Matchers = std::map<MatcherKey, Matcher>;
@@ -98,7 +101,8 @@ class TermTable {
   void MarkAll(JobId job, const JobSpec& spec);
   // One user more, or less; true when it is the first or was the last.
   template <typename Map, typename Key>
-  bool Use(Map& counted, const Key& key, const std::string& topology_key);
+  bool Use(Map& counted, const Key& key, const std::string& topology_key,
+           const std::string& data = {});
   template <typename Map, typename Key>
   bool Unuse(Map& counted, const Key& key);
 

@@ -1,60 +1,9 @@
 #include "wire/names.h"
 
-#include <algorithm>
-
 #include "base/utf8.h"
 
 namespace berth::wire {
 namespace {
-
-constexpr bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
-constexpr bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
-constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-constexpr bool IsAlnum(char c) { return IsLower(c) || IsUpper(c) || IsDigit(c); }
-
-template <typename Allowed>
-bool AllAre(std::string_view text, size_t most, Allowed allowed) {
-  return !text.empty() && text.size() <= most && std::all_of(text.begin(), text.end(), allowed);
-}
-
-bool IsPlainName(std::string_view text) {
-  return AllAre(text, 63, [](char c) { return IsAlnum(c) || c == '_' || c == '.' || c == '-'; });
-}
-
-bool IsGroupName(std::string_view text) {
-  return AllAre(text, 63, [](char c) { return IsLower(c) || IsDigit(c) || c == '-'; }) &&
-         IsLower(text.front());
-}
-
-bool IsNodeName(std::string_view text) {
-  const auto is_end = [](char c) { return IsLower(c) || IsDigit(c); };
-  return AllAre(text, 253, [&](char c) { return is_end(c) || c == '.' || c == '-'; }) &&
-         is_end(text.front()) && is_end(text.back());
-}
-
-bool IsLabelKey(std::string_view text) {
-  return AllAre(text, 253,
-                [](char c) { return IsAlnum(c) || c == '_' || c == '.' || c == '/' || c == '-'; });
-}
-
-bool IsExtendedResource(std::string_view text) {
-  return AllAre(text, 63,
-                [](char c) {
-                  return IsLower(c) || IsDigit(c) || c == '_' || c == '.' || c == '/' || c == '-';
-                }) &&
-         IsLower(text.front());
-}
-
-bool IsDeviceKind(std::string_view text) {
-  return AllAre(
-             text, 63,
-             [](char c) { return IsLower(c) || IsDigit(c) || c == '_' || c == '.' || c == '-'; }) &&
-         IsLower(text.front());
-}
-
-bool IsVariableName(std::string_view text) {
-  return AllAre(text, 255, [](char c) { return IsAlnum(c) || c == '_'; }) && !IsDigit(text.front());
-}
 
 // The text itself, when it is fit to be shown.
 std::string Shown(std::string_view text) {
@@ -91,15 +40,6 @@ bool CheckBytes(std::string_view text, size_t most_bytes, bool lines, const Fiel
 }
 
 }  // namespace
-
-const NameRule kJobName = {"[A-Za-z0-9_.-]{1,63}", IsPlainName};
-const NameRule kNamespaceName = {"[A-Za-z0-9_.-]{1,63}", IsPlainName};
-const NameRule kGroupName = {"[a-z][a-z0-9-]{0,62}", IsGroupName};
-const NameRule kNodeName = {"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", IsNodeName};
-const NameRule kLabelKey = {"[A-Za-z0-9_./-]{1,253}", IsLabelKey};
-const NameRule kExtendedResource = {"[a-z][a-z0-9_./-]{0,62}", IsExtendedResource};
-const NameRule kDeviceKind = {"[a-z][a-z0-9_.-]{0,62}", IsDeviceKind};
-const NameRule kVariableName = {"[A-Za-z_][A-Za-z0-9_]{0,254}", IsVariableName};
 
 bool CheckName(const NameRule& rule, std::string_view text, const FieldPath& path,
                Violations& violations) {

@@ -1,27 +1,23 @@
-// What names may look like, in one place for everything that comes from the network.
+// Checks of what comes from the network: names, and texts.
 #pragma once
 
 #include <string>
 #include <string_view>
 
+#include "base/name_rules.h"
 #include "wire/field_path.h"
 
 namespace berth::wire {
 
-// One sort of name.
-struct NameRule {
-  const char* pattern;  // as an anchored regular expression, for people
-  bool (*matches)(std::string_view text);
-};
-
-extern const NameRule kJobName;           // [A-Za-z0-9_.-]{1,63}
-extern const NameRule kNamespaceName;     // [A-Za-z0-9_.-]{1,63}
-extern const NameRule kGroupName;         // [a-z][a-z0-9-]{0,62}
-extern const NameRule kNodeName;          // [a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?
-extern const NameRule kLabelKey;          // [A-Za-z0-9_./-]{1,253}
-extern const NameRule kExtendedResource;  // [a-z][a-z0-9_./-]{0,62}
-extern const NameRule kDeviceKind;        // [a-z][a-z0-9_.-]{0,62}
-extern const NameRule kVariableName;      // [A-Za-z_][A-Za-z0-9_]{0,254}
+using base::kDeviceKind;
+using base::kExtendedResource;
+using base::kGroupName;
+using base::kJobName;
+using base::kLabelKey;
+using base::kNamespaceName;
+using base::kNodeName;
+using base::kVariableName;
+using base::NameRule;
 
 // Longest label or taint value, device id, model, ... in bytes.
 inline constexpr size_t kMostValueBytes = 253;

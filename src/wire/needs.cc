@@ -53,7 +53,10 @@ void PutNeeds(const state::NeedsSpec& needs, v1::TaskTemplate& out) {
   }
   for (const state::TermSpec& term : needs.terms) {
     v1::Term& to = *out.add_terms();
-    to.set_kind(static_cast<v1::TermKind>(static_cast<int>(term.kind) + 1));
+    const bool is_near_data = term.kind == TermKind::kNearData;
+    to.set_kind(is_near_data ? v1::TERM_KIND_NEAR
+                             : static_cast<v1::TermKind>(static_cast<int>(term.kind) + 1));
+    to.set_data(term.data);
     to.set_topology_key(term.topology_key);
     if (!term.selector.empty()) *to.mutable_selector() = ToProto(term.selector);
     for (const std::string& ns : term.namespaces) to.add_namespaces(ns);

@@ -282,6 +282,9 @@ TEST_F(GoldenTest, Explain) {
     balance.set_plugin("BalancedAllocation");
     balance.set_score(400'000);
     balance.set_weight(1);
+    v1::PluginScore& spread = *score.add_plugins();
+    spread.set_plugin("TopologySpread");
+    spread.set_weight(2);
   }
   fake_.SetExplanation(placed);
   Run({"explain", "1.7", "--top", "2"});

@@ -48,6 +48,9 @@ class MixedColumns final : public engine::ForwardedColumns {
   int64_t count_in_all(CounterId counter) const override {
     return From(kReadsTerms).count_in_all(counter);
   }
+  std::span<const int32_t> nearness(KeyId key, int32_t domain) const override {
+    return From(kReadsTerms).nearness(key, domain);
+  }
   int32_t shared_capacity(uint32_t resource) const override {
     return From(kReadsTerms).shared_capacity(resource);
   }

@@ -39,7 +39,9 @@ using testing::CountRandomly;
 using testing::EmptiedColumns;
 using testing::FillRandomly;
 using testing::MakeVariant;
+using testing::MeasureRandomly;
 using testing::MixedColumns;
+using testing::RandomNearTerm;
 using testing::RandomNeeds;
 using testing::RandomShared;
 using testing::RandomTerm;
@@ -60,6 +62,8 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
     FillRandomly(rng_, nodes, *table_);
     counters_ = AddCounters(*table_, {"zone", "disk"});
     CountRandomly(rng_, counters_, *table_);
+    for (const auto& [key, counter] : counters_) table_->WatchNearness(key);
+    MeasureRandomly(rng_, *table_);
     SetSharedRandomly(rng_, *table_);
     TakeSharedRandomly(rng_, *table_);
     pipeline::TableContext context(table_->names());
@@ -81,6 +85,7 @@ class PluginConformanceTest : public ::testing::TestWithParam<Variant> {
       for (int i = Between(rng_, 1, 3); i > 0; --i) {
         needs.terms.push_back(RandomTerm(rng_, counters_));
       }
+      if (Chance(rng_, 40)) needs.terms.push_back(RandomNearTerm(rng_, counters_));
       needs.others_terms.push_back(RandomTerm(rng_, counters_));
       needs.others_terms.back().kind = TermKind::kAntiAffinity;
     }

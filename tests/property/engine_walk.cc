@@ -76,10 +76,12 @@ class Walk {
     shares_hosts_ = Chance(rng_, 50);
     // Rules are over four zones, two kinds of disks, or hosts.
     counters_ = AddCounters(table(), {"zone", "disk", "host"});
+    for (const auto& [key, counter] : counters_) table().WatchNearness(key);
     SetSharedRandomly(rng_, table());
     for (int i = Between(rng_, 1, 6); i > 0; --i) AddShape();
     for (int step = Between(rng_, 10, 60); step > 0; --step) {
       if (Chance(outside_, 10)) ScoreFromOutside();
+      if (Chance(outside_, 10)) MeasureRandomly(outside_, table());
       const int32_t dice = Between(rng_, 0, 99);
       if (dice < 60) {
         Place();
@@ -155,6 +157,7 @@ class Walk {
         needs.terms.push_back(RandomTerm(rng_, counters_));
       }
     }
+    if (Chance(outside_, 20)) needs.terms.push_back(RandomNearTerm(outside_, counters_));
     if (Chance(rng_, 20)) {
       needs.others_terms.push_back(RandomTerm(rng_, counters_));
       needs.others_terms.back().kind = TermKind::kAntiAffinity;
@@ -409,7 +412,8 @@ class Walk {
       note(device.share_milli == 1000 ? "whole devices" : "share of a device", true);
     }
     for (const TermUse& term : needs.terms) {
-      static constexpr const char* kKinds[] = {"affinity", "anti-affinity", "spread"};
+      static constexpr const char* kKinds[] = {"affinity", "anti-affinity", "spread",
+                                               "nearness to tasks", "nearness to data"};
       const std::string kind = kKinds[static_cast<int>(term.kind)];
       ++counts_[(term.weight == 0 ? "required " : "preferred ") + kind];
       note("rule over one node each", table().topology().IsOneNodeEach(term.key));

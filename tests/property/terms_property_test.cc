@@ -33,12 +33,17 @@ std::string PickOne(base::Rng& rng, const std::vector<std::string>& from) {
   return from[static_cast<size_t>(Between(rng, 0, static_cast<int32_t>(from.size()) - 1))];
 }
 
+constexpr const char* kData[] = {"imagenet", "words"};
+
 NodeSpec RandomPlace(base::Rng& rng, const std::string& name) {
   NodeSpec spec;
   spec.name = name;
   spec.capacity.builtin = {64'000, 65'536, 0, 0};
   if (Chance(rng, 80)) spec.labels["zone"] = PickOne(rng, {"a", "b", "c"});
   if (Chance(rng, 60)) spec.labels["rack"] = PickOne(rng, {"r1", "r2"});
+  for (const char* data : kData) {
+    if (Chance(rng, 40)) spec.data.emplace_back(data);
+  }
   return spec;
 }
 
@@ -59,14 +64,17 @@ LabelSelectorSpec RandomSelector(base::Rng& rng) {
 
 TermSpec RandomTermSpec(base::Rng& rng, const std::string& ns) {
   TermSpec term;
-  term.kind = static_cast<TermKind>(Between(rng, 0, 2));
+  term.kind = static_cast<TermKind>(Between(rng, 0, 4));
   term.topology_key = PickOne(rng, kTopologyKeys);
-  if (Chance(rng, 80)) {
+  if (term.kind == TermKind::kNearData) {
+    term.data = PickOne(rng, {"imagenet", "words", "nowhere"});
+  } else if (Chance(rng, 80)) {
     term.selector = RandomSelector(rng);
     term.namespaces = {Chance(rng, 70) ? ns : "red"};
     if (Chance(rng, 30)) term.namespaces.push_back("blue");
   }
-  if (Chance(rng, 50)) term.weight = Between(rng, 1, 3);
+  const bool is_near = term.kind == TermKind::kNearTasks || term.kind == TermKind::kNearData;
+  if (is_near || Chance(rng, 50)) term.weight = Between(rng, 1, 3);
   if (term.kind == TermKind::kSpread) term.max_skew = Between(rng, 1, 3);
   return term;
 }
@@ -106,6 +114,7 @@ struct Group {
 
 // Whether a rule of `owner` is about the tasks of `other`.
 bool IsAbout(const TermSpec& term, const Group& owner, const Group& other) {
+  if (term.kind == TermKind::kNearData) return false;
   if (term.selector.empty()) return owner.job == other.job && owner.index == other.index;
   const JobSpec& spec = *other.job->spec;
   return std::find(term.namespaces.begin(), term.namespaces.end(), spec.ns) !=
@@ -284,6 +293,16 @@ class TermsWalk {
     return placed;
   }
 
+  // Nodes that have some data.
+  std::map<Slot, int32_t> With(const std::string& data) const {
+    std::map<Slot, int32_t> nodes;
+    for (const auto& [name, slot] : state_->nodes().by_name()) {
+      const auto& there = state_->nodes().spec(slot).data;
+      if (std::find(there.begin(), there.end(), data) != there.end()) nodes[slot] = 1;
+    }
+    return nodes;
+  }
+
   // "n0:2 n1:0 ...": for each node with the label, what is in its domain.
   std::string DomainsOf(const std::string& key, const std::map<Slot, int32_t>& placed) const {
     std::ostringstream text;
@@ -343,7 +362,10 @@ class TermsWalk {
       ++counts[use.counts_itself ? "about itself" : "about others"];
       const std::string wanted =
           DomainsOf(spec.topology_key,
-                    Placed([&](const Group& other) { return IsAbout(spec, group, other); }));
+                    spec.kind == TermKind::kNearData
+                        ? With(spec.data)
+                        : Placed([&](const Group& other) { return IsAbout(spec, group, other); }));
+      counts["about data"] += spec.kind == TermKind::kNearData;
       if (CountedFor(use) != wanted) {
         return "rule " + std::to_string(i) + " counts " + CountedFor(use) + "instead of " + wanted;
       }

@@ -351,7 +351,7 @@ void Ledger::CancelAcknowledged(JobId job) {
 
 bool Ledger::KnowsItsPeers(const state::ClusterState& cluster, Slot slot) {
   const size_t others = cluster.nodes().by_name().size() - 1;
-  return cluster.latencies().From(slot).size() == std::min<size_t>(others, 2);
+  return cluster.nodes().latencies().From(slot).size() == std::min<size_t>(others, 2);
 }
 
 void Ledger::CheckEnd(const state::ClusterState& cluster) {
@@ -387,7 +387,7 @@ void Ledger::CheckPeers(const state::ClusterState& cluster) {
   for (const auto& [name, slot] : cluster.nodes().by_name()) {
     if (KnowsItsPeers(cluster, slot)) continue;
     std::string known;
-    for (const auto& [peer, round_trip_us] : cluster.latencies().From(slot)) {
+    for (const auto& [peer, round_trip_us] : cluster.nodes().latencies().From(slot)) {
       known += " " + cluster.nodes().name(peer);
     }
     context_.Violated("node " + name + " has at the end measured the way to" + known);

@@ -128,7 +128,7 @@ const std::vector<Template>& Templates() {
             .memory_mib = 512,
             .retries = 1,
             .app = "near",
-            .rules = {v1::TERM_KIND_AFFINITY}}),
+            .rules = {v1::TERM_KIND_AFFINITY, v1::TERM_KIND_NEAR}}),
   };
   return templates;
 }

@@ -229,6 +229,24 @@ TermUse RandomTerm(base::Rng& rng, const std::vector<KeyedCounter>& counters) {
   return term;
 }
 
+TermUse RandomNearTerm(base::Rng& rng, const std::vector<KeyedCounter>& counters) {
+  TermUse term = RandomTerm(rng, counters);
+  term.kind = Chance(rng, 50) ? TermKind::kNearTasks : TermKind::kNearData;
+  term.weight = Between(rng, 1, 100);
+  return term;
+}
+
+void MeasureRandomly(base::Rng& rng, state::NodeTable& table) {
+  std::vector<Slot> nodes;
+  table.live().ForEach([&](Slot slot) { nodes.push_back(slot); });
+  if (nodes.empty()) return;
+  for (int i = Between(rng, 0, 30); i > 0; --i) {
+    table.latencies().Set(nodes[rng.Uniform(nodes.size())], nodes[rng.Uniform(nodes.size())],
+                          Chance(rng, 10) ? 0 : int64_t{1} << Between(rng, 4, 16));
+  }
+  table.latencies().Recount(table.topology(), nodes.size());
+}
+
 void SetSharedRandomly(base::Rng& rng, state::NodeTable& table) {
   const state::SharedResourceSpec specs[] = {
       {.name = "licence", .topology_key = "", .capacity = Between(rng, 0, 8)},

@@ -41,6 +41,10 @@ void CountRandomly(base::Rng& rng, const std::vector<KeyedCounter>& counters,
                    state::NodeTable& table);
 // A rule of any kind over one of the counters.
 TermUse RandomTerm(base::Rng& rng, const std::vector<KeyedCounter>& counters);
+// A rule of nearness over one of the counters.
+TermUse RandomNearTerm(base::Rng& rng, const std::vector<KeyedCounter>& counters);
+// Round trips between random pairs of nodes, and forgotten ones; they are counted.
+void MeasureRandomly(base::Rng& rng, state::NodeTable& table);
 
 // Two resources that belong to no node: "licence", of the whole cluster, and "uplink", in each
 // zone. Random amounts of them; again, others.

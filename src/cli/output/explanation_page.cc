@@ -1,5 +1,7 @@
 #include "cli/output/explanation_page.h"
 
+#include <algorithm>
+
 #include "base/quantities.h"
 #include "cli/names.h"
 #include "cli/output/sections.h"
@@ -46,20 +48,32 @@ std::string FiltersTable(const v1::Explanation& explanation) {
 
 std::string ScoresTable(const std::vector<v1::NodeScore>& nodes) {
   std::vector<std::string> headers = {"NODE", "TOTAL"};
-  for (const v1::PluginScore& plugin : nodes[0].plugins()) {
-    headers.push_back(TerminalText(plugin.plugin()) + " x" + std::to_string(plugin.weight()));
+  std::vector<int> columns;
+  std::string silent;
+  for (int i = 0; i < nodes[0].plugins_size(); ++i) {
+    const v1::PluginScore& plugin = nodes[0].plugins(i);
+    const std::string name = TerminalText(plugin.plugin());
+    // A server that sends vectors of different lengths must not break the table.
+    const bool has_opinion =
+        std::any_of(nodes.begin(), nodes.end(), [&](const v1::NodeScore& node) {
+          return i < node.plugins_size() && node.plugins(i).score() != 0;
+        });
+    if (has_opinion) {
+      columns.push_back(i);
+      headers.push_back(name + " x" + std::to_string(plugin.weight()));
+    } else {
+      silent += (silent.empty() ? "" : ", ") + name;
+    }
   }
   Table table(headers);
   for (const v1::NodeScore& node : nodes) {
     std::vector<std::string> cells = {node.node(), std::to_string(node.total())};
-    for (const v1::PluginScore& plugin : node.plugins()) {
-      cells.push_back(std::to_string(plugin.score()));
+    for (const int i : columns) {
+      cells.push_back(i < node.plugins_size() ? std::to_string(node.plugins(i).score()) : "");
     }
-    // A server that sends vectors of different lengths must not break the table.
-    cells.resize(headers.size());
     table.AddRow(std::move(cells));
   }
-  return table.Text();
+  return table.Text() + (silent.empty() ? "" : "0 by " + silent + "\n");
 }
 
 std::string ExplanationPage(const v1::Explanation& explanation, const std::string& title) {
@@ -69,6 +83,11 @@ std::string ExplanationPage(const v1::Explanation& explanation, const std::strin
   page.Line("Reason", NameOf(explanation.reason()));
   if (explanation.has_queue_position()) {
     page.Line("Queue", std::to_string(explanation.queue_position()) + " before it");
+  }
+  if (explanation.task_mix_tasks() > 0) {
+    page.Line("Task mix", "of " + std::to_string(explanation.task_mix_tasks()) +
+                              " tasks, counted on day " +
+                              std::to_string(explanation.task_mix_day()));
   }
   for (const v1::Suggestion& suggestion : explanation.suggestions()) {
     page.Line("It would fit", !suggestion.text().empty()

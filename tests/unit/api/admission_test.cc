@@ -414,6 +414,7 @@ TEST_F(AdmissionTest, RulesBetweenTasksAreFilledInAndRead) {
                                        .topology_key = "zone",
                                        .selector = {},
                                        .namespaces = {},
+                                       .data = "",
                                        .weight = 0,
                                        .max_skew = 1}));
   EXPECT_EQ(terms[1], (state::TermSpec{
@@ -421,8 +422,33 @@ TEST_F(AdmissionTest, RulesBetweenTasksAreFilledInAndRead) {
                           .topology_key = "host",
                           .selector = {{.op = SelectorOp::kNotIn, .key = "app", .values = {"db"}}},
                           .namespaces = {"red"},
+                          .data = "",
                           .weight = 1,
                           .max_skew = 1}));
+}
+
+TEST_F(AdmissionTest, NearnessIsPreferredAndToTasksOrToData) {
+  v1::Term& tasks = *task().add_terms();
+  tasks.set_kind(v1::TERM_KIND_NEAR);
+  tasks.set_topology_key("rack");
+  v1::Term& data = *task().add_terms();
+  data = tasks;
+  data.set_weight(30);
+  data.set_data("org/model-7b");
+  const auto terms = Admitted().spec->groups[0].needs->terms;
+  ASSERT_EQ(terms.size(), 2u);
+  EXPECT_EQ(terms[0], (state::TermSpec{.kind = TermKind::kNearTasks,
+                                       .topology_key = "rack",
+                                       .selector = {},
+                                       .namespaces = {},
+                                       .data = "",
+                                       .weight = 1}));
+  EXPECT_EQ(terms[1], (state::TermSpec{.kind = TermKind::kNearData,
+                                       .topology_key = "rack",
+                                       .selector = {},
+                                       .namespaces = {},
+                                       .data = "org/model-7b",
+                                       .weight = 30}));
 }
 
 TEST_F(AdmissionTest, RulesBetweenTasksAreChecked) {
@@ -453,6 +479,19 @@ TEST_F(AdmissionTest, RulesBetweenTasksAreChecked) {
                 term.set_weight(101);
               }),
               ElementsAre(path + "weight"));
+  EXPECT_THAT(faults([](v1::Term& term) { term.set_data("imagenet"); }), ElementsAre(path + "data"))
+      << "of a rule between tasks";
+  EXPECT_THAT(faults([](v1::Term& term) {
+                term.set_kind(v1::TERM_KIND_NEAR);
+                term.set_data(std::string(254, 'x'));
+              }),
+              ElementsAre(path + "data"));
+  EXPECT_THAT(faults([&](v1::Term& term) {
+                term.set_kind(v1::TERM_KIND_NEAR);
+                term.set_data("imagenet");
+                select(term, v1::SELECTOR_OPERATOR_IN, "a");
+              }),
+              ElementsAre(path + "data"));
   EXPECT_THAT(faults([](v1::Term& term) { term.add_namespaces("red"); }),
               ElementsAre(path + "namespaces"))
       << "without a selector";

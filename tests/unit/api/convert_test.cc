@@ -59,6 +59,12 @@ v1::JobSpec FullSpec() {
   spread.set_kind(v1::TERM_KIND_SPREAD);
   spread.set_topology_key("zone");
   spread.set_max_skew(2);
+  v1::Term& near = *task.add_terms();
+  near.set_kind(v1::TERM_KIND_NEAR);
+  near.set_topology_key("rack");
+  near.set_preferred(true);
+  near.set_weight(2);
+  near.set_data("imagenet");
   v1::Term& away = *task.add_terms();
   away.set_kind(v1::TERM_KIND_ANTI_AFFINITY);
   away.set_topology_key("host");

@@ -295,6 +295,9 @@ TEST(BerthdLoaderTest, RefusesClusterResourcesThatMakeNoSense) {
   EXPECT_THAT(refusal("{capacity: 1}"), HasSubstr("clusterResources[0].name"));
   EXPECT_THAT(refusal("{name: licence}"), HasSubstr("clusterResources[0].capacity"));
   EXPECT_THAT(refusal("{name: Licence, capacity: 1}"), HasSubstr("\"Licence\" is not a name"));
+  EXPECT_THAT(
+      refusal("{name: licence, capacity: 1, topologyKey: a b}"),
+      HasSubstr("topologyKey: \"a b\" is not a name: it must match [A-Za-z0-9_./-]{1,253}"));
   EXPECT_THAT(refusal("{name: cpu, capacity: 1}"), HasSubstr("\"cpu\" is what nodes have"));
   EXPECT_THAT(refusal("{name: licence, capacity: -1}"), HasSubstr("clusterResources[0].capacity"));
   EXPECT_THAT(refusal("{name: licence, capacity: 1073741824}"),

@@ -127,6 +127,7 @@ groups:
         maxSkew: 2
         preferred: true
         weight: 50
+      - {kind: near, topologyKey: rack, data: imagenet, weight: 20}
     timeLimit: 1d
     grace: 0s
     maxProcesses: 100
@@ -237,6 +238,7 @@ constexpr char kEverythingAsProto[] = R"pb(
         preferred: true
         weight: 50
       }
+      terms { kind: TERM_KIND_NEAR topology_key: "rack" data: "imagenet" weight: 20 }
       time_limit_ms: 86400000
       grace_ms: 0
       max_processes: 100

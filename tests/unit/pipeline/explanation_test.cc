@@ -322,7 +322,8 @@ TEST_F(ExplanationTest, BreaksATotalDownByPlugin) {
                   PluginScore{"FragmentationGradient", 0, 2}, PluginScore{"NodeAffinity", 0, 2},
                   PluginScore{"TaintToleration", kMaxScore, 3}, PluginScore{"TopologySpread", 0, 2},
                   PluginScore{"TaskAffinity", 0, 2},
-                  PluginScore{"LiveUtilisation", kMaxScore / 2, 1}));
+                  PluginScore{"LiveUtilisation", kMaxScore / 2, 1},
+                  PluginScore{"NetworkLatency", 0, 2}, PluginScore{"NetworkBandwidth", 0, 1}));
   EXPECT_EQ(score.total, kMaxScore + kMaxScore + 3 * int64_t{kMaxScore} + kMaxScore / 2);
 }
 

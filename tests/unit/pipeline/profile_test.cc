@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "berth/bind.h"
+#include "berth/permit.h"
+#include "berth/post_filter.h"
 #include "builtin.h"
 #include "config/berthd_loader.h"
 #include "pipeline/table_context.h"
@@ -56,10 +59,10 @@ TEST_F(ProfileTest, IsTheDefaultOneWhereNothingIsSaid) {
   EXPECT_THAT(Filters(),
               ElementsAre("NodeReadiness", "TaintToleration", "NodeAffinity", "NodeResourcesFit",
                           "DeviceFit", "ClusterResources", "TopologySpread", "TaskAffinity"));
-  EXPECT_THAT(Scores(),
-              ElementsAre("NodeResourcesFit 2", "BalancedAllocation 1", "FragmentationGradient 2",
-                          "NodeAffinity 2", "TaintToleration 3", "TopologySpread 2",
-                          "TaskAffinity 2", "LiveUtilisation 1"));
+  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "BalancedAllocation 1",
+                                    "FragmentationGradient 2", "NodeAffinity 2",
+                                    "TaintToleration 3", "TopologySpread 2", "TaskAffinity 2",
+                                    "LiveUtilisation 1", "NetworkLatency 2", "NetworkBandwidth 1"));
 }
 
 TEST_F(ProfileTest, IsTheDefaultOneAsItIsWrittenOutInConfig) {
@@ -90,9 +93,9 @@ TEST_F(ProfileTest, TakesOutByName) {
   EXPECT_THAT(Filters(),
               ElementsAre("NodeReadiness", "NodeAffinity", "NodeResourcesFit", "DeviceFit",
                           "ClusterResources", "TopologySpread", "TaskAffinity"));
-  EXPECT_THAT(Scores(),
-              ElementsAre("NodeResourcesFit 2", "FragmentationGradient 2", "NodeAffinity 2",
-                          "TopologySpread 2", "TaskAffinity 2", "LiveUtilisation 1"));
+  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "FragmentationGradient 2",
+                                    "NodeAffinity 2", "TopologySpread 2", "TaskAffinity 2",
+                                    "LiveUtilisation 1", "NetworkLatency 2", "NetworkBandwidth 1"));
 }
 
 TEST_F(ProfileTest, TakesOutAllDefaultsByAStar) {
@@ -113,10 +116,10 @@ TEST_F(ProfileTest, AddsBehindTheDefaults) {
 
 TEST_F(ProfileTest, GivesADefaultANewWeightInItsPlace) {
   options_.scores.enabled = {{"BalancedAllocation", 7}};
-  EXPECT_THAT(Scores(),
-              ElementsAre("NodeResourcesFit 2", "BalancedAllocation 7", "FragmentationGradient 2",
-                          "NodeAffinity 2", "TaintToleration 3", "TopologySpread 2",
-                          "TaskAffinity 2", "LiveUtilisation 1"));
+  EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "BalancedAllocation 7",
+                                    "FragmentationGradient 2", "NodeAffinity 2",
+                                    "TaintToleration 3", "TopologySpread 2", "TaskAffinity 2",
+                                    "LiveUtilisation 1", "NetworkLatency 2", "NetworkBandwidth 1"));
 }
 
 TEST_F(ProfileTest, MovesToTheBackWhatIsDisabledAndEnabled) {
@@ -124,7 +127,8 @@ TEST_F(ProfileTest, MovesToTheBackWhatIsDisabledAndEnabled) {
   options_.scores.enabled = {{"NodeResourcesFit", 4}};
   EXPECT_THAT(Scores(), ElementsAre("BalancedAllocation 1", "FragmentationGradient 2",
                                     "NodeAffinity 2", "TaintToleration 3", "TopologySpread 2",
-                                    "TaskAffinity 2", "LiveUtilisation 1", "NodeResourcesFit 4"));
+                                    "TaskAffinity 2", "LiveUtilisation 1", "NetworkLatency 2",
+                                    "NetworkBandwidth 1", "NodeResourcesFit 4"));
 }
 
 TEST_F(ProfileTest, MakesAPluginOfTwoPointsOnce) {
@@ -260,6 +264,48 @@ TEST_F(ProfileTest, OutlivesAFactoryThatThrowsOrMakesNothing) {
   EXPECT_EQ(Error(),
             "INVALID_ARGUMENT: profiles[0].pluginConfig[0].args: \"Throws\" cannot be made: its "
             "factory threw: out of luck; mend the plugin");
+}
+
+// Its contract is in the SDK, and nobody would call it.
+template <typename Point>
+class OfALaterVersion final : public testing::FakePlugin, public Point {
+ public:
+  using FakePlugin::FakePlugin;
+  absl::Status Permit(const TaskView&, const NodeColumns&, Slot, const Reservation&,
+                      Permission&) const {
+    return absl::OkStatus();
+  }
+  absl::Status PostFilter(const TaskView&, const NodeColumns&, const NodeMask&, Nomination&) const {
+    return absl::OkStatus();
+  }
+  absl::Status PreBind(const TaskView&, const NodeColumns&, const Binding&) const {
+    return absl::OkStatus();
+  }
+  bool Skips(const TaskRequirements&) const override { return false; }
+  absl::Status Bind(const TaskView&, const NodeColumns&, const Binding&) const {
+    return absl::OkStatus();
+  }
+  void PostBind(const TaskView&, const Binding&) const {}
+};
+
+TEST_F(ProfileTest, RefusesExtensionPointsThatNobodyCallsYet) {
+  testing::Behaviour behaviour;
+  const auto refused = [&]<typename Point>(const char* point, Point*) {
+    registry_.Register("Later", [&](const PluginArgs&, PluginContext&) {
+      return std::make_unique<OfALaterVersion<Point>>("Later", behaviour);
+    });
+    options_.filters.enabled = {"Later"};
+    EXPECT_EQ(Error(),
+              "INVALID_ARGUMENT: profiles[0].plugins.filter.enabled[0]: \"Later\" cannot be made: "
+              "it is a " +
+                  std::string(point) +
+                  ", which this version of berthd does not call; mend the plugin");
+  };
+  refused("PostFilterPlugin", static_cast<PostFilterPlugin*>(nullptr));
+  refused("PermitPlugin", static_cast<PermitPlugin*>(nullptr));
+  refused("PreBindPlugin", static_cast<PreBindPlugin*>(nullptr));
+  refused("BindPlugin", static_cast<BindPlugin*>(nullptr));
+  refused("PostBindPlugin", static_cast<PostBindPlugin*>(nullptr));
 }
 
 TEST_F(ProfileTest, RefusesAPluginOfAnotherName) {

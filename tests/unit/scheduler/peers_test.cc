@@ -224,7 +224,9 @@ TEST_F(PeersTest, WhatANodeSaysIsKnownUntilItIsSilentOfIt) {
   const uint64_t one = Connect("n1", "a", "10.0.0.1");
   Connect("n2", "b", "10.0.0.2");
   state::NodeTable const& nodes = loop_.turn().state().nodes();
-  const auto from_one = [&]() { return loop_.turn().state().latencies().From(nodes.Find("n1")); };
+  const auto from_one = [&]() {
+    return loop_.turn().state().nodes().latencies().From(nodes.Find("n1"));
+  };
   loop_.Ask(state::AgentHeartbeat{
       .stream = one, .sequence = 1, .latencies = {{"n2", 420}, {"n-away", 99}}});
   EXPECT_THAT(from_one(), ElementsAre(std::pair(nodes.Find("n2"), 420)));

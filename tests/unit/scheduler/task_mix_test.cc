@@ -98,5 +98,13 @@ TEST_F(TaskMixTest, ARestartCountsTheSame) {
   EXPECT_EQ(Score(again), score);
 }
 
+TEST_F(TaskMixTest, ExplanationsTellWhichCountItIs) {
+  const JobId job = Submit(*loop_, 500, 300);
+  loop_->now_ms = 3 * kDay;
+  const auto reply = loop_->Get<ExplainReply>(state::Explain{{.job = job}});
+  EXPECT_EQ(reply.task_mix_tasks, 500);
+  EXPECT_EQ(reply.task_mix_day, 3);
+}
+
 }  // namespace
 }  // namespace berth::scheduler

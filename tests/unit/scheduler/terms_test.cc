@@ -180,5 +180,25 @@ TEST_F(TermsTest, ARuleAboutANamespaceThatIsNotToBeSeenIsRefused) {
   EXPECT_TRUE(harness_.Submit(job).status.ok()) << "an operator sees all";
 }
 
+TEST_F(TermsTest, ARuleThatTheProfileWouldNotKeepIsRefused) {
+  pipeline::ProfileOptions profile;
+  profile.filters.disabled = {"TopologySpread"};
+  TurnHarness bare(
+      {}, [](PluginRegistry&) {}, profile);
+  const auto refusal = [&](const state::TermSpec& term) {
+    return bare.Submit(App("web", {term})).status;
+  };
+  const absl::Status spread = refusal(About(TermKind::kSpread, "zone", ""));
+  EXPECT_EQ(spread.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(
+      std::string(spread.message()),
+      HasSubstr("it has no filter that keeps a required rule of spread; make it preferred"));
+  state::TermSpec preferred = About(TermKind::kSpread, "zone", "");
+  preferred.weight = 5;
+  EXPECT_TRUE(refusal(preferred).ok());
+  EXPECT_TRUE(refusal(About(TermKind::kAntiAffinity, "zone", "")).ok());
+  EXPECT_TRUE(harness_.Submit(App("web", {About(TermKind::kSpread, "zone", "")})).status.ok());
+}
+
 }  // namespace
 }  // namespace berth::scheduler
