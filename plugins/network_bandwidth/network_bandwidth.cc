@@ -11,14 +11,15 @@
 namespace berth::plugins {
 namespace {
 
-constexpr int64_t kLeast = 100;  // quanta: Mbit/s
+constexpr int64_t kLeastMbit = 100;  // quanta: Mbit/s
 constexpr int64_t kDoublings = 10;
 
-int32_t ScoreOf(int32_t free) {
-  if (free <= kLeast) return 0;
-  const auto power = static_cast<int64_t>(std::bit_width(static_cast<uint64_t>(free / kLeast))) - 1;
+int32_t ScoreOfFree(int32_t free) {
+  if (free <= kLeastMbit) return 0;
+  const auto power =
+      static_cast<int64_t>(std::bit_width(static_cast<uint64_t>(free / kLeastMbit))) - 1;
   if (power >= kDoublings) return static_cast<int32_t>(kMaxScore);
-  const int64_t below = kLeast << power;
+  const int64_t below = kLeastMbit << power;
   return static_cast<int32_t>((power * below + (free - below)) * kMaxScore / (kDoublings * below));
 }
 
@@ -38,7 +39,7 @@ class NetworkBandwidth final : public ScorePlugin {
     const std::span<const int32_t> capacity = columns.capacity(kBandwidth);
     const std::span<const int32_t> allocated = columns.allocated(kBandwidth);
     slots.ForEach([&](size_t i, Slot slot) {
-      scores[i] = ScoreOf(std::max(0, capacity[slot] - allocated[slot]));
+      scores[i] = ScoreOfFree(std::max(0, capacity[slot] - allocated[slot]));
     });
     return absl::OkStatus();
   }

@@ -13,9 +13,9 @@ namespace berth::plugins {
 namespace {
 
 // One rule over nodes.
-class Judge {
+class NearRule {
  public:
-  Judge(const NodeColumns& columns, const TermUse& term)
+  NearRule(const NodeColumns& columns, const TermUse& term)
       : columns_(columns),
         term_(term),
         domains_(columns.domains(term.key)),
@@ -88,7 +88,7 @@ class NetworkLatency final : public ScorePlugin, public DomainPlugin {
       if (!IsNear(term)) continue;
       const int64_t share = ScoreShare(before, term.weight, total);
       before += term.weight;
-      const Judge judge(columns, term);
+      const NearRule judge(columns, term);
       slots.ForEach([&](size_t i, Slot slot) { scores[i] += judge.Part(slot, share); });
     }
     return absl::OkStatus();

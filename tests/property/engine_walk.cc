@@ -47,7 +47,10 @@ pipeline::ProfileOptions RandomOptions(base::Rng& rng) {
 // With a score from outside, or as they are. Drawn apart, so that walks are otherwise what they
 // would be without.
 pipeline::ProfileOptions MaybeScored(base::Rng& rng, pipeline::ProfileOptions options) {
-  if (Chance(rng, 40)) options.scores.enabled.push_back({"RemoteScorer", Between(rng, 1, 4)});
+  // With the defaults there may be no more than engine::kMaxScorePlugins.
+  if (Chance(rng, 40) && options.scores.enabled.size() < 8) {
+    options.scores.enabled.push_back({"RemoteScorer", Between(rng, 1, 4)});
+  }
   return options;
 }
 
