@@ -747,6 +747,13 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (const std::vector<std::string> extra = app.remaining(true); !extra.empty()) {
+    static constexpr std::string_view kOfRestore[] = {"--data-dir", "--generation", "--output",
+                                                      "-o"};
+    if (!restore->parsed() && std::ranges::find(kOfRestore, extra[0]) != std::end(kOfRestore)) {
+      std::cerr << "berthd: " << extra[0] << " goes with 'berthd restore-snapshot'; a berthd that "
+                << "serves has its settings from a file: --config FILE\n";
+      return 2;
+    }
     static constexpr std::string_view kKnown[] = {
         "--config", "--print-config",   "--version",  "--help",       "config",
         "check",    "restore-snapshot", "--data-dir", "--generation", "--output",

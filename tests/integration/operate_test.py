@@ -77,6 +77,8 @@ class OperateTest(cluster.IntegrationTest):
         self.assert_refused(self.berthd("--confg", "x.yaml"), 2, "--confg", "did you mean",
                             "--config", "berthd --help")
         self.assert_refused(self.berthd("config", "chekc"), 2, "chekc", "berthd --help")
+        self.assert_refused(self.berthd("--data-dir", "/tmp/x"), 2, "--data-dir",
+                            "restore-snapshot", "--config FILE")
         self.assert_refused(self.berthd("config", "check", "--config", "/nowhere.yaml"), 1,
                             "/nowhere.yaml", "No such file")
 
