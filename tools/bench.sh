@@ -10,6 +10,7 @@
 #             then what a million tasks that fit nowhere cost the loop
 #   policy    how much of a cluster's GPUs each placement policy gives away, beside what was published
 #   scorer    what scores from outside cost the loop: reading nodes, taking in columns, placing with them
+#   features  what reading a job's text by rules costs
 #   all       every one of them
 # Arguments go to the benchmark: tools/bench.sh process --help. Builds build/release first.
 set -euo pipefail
@@ -21,7 +22,7 @@ usage() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
 
 name=${1-}
 case $name in
-  process | running | idle | engine | policy | scorer | all) shift ;;
+  process | running | idle | engine | policy | scorer | features | all) shift ;;
   -h | --help) usage; exit 0 ;;
   '') usage >&2; exit 2 ;;
   *) printf "bench: there is no benchmark '%s'; see tools/bench.sh --help\n" "$name" >&2; exit 2 ;;
@@ -36,7 +37,8 @@ case $name in
   engine) programs=(engine_bench backlog_bench) ;;
   policy) programs=(policy_bench) ;;
   scorer) programs=(scorer_bench) ;;
-  all) programs+=(engine_bench backlog_bench policy_bench scorer_bench) ;;
+  features) programs=(features_bench) ;;
+  all) programs+=(engine_bench backlog_bench policy_bench scorer_bench features_bench) ;;
 esac
 build "${programs[@]}" >&2 || {
   echo 'bench: the build failed; its message is above' >&2
@@ -52,9 +54,11 @@ case $name in
     "$BERTH_BUILD_DIR/bench/backlog_bench"
     "$BERTH_BUILD_DIR/bench/policy_bench"
     "$BERTH_BUILD_DIR/bench/scorer_bench"
+    "$BERTH_BUILD_DIR/bench/features_bench"
     ;;
   policy) "$BERTH_BUILD_DIR/bench/policy_bench" "$@" ;;
   scorer) "$BERTH_BUILD_DIR/bench/scorer_bench" ;;
+  features) "$BERTH_BUILD_DIR/bench/features_bench" ;;
   engine)
     "$BERTH_BUILD_DIR/bench/engine_bench" "$@"
     [ $# -gt 0 ] || "$BERTH_BUILD_DIR/bench/backlog_bench"

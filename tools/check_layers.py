@@ -34,6 +34,7 @@ DOORS = {
     "openssl/": "crypto",
     "archive.h": "archive", "archive_entry.h": "archive",
     "curl/": "curl",
+    "re2/": "re2",
     "archive.h": "archive", "archive_entry.h": "archive",
     "httplib": "http", "civetweb": "http", "CivetServer": "http",
     "lemon/": "solvers", "coin/": "solvers", "pagmo/": "solvers", "glpk": "solvers",

@@ -10,7 +10,7 @@ build_packages=(
   build-essential cmake ninja-build ccache mold pkg-config git ca-certificates
   libgrpc++-dev protobuf-compiler-grpc protobuf-compiler libprotobuf-dev libabsl-dev
   libspdlog-dev libyaml-cpp-dev prometheus-cpp-dev librocksdb-dev nlohmann-json3-dev libcli11-dev
-  libcpp-httplib-dev libssl-dev libarchive-dev libacl1-dev
+  libcpp-httplib-dev libssl-dev libarchive-dev libacl1-dev libre2-dev
   python3 iproute2 procps util-linux crun
 )
 test_packages=(
