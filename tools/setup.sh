@@ -10,12 +10,13 @@ build_packages=(
   build-essential cmake ninja-build ccache mold pkg-config git ca-certificates
   libgrpc++-dev protobuf-compiler-grpc protobuf-compiler libprotobuf-dev libabsl-dev
   libspdlog-dev libyaml-cpp-dev prometheus-cpp-dev librocksdb-dev nlohmann-json3-dev libcli11-dev
-  libcpp-httplib-dev libssl-dev libarchive-dev libacl1-dev libre2-dev
+  libcpp-httplib-dev libssl-dev libarchive-dev libacl1-dev
+  libcurl4-openssl-dev libre2-dev
   python3 iproute2 procps util-linux crun
 )
 test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev clang-format
-  python3-grpcio python3-protobuf python3-yaml busybox-static zstd
+  python3-grpcio python3-protobuf python3-yaml busybox-static zstd openssl
   prometheus curl jq  # prometheus: for promtool, which checks what /metrics says
   systemd             # for systemd-analyze, which checks the units; it is not started
 )

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "features/embedded_files.h"
 #include "features/plain_text.h"
 #include "features/quantities_in_text.h"
 #include "yaml/decode.h"
@@ -619,7 +620,7 @@ absl::Status RuleTables::Add(std::string_view yaml, const std::string& file) {
 
 absl::StatusOr<RuleTables> DefaultTables() {
   RuleTables tables;
-  BERTH_RETURN_IF_ERROR(tables.Add(DefaultRulesYaml(), "rules.yaml"));
+  BERTH_RETURN_IF_ERROR(tables.Add(kEmbeddedRules, "rules.yaml"));
   return tables;
 }
 

@@ -212,10 +212,7 @@ struct RuleTables {
   absl::Status Add(std::string_view yaml, const std::string& file);
 };
 
-// The text of config/features/rules.yaml, as it was built in.
-std::string_view DefaultRulesYaml();
-
-// The default tables.
+// The tables of config/features/rules.yaml, as they were built in.
 absl::StatusOr<RuleTables> DefaultTables();
 
 }  // namespace berth::features

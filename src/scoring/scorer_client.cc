@@ -321,7 +321,7 @@ void ScorerClient::Settle(const Told& told, const absl::Status& status) {
   } else if (trouble_.empty()) {
     BERTH_LOG_WARN("{} fails: {}", name, why);
   }
-  const bool is_open = breaker_.state() == CircuitBreaker::State::kOpen;
+  const bool is_open = breaker_.state() == base::CircuitBreaker::State::kOpen;
   std::string trouble;
   if (!status.ok()) {
     trouble = "the scorer at " + options_.address + " fails: " + why;

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/circuit_breaker.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/work_thread.h"
@@ -20,7 +21,6 @@
 #include "scheduler/loop_gate.h"
 #include "scheduler/loop_snapshot.h"
 #include "scheduler/reply.h"
-#include "scoring/circuit_breaker.h"
 #include "scoring/cluster_picture.h"
 #include "scoring/scorer_messages.h"
 #include "state/commands.h"
@@ -40,7 +40,7 @@ struct ScorerOptions {
   int64_t interval_ms = 10'000;
   int64_t time_to_live_ms = 60'000;
   size_t most_shapes = 100;
-  CircuitBreaker::Options breaker;
+  base::CircuitBreaker::Options breaker;
 
   // Whether a client of these could go on as one of those.
   bool IsSame(const ScorerOptions& other) const {
@@ -58,7 +58,7 @@ struct ScorerStats {
   std::string profile;
   std::array<uint64_t, kCallResults> calls{};
   scheduler::LatencyHistogram duration;
-  CircuitBreaker::State breaker = CircuitBreaker::State::kClosed;
+  base::CircuitBreaker::State breaker = base::CircuitBreaker::State::kClosed;
   int64_t last_success_unix_ms = 0;  // 0: there was none
   uint64_t epoch = 0;                // of the last state that was scored; 0: none was
 };
@@ -124,7 +124,7 @@ class ScorerClient {
 
   // The thread's own.
   ClusterPicture picture_;
-  CircuitBreaker breaker_;
+  base::CircuitBreaker breaker_;
   std::shared_ptr<grpc::Channel> channel_;  // null: dial anew
   uint64_t sequence_ = 0;
   uint64_t known_sequence_ = 0;  // that the scorer has answered; 0: none

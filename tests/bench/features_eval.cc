@@ -11,6 +11,7 @@
 
 #include "base/small_file.h"
 #include "features/baseline.h"
+#include "features/embedded_files.h"
 #include "features/evaluation.h"
 #include "features/gold_set.h"
 #include "features/rules.h"
@@ -40,7 +41,7 @@ int Main(int argc, char** argv) {
   }
   RuleTables tables;
   absl::Status status;
-  if (!only) status = tables.Add(DefaultRulesYaml(), "rules.yaml");
+  if (!only) status = tables.Add(kEmbeddedRules, "rules.yaml");
   for (const std::string& file : files) {
     const auto text = base::ReadSmallFile(file, 4 << 20);
     if (status.ok()) status = text.ok() ? tables.Add(*text, file) : text.status();

@@ -216,7 +216,7 @@ TEST_F(ScorerClientTest, AScorerThatHasForgottenIsToldEverythingAtOnce) {
   const auto asked = scorer.asked();
   EXPECT_EQ(asked.at(2).nodes.size(), 3u);
   EXPECT_FALSE(asked.at(2).snapshot.has_base_sequence());
-  EXPECT_EQ(scorers_.stats().at(0).breaker, CircuitBreaker::State::kClosed);
+  EXPECT_EQ(scorers_.stats().at(0).breaker, base::CircuitBreaker::State::kClosed);
 }
 
 TEST_F(ScorerClientTest, LiesAreRefusedNamedAndCounted) {
@@ -271,12 +271,12 @@ TEST_F(ScorerClientTest, WhatItSaysOfItsErrorsIsMadeFitForALine) {
 TEST_F(ScorerClientTest, OneThatComesBackIsFound) {
   Start();
   ASSERT_TRUE(
-      Await([&] { return scorers_.stats().at(0).breaker == CircuitBreaker::State::kOpen; }));
+      Await([&] { return scorers_.stats().at(0).breaker == base::CircuitBreaker::State::kOpen; }));
   EXPECT_GE(Calls(CallResult::kUnreachable), 3u);
   TestScorer scorer(address_, Favours(2));
   ASSERT_TRUE(Await([&] { return Scored() == 1; }));
   EXPECT_EQ(PlacedOn(), "n2");
-  EXPECT_EQ(scorers_.stats().at(0).breaker, CircuitBreaker::State::kClosed);
+  EXPECT_EQ(scorers_.stats().at(0).breaker, base::CircuitBreaker::State::kClosed);
   EXPECT_THAT(NoteText(), HasSubstr("as of epoch"));
 }
 
@@ -292,7 +292,7 @@ TEST_F(ScorerClientTest, WhatWasSaidBeforeEndsWhenTheBreakerOpens) {
   works = false;
   ASSERT_TRUE(Await([&] {
     PlacedOn();  // something changes, so that it is asked
-    return scorers_.stats().at(0).breaker == CircuitBreaker::State::kOpen;
+    return scorers_.stats().at(0).breaker == base::CircuitBreaker::State::kOpen;
   }));
   ASSERT_TRUE(Await([&] { return Scored() == 0; }));
   works = true;

@@ -1,10 +1,10 @@
-#include "scoring/circuit_breaker.h"
+#include "base/circuit_breaker.h"
 
 #include <gtest/gtest.h>
 
 #include <set>
 
-namespace berth::scoring {
+namespace berth::base {
 namespace {
 
 using State = CircuitBreaker::State;
@@ -20,7 +20,7 @@ void FailTimes(CircuitBreaker& breaker, int times, int64_t now_ms) {
 }
 
 TEST(CircuitBreakerTest, OpensAfterSoManyFailuresInARow) {
-  CircuitBreaker breaker(kThree, base::Rng(1));
+  CircuitBreaker breaker(kThree, Rng(1));
   FailTimes(breaker, 2, 0);
   EXPECT_EQ(breaker.state(), State::kClosed);
   breaker.Begin();
@@ -33,7 +33,7 @@ TEST(CircuitBreakerTest, OpensAfterSoManyFailuresInARow) {
 }
 
 TEST(CircuitBreakerTest, TriesOnceWhenThePauseIsOverAndPausesLongerEachTime) {
-  CircuitBreaker breaker(kThree, base::Rng(1));
+  CircuitBreaker breaker(kThree, Rng(1));
   int64_t now = 5000;
   FailTimes(breaker, 3, now);
   for (const int64_t pause : {1000, 2000, 4000, 8000, 8000}) {
@@ -59,10 +59,25 @@ TEST(CircuitBreakerTest, TriesOnceWhenThePauseIsOverAndPausesLongerEachTime) {
   EXPECT_LE(breaker.WaitMs(now), 1000);
 }
 
+TEST(CircuitBreakerTest, OpensAtOnceForTheLongestPauseWhenTripped) {
+  CircuitBreaker breaker(kThree, Rng(1));
+  breaker.Begin();
+  breaker.Trip(100);
+  EXPECT_EQ(breaker.state(), State::kOpen);
+  EXPECT_FALSE(breaker.MayBegin(100));
+  EXPECT_GE(breaker.WaitMs(100), 8000 - 1600);
+  const int64_t later = 100 + breaker.WaitMs(100);
+  EXPECT_TRUE(breaker.MayBegin(later));
+  breaker.Begin();
+  EXPECT_FALSE(breaker.MayBegin(later)) << "one call tries, and others wait for what it finds";
+  breaker.Succeed();
+  EXPECT_TRUE(breaker.MayBegin(later));
+}
+
 TEST(CircuitBreakerTest, PausesDifferByChance) {
   std::set<int64_t> waits;
   for (uint64_t seed = 1; seed <= 20; ++seed) {
-    CircuitBreaker breaker(kThree, base::Rng(seed));
+    CircuitBreaker breaker(kThree, Rng(seed));
     FailTimes(breaker, 3, 0);
     waits.insert(breaker.WaitMs(0));
   }
@@ -70,4 +85,4 @@ TEST(CircuitBreakerTest, PausesDifferByChance) {
 }
 
 }  // namespace
-}  // namespace berth::scoring
+}  // namespace berth::base

@@ -4,7 +4,7 @@
 
 #include "base/rng.h"
 
-namespace berth::scoring {
+namespace berth::base {
 
 // Keeps calls away from a program that does not answer them.
 //
@@ -25,29 +25,36 @@ class CircuitBreaker {
     int64_t longest_pause_ms = 60'000;
   };
 
-  CircuitBreaker(const Options& options, base::Rng rng) : options_(options), rng_(rng) {}
+  CircuitBreaker(const Options& options, Rng rng) : options_(options), rng_(rng) {}
 
   // How long no call may be made; 0: one may now.
   int64_t WaitMs(int64_t now_ms) const;
+  // Whether a call may begin now: none while the one that tries anew is under way.
+  bool MayBegin(int64_t now_ms) const { return state_ != State::kHalfOpen && WaitMs(now_ms) == 0; }
   // A call begins. REQUIRES: one may be made.
   void Begin();
   // How it ended.
   void Succeed();
   void Fail(int64_t now_ms);
+  // Opens at once, for the longest pause: the other side has said that to come again soon is of no
+  // use.
+  void Trip(int64_t now_ms);
 
   State state() const { return state_; }
   // In a row, so far.
   int64_t failures() const { return failures_; }
 
  private:
+  void PauseFrom(int64_t now_ms);
+
   static constexpr int64_t kFirstPauseMs = 1000;
 
   const Options options_;
-  base::Rng rng_;
+  Rng rng_;
   State state_ = State::kClosed;
   int64_t failures_ = 0;
   int64_t pause_ms_ = 0;  // the last one, before chance
   int64_t until_ms_ = 0;  // while it is open
 };
 
-}  // namespace berth::scoring
+}  // namespace berth::base

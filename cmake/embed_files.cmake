@@ -1,0 +1,17 @@
+# Writes the C++ file of berth_embed (BerthEmbed.cmake): cmake -D OUT= -D NAMESPACE= -D HEADER= -D ROOT= -D FILES= -P.
+string(REPLACE "|" ";" FILES "${FILES}")
+set(code "#include \"${HEADER}\"\n\nnamespace ${NAMESPACE} {\n")
+foreach(file IN LISTS FILES)
+  string(REGEX MATCH "^([^=]*)=(.*)$" matched "${file}")
+  set(name ${CMAKE_MATCH_1})
+  set(path ${CMAKE_MATCH_2})
+  file(READ ${ROOT}/${path} text)
+  # A bracket in a list keeps CMake from splitting it, so nothing here is a list: `text` is used quoted only.
+  string(FIND "${text}" ")berth\"" end)
+  if(NOT end EQUAL -1)
+    message(FATAL_ERROR "${path}: it has )berth\" in it, which ends the constant that it becomes")
+  endif()
+  string(APPEND code "\nconstinit const std::string_view ${name} = R\"berth(${text})berth\";\n")
+endforeach()
+string(APPEND code "\n}  // namespace ${NAMESPACE}\n")
+file(WRITE ${OUT} "${code}")
