@@ -9,6 +9,7 @@
 #   engine    placements a second by the engine, against scans over all nodes, without a cluster;
 #             then what a million tasks that fit nowhere cost the loop
 #   policy    how much of a cluster's GPUs each placement policy gives away, beside what was published
+#   history   how well run times are predicted from history, on logs of real clusters
 #   scorer    what scores from outside cost the loop: reading nodes, taking in columns, placing with them
 #   features  what reading a job's text by rules costs
 #   all       every one of them
@@ -22,7 +23,7 @@ usage() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
 
 name=${1-}
 case $name in
-  process | running | idle | engine | policy | scorer | features | all) shift ;;
+  process | running | idle | engine | policy | history | scorer | features | all) shift ;;
   -h | --help) usage; exit 0 ;;
   '') usage >&2; exit 2 ;;
   *) printf "bench: there is no benchmark '%s'; see tools/bench.sh --help\n" "$name" >&2; exit 2 ;;
@@ -36,9 +37,10 @@ programs=(berthd berth-agent berth-shim berth)
 case $name in
   engine) programs=(engine_bench backlog_bench) ;;
   policy) programs=(policy_bench) ;;
+  history) programs=(history_bench) ;;
   scorer) programs=(scorer_bench) ;;
   features) programs=(features_bench) ;;
-  all) programs+=(engine_bench backlog_bench policy_bench scorer_bench features_bench) ;;
+  all) programs+=(engine_bench backlog_bench policy_bench history_bench scorer_bench features_bench) ;;
 esac
 build "${programs[@]}" >&2 || {
   echo 'bench: the build failed; its message is above' >&2
@@ -53,10 +55,12 @@ case $name in
     "$BERTH_BUILD_DIR/bench/engine_bench"
     "$BERTH_BUILD_DIR/bench/backlog_bench"
     "$BERTH_BUILD_DIR/bench/policy_bench"
+    "$BERTH_BUILD_DIR/bench/history_bench"
     "$BERTH_BUILD_DIR/bench/scorer_bench"
     "$BERTH_BUILD_DIR/bench/features_bench"
     ;;
   policy) "$BERTH_BUILD_DIR/bench/policy_bench" "$@" ;;
+  history) "$BERTH_BUILD_DIR/bench/history_bench" "$@" ;;
   scorer) "$BERTH_BUILD_DIR/bench/scorer_bench" ;;
   features) "$BERTH_BUILD_DIR/bench/features_bench" ;;
   engine)
