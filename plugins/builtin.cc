@@ -2,7 +2,9 @@
 
 #include "balanced_allocation/balanced_allocation.h"
 #include "best_fit/best_fit.h"
+#include "class_load/class_load.h"
 #include "cluster_resources/cluster_resources.h"
+#include "data_locality/data_locality.h"
 #include "device_fit/device_fit.h"
 #include "dot_product/dot_product.h"
 #include "fragmentation_gradient/fragmentation_gradient.h"
@@ -17,8 +19,10 @@
 #include "priority_sort/priority_sort.h"
 #include "random/random.h"
 #include "remote_scorer/remote_scorer.h"
+#include "shortest_job_first/shortest_job_first.h"
 #include "taint_toleration/taint_toleration.h"
 #include "task_affinity/task_affinity.h"
+#include "task_interference/task_interference.h"
 #include "topology_spread/topology_spread.h"
 
 namespace berth::plugins {
@@ -38,6 +42,9 @@ constexpr PluginEntry kBuiltinPlugins[] = {
     {kLiveUtilisation, MakeLiveUtilisation},
     {kNetworkLatency, MakeNetworkLatency},
     {kNetworkBandwidth, MakeNetworkBandwidth},
+    {kTaskInterference, MakeTaskInterference},
+    {kClassLoad, MakeClassLoad},
+    {kDataLocality, MakeDataLocality},
     {kGpuPacking, MakeGpuPacking},
     {kGpuClustering, MakeGpuClustering},
     {kDotProduct, MakeDotProduct},
@@ -45,6 +52,7 @@ constexpr PluginEntry kBuiltinPlugins[] = {
     {kRandom, MakeRandom},
     {kRemoteScorer, MakeRemoteScorer},
     {kPrioritySort, MakePrioritySort},
+    {kShortestJobFirst, MakeShortestJobFirst},
 };
 
 }  // namespace

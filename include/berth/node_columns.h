@@ -4,7 +4,9 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
+#include "berth/computation_class.h"
 #include "berth/ids.h"
 #include "berth/labels.h"
 #include "berth/node_mask.h"
@@ -117,6 +119,15 @@ class NodeColumns {
   // The part of each node that was in use lately by measurement, of CPU or of memory, whichever is
   // more, whatever is given away: 0 to kUsageSteps (all of it); -1: not known.
   virtual std::span<const int32_t> usage() const = 0;
+  // The same of what tasks of a class are bound by: CPU, memory, the busiest disk, the network, all
+  // accelerators together.
+  virtual std::span<const int32_t> class_usage(ComputationClass bound_by) const = 0;
+  // CPU, in quanta, that tasks hold which are thought to be bound by this.
+  virtual std::span<const int32_t> class_cpu(ComputationClass bound_by) const = 0;
+  // How many such tasks there are.
+  virtual std::span<const int32_t> class_tasks(ComputationClass bound_by) const = 0;
+  // Nodes that say they have a data set or a model of this name, in rising order. Cost: O(log n).
+  virtual std::span<const Slot> nodes_with_data(std::string_view name) const = 0;
   // Nodes that have a device of this kind, free or not.
   virtual const NodeMask& with_device_kind(KindId kind) const = 0;
 };

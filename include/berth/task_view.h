@@ -2,9 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "berth/computation_class.h"
 #include "berth/ids.h"
 #include "berth/labels.h"
 #include "berth/resources.h"
@@ -54,8 +57,22 @@ struct TaskRequirements {
   // Counters that it is in while it holds resources; sorted, each once.
   std::vector<CounterId> counted_in;
   uint32_t profile = 0;  // index of the profile in the configuration
+  // A hint, of what the submitter says, history or the job's text: it may move a score and nothing
+  // else.
+  std::optional<ComputationClass> bound_by;
+  // TaskView::data may be other than empty.
+  bool has_data = false;
 
   bool operator==(const TaskRequirements&) const = default;
+};
+
+// Data that a task is thought to read: a hint, as TaskRequirements::bound_by.
+struct DataHint {
+  // Names under which nodes may have it ("imagenet", "/data/imagenet"): any of them. At least one.
+  std::vector<std::string> names;
+  int32_t weight = 1;  // how much of all that it reads this is: 1 to 100
+
+  bool operator==(const DataHint&) const = default;
 };
 
 // Domains that a task may use at all: those with a node that passes every filter which reads static
@@ -81,6 +98,9 @@ struct TaskView {
   // slot, from 0 to kMaxScore; 0 of what it does not know, and of slots past the end. Empty: there
   // is nothing, or it is stale.
   std::span<const int32_t> outside_scores = {};
+  // What this very task reads: not part of its requirements, so that only plugins of scope kSparse
+  // may go by it.
+  std::span<const DataHint> data = {};
 };
 
 }  // namespace berth

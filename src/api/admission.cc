@@ -13,6 +13,7 @@
 #include "api/unhonoured_fields.h"
 #include "base/quantities.h"
 #include "base/sha256.h"
+#include "state/group_hints.h"
 #include "wire/message_buffer.h"
 #include "wire/names.h"
 #include "wire/values.h"
@@ -27,6 +28,7 @@ constexpr size_t kMostPayloadBytes = 1 << 20;
 constexpr size_t kMostDescriptionBytes = 16 << 10;
 constexpr size_t kMostAnnotationBytes = 4 << 10;
 constexpr int kMostMounts = 64;
+constexpr int kMostData = 64;
 constexpr size_t kMostPathBytes = 4095;
 // Linux takes at most 32 pages as one argument or one variable of the environment.
 constexpr size_t kMostArgumentBytes = (128 << 10) - 1;
@@ -49,7 +51,8 @@ constexpr int32_t kMostCheckFailures = 1000;
 // Checks one job and fills it in, in place.
 class Normaliser {
  public:
-  Normaliser(const AdmissionOptions& options, v1::JobSpec& job) : options_(options), job_(job) {}
+  Normaliser(const AdmissionOptions& options, v1::JobSpec& job, const std::string& user)
+      : options_(options), job_(job), user_(user) {}
 
   void Run() {
     FindUnhonouredFields(job_, violations_);
@@ -61,16 +64,22 @@ class Normaliser {
     wire::CheckName(wire::kJobName, job_.queue(), FieldPath("queue"), violations_);
     FillIn(*job_.mutable_profile(), "profile");
     wire::CheckName(wire::kJobName, job_.profile(), FieldPath("profile"), violations_);
+    DeclaredFeatures();
     Range(job_.priority(), -kMostPriority, kMostPriority, FieldPath("priority"));
     // Too many are refused by the reader, without a look at each.
     const int groups = job_.groups_size() > kMostGroups ? 0 : job_.groups_size();
-    for (int i = 0; i < groups; ++i) Group(i);
     if (job_.name().empty()) job_.set_name(DefaultName());
+    // Before defaults: what was left open may be known better.
+    if (options_.features != nullptr && groups > 0 && violations_.empty() && HasBounds()) {
+      reading_ = options_.features->ReadJob(job_, user_);
+    }
+    for (int i = 0; i < groups; ++i) Group(i);
     wire::CheckName(wire::kJobName, job_.name(), FieldPath("name"), violations_);
   }
 
   Violations& violations() { return violations_; }
   std::vector<std::string>& defaults_applied() { return defaults_applied_; }
+  FeatureReader::Reading& reading() { return reading_; }
   // Something is wrong with the size of it.
   bool too_large() const { return too_large_; }
 
@@ -81,10 +90,60 @@ class Normaliser {
                               std::to_string(most) + " is allowed");
   }
 
+  bool HasBounds() const {
+    return std::all_of(job_.groups().begin(), job_.groups().end(), [](const v1::TaskGroup& group) {
+      return group.template_().payload().ByteSizeLong() <= kMostPayloadBytes;
+    });
+  }
+
   void FillIn(std::string& field, const char* name) {
     if (!field.empty()) return;
     field = "default";
     defaults_applied_.push_back(std::string(name) + "=default");
+  }
+
+  void DeclaredFeatures() {
+    const FieldPath path("features");
+    const v1::Features& said = job_.features();
+    static constexpr std::string_view kClasses[] = {"", "cpu", "memory", "io", "network", "gpu"};
+    if (std::find(std::begin(kClasses), std::end(kClasses), said.computation_class()) ==
+        std::end(kClasses)) {
+      violations_.Add(FieldPath(path, "computation_class"),
+                      "must be cpu, memory, io, network or gpu");
+    }
+    if (said.has_duration_ms()) {
+      Range(said.duration_ms(), 1, kMostTimeLimitMs, FieldPath(path, "duration_ms"));
+    }
+    Data(said.inputs(), path, "inputs");
+    Data(said.outputs(), path, "outputs");
+    if (said.models_size() > kMostData) {
+      violations_.Add(FieldPath(path, "models"), "has " + std::to_string(said.models_size()) +
+                                                     " entries; at most " +
+                                                     std::to_string(kMostData) + " are allowed");
+      return;
+    }
+    for (int i = 0; i < said.models_size(); ++i) {
+      wire::CheckText(said.models(i), state::kMostDataNameBytes, FieldPath(path, "models", i),
+                      violations_);
+    }
+  }
+
+  void Data(const google::protobuf::RepeatedPtrField<v1::LocalData>& data, const FieldPath& path,
+            const char* name) {
+    if (data.size() > kMostData) {
+      violations_.Add(FieldPath(path, name), "has " + std::to_string(data.size()) +
+                                                 " entries; at most " + std::to_string(kMostData) +
+                                                 " are allowed");
+      return;
+    }
+    for (int i = 0; i < data.size(); ++i) {
+      const FieldPath entry(path, name, i);
+      if (data[i].name().empty()) violations_.Add(FieldPath(entry, "name"), "is required");
+      wire::CheckText(data[i].name(), state::kMostDataNameBytes, FieldPath(entry, "name"),
+                      violations_);
+      Range(data[i].size_bytes(), 0, std::numeric_limits<int64_t>::max(),
+            FieldPath(entry, "size_bytes"));
+    }
   }
 
   void Texts() {
@@ -120,7 +179,7 @@ class Normaliser {
       violations_.Add(FieldPath(path, "template"), "is required: it says what the tasks are");
       return;
     }
-    Template(*group.mutable_template_(), FieldPath(path, "template"), prefix);
+    Template(*group.mutable_template_(), FieldPath(path, "template"), prefix, number);
     MemoryRetry(group, FieldPath(path, "on_oom"));
     if (!group.has_array()) return;
     for (v1::IndexRange& range : *group.mutable_array()->mutable_ranges()) {
@@ -170,7 +229,12 @@ class Normaliser {
     }
   }
 
-  void Template(v1::TaskTemplate& task, const FieldPath& path, const std::string& prefix) {
+  void Template(v1::TaskTemplate& task, const FieldPath& path, const std::string& prefix,
+                int group) {
+    if (static_cast<size_t>(group) < reading_.groups.size()) {
+      FillFromFeatures(task, reading_.groups[static_cast<size_t>(group)],
+                       job_.groups(group).on_oom().limit_bytes() != 0, prefix);
+    }
     Resources(task, path, prefix);
     for (v1::DeviceRequest& device : *task.mutable_devices()) RoundUp(device);
     for (v1::Term& term : *task.mutable_terms()) FillIn(term);
@@ -262,6 +326,24 @@ class Normaliser {
     Range(check.period_ms(), 0, kMostCheckMs, FieldPath(path, "period_ms"));
     Range(check.timeout_ms(), 0, kMostCheckMs, FieldPath(path, "timeout_ms"));
     Range(check.failures(), 0, kMostCheckFailures, FieldPath(path, "failures"));
+  }
+
+  // What features say takes the place of a default, where nothing else of the job hangs on that.
+  void FillFromFeatures(v1::TaskTemplate& task, const FeatureReader::Group& read,
+                        bool has_memory_limit, const std::string& prefix) {
+    v1::Resources& resources = *task.mutable_resources();
+    const bool may_fill_cpu =
+        task.cpu_limit_milli() == 0 && task.cpu_placement() <= v1::CPU_PLACEMENT_SHARED;
+    if (!resources.has_cpu_milli() && read.cpu_milli > 0 && may_fill_cpu) {
+      resources.set_cpu_milli(read.cpu_milli);
+      defaults_applied_.push_back(prefix + "cpu=" + base::FormatCpuMilli(read.cpu_milli) + " (by " +
+                                  read.cpu_from + ")");
+    }
+    if (!resources.has_memory_bytes() && read.memory_bytes > 0 && !has_memory_limit) {
+      resources.set_memory_bytes(read.memory_bytes);
+      defaults_applied_.push_back(prefix + "memory=" + base::FormatBytesExact(read.memory_bytes) +
+                                  " (by " + read.memory_from + ")");
+    }
   }
 
   void Resources(v1::TaskTemplate& task, const FieldPath& path, const std::string& prefix) {
@@ -482,12 +564,15 @@ class Normaliser {
   Violations violations_;
   std::vector<std::string> defaults_applied_;
   bool too_large_ = false;
+  const std::string& user_;
+  FeatureReader::Reading reading_;
 };
 
 }  // namespace
 
-std::variant<AdmittedJob, wire::Refusal> Admit(v1::JobSpec job, const AdmissionOptions& options) {
-  Normaliser normaliser(options, job);
+std::variant<AdmittedJob, wire::Refusal> Admit(v1::JobSpec job, const AdmissionOptions& options,
+                                               const std::string& user) {
+  Normaliser normaliser(options, job, user);
   normaliser.Run();
   Violations& violations = normaliser.violations();
   bool too_large = normaliser.too_large();
@@ -516,9 +601,15 @@ std::variant<AdmittedJob, wire::Refusal> Admit(v1::JobSpec job, const AdmissionO
     return refusal;
   }
   spec->blob = base::Sha256Of(blob);
-  return AdmittedJob{.spec = std::move(spec),
-                     .blob = std::make_shared<const std::string>(std::move(blob)),
-                     .defaults_applied = std::move(normaliser.defaults_applied())};
+  AdmittedJob admitted{.spec = std::move(spec),
+                       .blob = std::make_shared<const std::string>(std::move(blob)),
+                       .defaults_applied = std::move(normaliser.defaults_applied()),
+                       .features = {},
+                       .warnings = std::move(normaliser.reading().warnings)};
+  for (FeatureReader::Group& group : normaliser.reading().groups) {
+    admitted.features.push_back(std::move(group.features));
+  }
+  return admitted;
 }
 
 }  // namespace berth::api

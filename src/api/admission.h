@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/feature_reader.h"
 #include "berth/v1/types.pb.h"
 #include "state/job_spec.h"
 #include "wire/amounts.h"
@@ -20,6 +21,8 @@ struct AdmissionOptions {
   int64_t grace_ms = 30'000;
   // Most bytes of a job's specification as it is kept.
   int64_t most_job_bytes = int64_t{1} << 20;
+  // Null: features are not read. Outlives whoever has these options.
+  FeatureReader* features = nullptr;
 };
 
 struct AdmittedJob {
@@ -28,6 +31,8 @@ struct AdmittedJob {
   std::shared_ptr<const std::string> blob;
   // "cpu=1", "worker.memory=1Gi", "queue=default", ...
   std::vector<std::string> defaults_applied;
+  std::vector<state::GroupFeatures> features;  // empty, or one for each group
+  std::vector<std::string> warnings;           // of features
 };
 
 // Checks every field of `job`, fills in what is absent and rounds amounts up to quanta.
@@ -36,6 +41,8 @@ struct AdmittedJob {
 // ("groups[0].template.resources.cpu_milli"). What depends on state (does the profile exist, may
 // this principal use the namespace) is not looked at here. Cost: one pass, about 5 us for a small
 // job, and one SHA-256 of the specification.
-std::variant<AdmittedJob, wire::Refusal> Admit(v1::JobSpec job, const AdmissionOptions& options);
+// `user` is whose history is looked at.
+std::variant<AdmittedJob, wire::Refusal> Admit(v1::JobSpec job, const AdmissionOptions& options,
+                                               const std::string& user = {});
 
 }  // namespace berth::api

@@ -156,7 +156,7 @@ std::optional<wire::Refusal> BatchCall::TakeItem(v1::SubmitJobsRequest request) 
     submission.command.batch_id = batch_id_;
     submission.command.batch_offset = offset;
     item->command.body = std::move(submission.command);
-    item->defaults_applied = std::move(submission.defaults_applied);
+    item->notes = std::move(submission.notes);
   }
   ++next_offset_;
   held_ = std::move(item);
@@ -189,8 +189,8 @@ void BatchCall::OnItemAnswered(const Item& item, const scheduler::Reply& reply) 
   } else if (item.refused) {
     *response.mutable_error() = ToItemError(*item.refused);
   } else {
-    *response.mutable_admitted() = SubmissionAnswer(
-        reply, std::get<scheduler::SubmitReply>(reply.body), item.defaults_applied);
+    *response.mutable_admitted() =
+        SubmissionAnswer(reply, std::get<scheduler::SubmitReply>(reply.body), item.notes);
   }
   grpc::ByteBuffer bytes = wire::ToBuffer(response);
 

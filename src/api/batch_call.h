@@ -16,6 +16,7 @@
 #include "api/loop_port.h"
 #include "api/open_batches.h"
 #include "api/open_calls.h"
+#include "api/submission.h"
 #include "base/mutex.h"
 #include "base/work_thread.h"
 #include "berth/v1/scheduler.pb.h"
@@ -70,7 +71,7 @@ class BatchCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::B
     int64_t offset = 0;
     size_t bytes = 0;
     std::optional<wire::Refusal> refused;
-    std::vector<std::string> defaults_applied;
+    SubmissionNotes notes;
   };
 
   explicit BatchCall(const Surroundings& surroundings) : around_(surroundings) {}

@@ -86,11 +86,10 @@ grpc::ServerUnaryReactor* JobService::SubmitJob(CallbackServerContext* context,
         const absl::Status posted = parts_.loop.Post(
             CommandClass::kSubmissions,
             {.principal = std::move(principal), .body = std::move(submission.command)},
-            [call,
-             defaults = std::move(submission.defaults_applied)](const scheduler::Reply& reply) {
+            [call, notes = std::move(submission.notes)](const scheduler::Reply& reply) {
               if (!reply.status.ok()) return call->Refuse(SubmissionRefusal(reply));
               call->Answer(
-                  SubmissionAnswer(reply, std::get<scheduler::SubmitReply>(reply.body), defaults));
+                  SubmissionAnswer(reply, std::get<scheduler::SubmitReply>(reply.body), notes));
             });
         if (!posted.ok()) call->Refuse(wire::RefusalOf(posted));
       });
@@ -366,14 +365,16 @@ grpc::ServerUnaryReactor* JobService::Plan(CallbackServerContext* context, const
         const absl::Status posted = parts_.loop.Post(
             CommandClass::kOperators,
             {.principal = std::move(principal),
-             .body = state::PlanJob{std::move(submission.command.spec), top}},
+             .body = state::PlanJob{.spec = std::move(submission.command.spec),
+                                    .features = std::move(submission.command.features),
+                                    .top = top}},
             [call, &answers = parts_.answers,
-             defaults = std::move(submission.defaults_applied)](scheduler::Reply reply) {
+             notes = std::move(submission.notes)](scheduler::Reply reply) {
               if (!reply.status.ok()) return call->Refuse(SubmissionRefusal(reply));
               const auto shared = std::make_shared<const scheduler::Reply>(std::move(reply));
-              answers.Post([call, shared, defaults] {
+              answers.Post([call, shared, notes] {
                 call->Answer(
-                    PlanAnswer(*shared, std::get<scheduler::PlanReply>(shared->body), defaults));
+                    PlanAnswer(*shared, std::get<scheduler::PlanReply>(shared->body), notes));
               });
             });
         if (!posted.ok()) call->Refuse(wire::RefusalOf(posted));

@@ -120,7 +120,12 @@ Server::Server(const ServerOptions& options, ServerParts parts)
               .authorizer = parts_.authorizer,
               .answers = answers_,
               .open_calls = open_calls_},
-             parts_.admin, snapshots_) {}
+             parts_.admin, snapshots_),
+      features_({.loop = parts_.loop,
+                 .authorizer = parts_.authorizer,
+                 .answers = answers_,
+                 .open_calls = open_calls_},
+                parts_.features, parts_.wall_ms) {}
 
 Server::~Server() { Stop(std::chrono::milliseconds(0)); }
 
@@ -152,6 +157,7 @@ absl::Status Server::Listen(const ServerOptions& options) {
   builder.RegisterService(&jobs_);
   builder.RegisterService(&nodes_);
   builder.RegisterService(&admin_);
+  builder.RegisterService(&features_);
   for (grpc::Service* service : parts_.services) builder.RegisterService(service);
   grpc_ = builder.BuildAndStart();
   if (grpc_ == nullptr || (tcp && port == 0)) {

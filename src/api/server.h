@@ -5,6 +5,7 @@
 #include <grpcpp/server.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "api/admin_service.h"
 #include "api/authorize.h"
+#include "api/feature_service.h"
 #include "api/job_service.h"
 #include "api/loop_port.h"
 #include "api/node_service.h"
@@ -43,6 +45,8 @@ struct ServerParts {
   // Served beside the server's own: AgentService.
   std::vector<grpc::Service*> services;
   state::OutputTails* tails = nullptr;  // null: none are kept
+  FeatureBooks* features = nullptr;     // null: features are not read
+  std::function<int64_t()> wall_ms;     // the time of day, for what people say of jobs
 };
 
 // Serves jobs, nodes and administration with health and reflection on a Unix socket, a loopback
@@ -86,6 +90,7 @@ class Server {
   JobService jobs_;
   NodeService nodes_;
   AdminService admin_;
+  FeatureService features_;
   std::string tcp_address_;
   std::unique_ptr<grpc::Server> grpc_;
   std::unique_ptr<UnixListener> listener_;

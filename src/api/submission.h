@@ -14,9 +14,15 @@
 
 namespace berth::api {
 
+// What admission tells the submitter besides.
+struct SubmissionNotes {
+  std::vector<std::string> defaults_applied;
+  std::vector<std::string> warnings;
+};
+
 struct Submission {
   state::SubmitJob command;
-  std::vector<std::string> defaults_applied;
+  SubmissionNotes notes;
 };
 
 // Admits `job` for `principal`, who must be allowed to use its namespace.
@@ -26,11 +32,11 @@ std::variant<Submission, wire::Refusal> MakeSubmission(v1::JobSpec job,
 
 v1::SubmitJobResponse SubmissionAnswer(const scheduler::Reply& reply,
                                        const scheduler::SubmitReply& body,
-                                       const std::vector<std::string>& defaults_applied);
+                                       const SubmissionNotes& notes);
 
 // A refusal of the loop, with fields as paths in the job, as admission has them.
 v1::PlanResponse PlanAnswer(const scheduler::Reply& reply, const scheduler::PlanReply& body,
-                            const std::vector<std::string>& defaults_applied);
+                            const SubmissionNotes& notes);
 
 wire::Refusal SubmissionRefusal(const scheduler::Reply& reply);
 

@@ -24,7 +24,6 @@ constexpr Unhonoured<v1::JobSpec> kOfJob[] = {
     {"begin_unix_ms", [](const v1::JobSpec& m) { return m.has_begin_unix_ms(); }},
     {"deadline_unix_ms", [](const v1::JobSpec& m) { return m.has_deadline_unix_ms(); }},
     {"held", [](const v1::JobSpec& m) { return m.held(); }},
-    {"features", [](const v1::JobSpec& m) { return m.has_features(); }},
 };
 
 constexpr Unhonoured<v1::TaskGroup> kOfGroup[] = {

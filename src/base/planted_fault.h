@@ -62,6 +62,7 @@ enum class PlantedFault {
   kLastOfEqualSets,    // of sets that score the same the last wins
   kForgetUsage,        // what reads measured use is not asked again when that changes
   kWrapEverywhere,     // every axis of a torus of devices counts as one that wraps
+  kForgetClass,        // a task that ends stays counted as bound by what it was
   kKeepOutsideScores,  // scores from outside are not asked about again when they change
 };
 
@@ -118,6 +119,7 @@ inline constexpr const char* kPlantedFaultNames[] = {
     "last-of-equal-sets",
     "forget-usage",
     "wrap-everywhere",
+    "forget-class",
     "keep-outside-scores",
 };
 inline constexpr int kPlantedFaults = static_cast<int>(std::size(kPlantedFaultNames));

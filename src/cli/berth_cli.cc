@@ -37,7 +37,7 @@ struct Verb {
   bool takes_command;
 };
 
-constexpr std::array<Verb, 19> kVerbs = {{
+constexpr std::array<Verb, 20> kVerbs = {{
     {"run", "Run a command on the cluster, follow it, and end as it ends", AddRun, true},
     {"submit", "Submit a job file or a command, and return", AddSubmit, true},
     {"plan", "Say where a job's tasks would go now, without submitting it", AddPlan, true},
@@ -54,6 +54,7 @@ constexpr std::array<Verb, 19> kVerbs = {{
     {"cordon", "Give a node no new tasks", AddCordon, false},
     {"uncordon", "Give a node new tasks again", AddUncordon, false},
     {"node", "Say what is wrong with a node", AddNode, false},
+    {"features", "Show what is thought of a job, and how well it is read", AddFeatures, false},
     {"admin", "Save, inspect or restore the state of the cluster", AddAdmin, false},
     {"version", "Print the versions of this program and of berthd", AddVersion, false},
     {"completion", "Print a completion script for bash", AddCompletion, false},

@@ -96,6 +96,7 @@ Client::Client(std::string address, absl::Duration timeout, const base::Clock* c
   jobs_ = v1::JobService::NewStub(channel);
   nodes_ = v1::NodeService::NewStub(channel);
   admin_ = v1::AdminService::NewStub(channel);
+  features_ = v1::FeatureService::NewStub(channel);
 }
 
 void Client::SetUnaryDeadline(grpc::ClientContext& context) const {

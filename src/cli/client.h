@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "berth/v1/admin.grpc.pb.h"
+#include "berth/v1/features.grpc.pb.h"
 #include "berth/v1/scheduler.grpc.pb.h"
 
 namespace berth::cli {
@@ -36,6 +37,7 @@ class Client {
   v1::JobService::Stub& jobs() { return *jobs_; }
   v1::NodeService::Stub& nodes() { return *nodes_; }
   v1::AdminService::Stub& admin() { return *admin_; }
+  v1::FeatureService::Stub& features() { return *features_; }
 
   // One unary call: client.Call(client.jobs(), &v1::JobService::Stub::GetJob, request).
   template <typename Stub, typename Request, typename Response>
@@ -74,6 +76,7 @@ class Client {
   std::unique_ptr<v1::JobService::Stub> jobs_;
   std::unique_ptr<v1::NodeService::Stub> nodes_;
   std::unique_ptr<v1::AdminService::Stub> admin_;
+  std::unique_ptr<v1::FeatureService::Stub> features_;
 };
 
 }  // namespace berth::cli

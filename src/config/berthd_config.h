@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -120,6 +121,21 @@ struct ClusterResource {
   friend bool operator==(const ClusterResource&, const ClusterResource&) = default;
 };
 
+// What is read out of jobs and learned from tasks that end.
+struct FeaturesConfig {
+  // What becomes of amounts that a job leaves open and somebody else knows: "off", "suggest" (told
+  // at submission) or "apply" (in place of taskDefaults).
+  std::string fill = "off";
+  // The same by namespace.
+  std::map<std::string, std::string> fill_by_namespace;
+  // File with tables that are added to those that are built in. Empty: none.
+  std::string rules;
+  // Groups of alike tasks that are known at once; each takes 0.3 to 1.7 KiB.
+  int64_t history_groups = 50'000;
+
+  friend bool operator==(const FeaturesConfig&, const FeaturesConfig&) = default;
+};
+
 struct BerthdConfig {
   // Where state lives. Belongs to one daemon of one cluster.
   std::string data_dir = "/var/lib/berth";
@@ -156,6 +172,10 @@ struct BerthdConfig {
   // Each that many placements, one is held against a look at every node, for those who write
   // plugins. 0: none.
   int64_t check_placements = 0;
+
+  // False: jobs are not read, nothing is learned, and no task has hints.
+  bool reads_features = true;
+  FeaturesConfig features;
 
   // Folder with libraries of plugins (`*.so`), loaded at the start. Empty: none.
   std::string plugin_dir;

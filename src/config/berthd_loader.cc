@@ -257,6 +257,57 @@ void ReadClusterResources(const Node& node, std::vector<ClusterResource>* resour
   }
 }
 
+constexpr std::string_view kFillPolicies[] = {"off", "suggest", "apply"};
+
+void ReadFill(MapReader& map, std::string* fill) {
+  const auto node = map.Get("fill");
+  if (!node) return;
+  if (const auto choice = node->OneOf(kFillPolicies)) *fill = kFillPolicies[*choice];
+}
+
+void ReadFeatures(const Node& node, BerthdConfig* config) {
+  MapReader map(node);
+  map.Bool("enabled", &config->reads_features);
+  FeaturesConfig& features = config->features;
+  ReadFill(map, &features.fill);
+  if (const auto namespaces = map.Get("namespaces")) {
+    for (const Node& item : namespaces->Items()) {
+      MapReader entry(item);
+      std::string name;
+      if (entry.Require("name") && entry.String("name", &name)) {
+        CheckName(entry, "name", base::kNamespaceName, name);
+      }
+      std::string fill = features.fill;
+      if (entry.Require("fill")) ReadFill(entry, &fill);
+      if (!features.fill_by_namespace.emplace(name, fill).second) {
+        entry.Fail("name", "\"" + name + "\" is there twice");
+      }
+      entry.Finish();
+    }
+  }
+  ReadPath(map, "rules", true, &features.rules);
+  map.Int("historyGroups", 1, 10'000'000, &features.history_groups);
+  map.NotHonoured("model", "jobs are read by tables and by history alone so far");
+  map.Finish();
+}
+
+Value WriteFeatures(const BerthdConfig& config) {
+  Value map;
+  map.Set("enabled", Value::Bool(config.reads_features));
+  SetText(map, "fill", config.features.fill);
+  Value::List namespaces;
+  for (const auto& [name, fill] : config.features.fill_by_namespace) {
+    Value entry;
+    SetText(entry, "name", name);
+    SetText(entry, "fill", fill);
+    namespaces.push_back(std::move(entry));
+  }
+  map.Set("namespaces", Value::Sequence(std::move(namespaces)));
+  SetText(map, "rules", config.features.rules);
+  map.Set("historyGroups", Value::Int(config.features.history_groups));
+  return map;
+}
+
 void ReadProfiles(const Node& node, std::vector<ProfileConfig>* profiles) {
   profiles->clear();
   std::set<std::string> seen;
@@ -320,6 +371,7 @@ void ReadBerthd(const Node& root, BerthdConfig* config) {
   if (const auto node = map.Get("snapshots")) ReadSnapshots(*node, &config->snapshots);
   map.Int("watchHistoryEpochs", 1, 1'000'000'000, &config->watch_history_epochs);
   map.Int("checkPlacements", 0, 1'000'000'000, &config->check_placements);
+  if (const auto node = map.Get("features")) ReadFeatures(*node, config);
   ReadPath(map, "pluginDir", true, &config->plugin_dir);
   map.Bool("ignoreBrokenPlugins", &config->ignore_broken_plugins);
   if (const auto node = map.Get("clusterResources")) {
@@ -454,6 +506,7 @@ std::string FormatBerthdConfig(const BerthdConfig& config) {
   map.Set("snapshots", std::move(snapshots));
   map.Set("watchHistoryEpochs", Value::Int(config.watch_history_epochs));
   map.Set("checkPlacements", Value::Int(config.check_placements));
+  map.Set("features", WriteFeatures(config));
   SetText(map, "pluginDir", config.plugin_dir);
   map.Set("ignoreBrokenPlugins", Value::Bool(config.ignore_broken_plugins));
   Value::List resources;
@@ -502,6 +555,8 @@ ReloadDiff CompareForReload(const BerthdConfig& running, const BerthdConfig& rel
   restart("snapshots", moved == reloaded.snapshots);
   restart("watchHistoryEpochs", running.watch_history_epochs == reloaded.watch_history_epochs);
   restart("checkPlacements", running.check_placements == reloaded.check_placements);
+  restart("features", running.reads_features == reloaded.reads_features &&
+                          running.features == reloaded.features);
   restart("pluginDir", running.plugin_dir == reloaded.plugin_dir);
   restart("ignoreBrokenPlugins", running.ignore_broken_plugins == reloaded.ignore_broken_plugins);
   // Amounts at once; which there are, and by what label, is read at the start.

@@ -61,6 +61,18 @@ class ForwardedColumns : public NodeColumns {
   }
   std::span<const int32_t> idle_devices() const override { return base_.idle_devices(); }
   std::span<const int32_t> usage() const override { return base_.usage(); }
+  std::span<const int32_t> class_usage(ComputationClass bound_by) const override {
+    return base_.class_usage(bound_by);
+  }
+  std::span<const int32_t> class_cpu(ComputationClass bound_by) const override {
+    return base_.class_cpu(bound_by);
+  }
+  std::span<const int32_t> class_tasks(ComputationClass bound_by) const override {
+    return base_.class_tasks(bound_by);
+  }
+  std::span<const Slot> nodes_with_data(std::string_view name) const override {
+    return base_.nodes_with_data(name);
+  }
   const NodeMask& with_device_kind(KindId kind) const override {
     return base_.with_device_kind(kind);
   }

@@ -16,7 +16,7 @@ namespace berth::engine {
 
 // Most score plugins of a set. With weights of at most kMaxWeight and scores of at most 2^20 a
 // total stays below 2^31.
-inline constexpr size_t kMaxScorePlugins = 16;
+inline constexpr size_t kMaxScorePlugins = 24;
 inline constexpr int32_t kMaxWeight = 100;
 
 // A plugin that scores nodes, or sets of devices, or both: then the former for tasks without

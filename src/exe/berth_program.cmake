@@ -20,10 +20,11 @@ berth_own_code(berth)
 # Targets bring their shared libraries along, so archives are named as files here.
 set(archives "")
 foreach(target IN ITEMS
-    berth_cli berth_jobfile berth_snapshot berth_yaml berth_base
-    grpc_berth_v1_scheduler grpc_berth_v1_admin
+    berth_cli berth_features berth_jobfile berth_snapshot berth_yaml berth_base
+    grpc_berth_v1_scheduler grpc_berth_v1_admin grpc_berth_v1_features
     proto_google_rpc_error_details proto_google_rpc_status
-    proto_berth_snapshot_v1_snapshot proto_berth_v1_scheduler proto_berth_v1_admin proto_berth_v1_types)
+    proto_berth_snapshot_v1_snapshot proto_berth_v1_scheduler proto_berth_v1_admin
+    proto_berth_v1_features proto_berth_v1_types)
   add_dependencies(berth ${target})
   list(APPEND archives $<TARGET_FILE:${target}>)
 endforeach()

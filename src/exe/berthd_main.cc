@@ -38,8 +38,10 @@
 #include "base/strings.h"
 #include "builtin.h"
 #include "config/berthd_loader.h"
+#include "exe/feature_room.h"
 #include "exe/restore_command.h"
 #include "monitor/exporter.h"
+#include "monitor/feature_metrics.h"
 #include "monitor/health.h"
 #include "monitor/loop_check.h"
 #include "monitor/loop_metrics.h"
@@ -246,6 +248,7 @@ class Daemon {
  private:
   absl::Status StartLoop();
   void StartTails(const config::BerthdConfig& config);
+  absl::Status StartFeatures(const config::BerthdConfig& config);
   absl::Status StartServer();
   absl::Status StartExporter();
   void StartSnapshots();
@@ -261,6 +264,7 @@ class Daemon {
   std::unique_ptr<store::SnapshotKeeper> keeper_;  // null: there are no snapshots of its own
   std::unique_ptr<scheduler::Loop> loop_;
   std::unique_ptr<store::OutputTailStore> tails_;
+  std::unique_ptr<FeatureRoom> features_;  // null: features are not read
   std::unique_ptr<api::LoopPort> port_;
   std::unique_ptr<api::Authorizer> authorizer_;
   std::unique_ptr<agents::GrpcAgentLink> link_;
@@ -306,6 +310,18 @@ absl::Status Daemon::StartLoop() {
                                             Die);
   port_ = api::MakeLoopPort(*loop_, [this] { return store_->CheckRoom(); });
   StartTails(config);
+  return StartFeatures(config);
+}
+
+absl::Status Daemon::StartFeatures(const config::BerthdConfig& config) {
+  if (!config.reads_features) return absl::OkStatus();
+  BERTH_ASSIGN_OR_RETURN(
+      features_,
+      FeatureRoom::Open(config.features, *store_, clock_, [this](state::Command command) {
+        return loop_->Post(state::CommandClass::kOperators, std::move(command),
+                           [](const scheduler::Reply&) {});
+      }));
+  features_->Subscribe(loop_->watches());
   return absl::OkStatus();
 }
 
@@ -347,6 +363,7 @@ absl::Status Daemon::StartServer() {
   options.insecure_listen = config.listen;
   options.most_message_bytes = config.limits.message_bytes;
   options.jobs.admission = ToAdmission(config);
+  options.jobs.admission.features = features_.get();
   api::AdminParts admin;
   admin.version = base::Version();
   admin.build = base::BuildDescription();
@@ -368,7 +385,9 @@ absl::Status Daemon::StartServer() {
                          .blobs = [this](const std::string& hash) { return store_->GetBlob(hash); },
                          .admin = std::move(admin),
                          .services = {link_.get()},
-                         .tails = tails_.get()};
+                         .tails = tails_.get(),
+                         .features = features_.get(),
+                         .wall_ms = [this] { return clock_.WallMs(); }};
   BERTH_ASSIGN_OR_RETURN(server_, api::Server::Start(options, std::move(parts)));
   server_->SetHealthy(true);
   BERTH_LOG_INFO("serving on unix:{}{}", config.socket,
@@ -426,6 +445,9 @@ absl::Status Daemon::StartExporter() {
             }
             return facts;
           }),
+          std::make_shared<monitor::FeatureMetrics>([this] {
+            return features_ == nullptr ? monitor::FeatureFacts() : features_->facts();
+          }),
           std::make_shared<observe::ProcessMetrics>(std::string(base::Version()), cluster_name)});
   BERTH_ASSIGN_OR_RETURN(const uint16_t port, exporter_->Start(address));
   BERTH_LOG_INFO("metrics and health on http://{}:{}", address.substr(0, address.rfind(':')), port);
@@ -481,6 +503,7 @@ void Daemon::Stop() {
     server_->Stop(std::chrono::duration_cast<std::chrono::milliseconds>(kStopGrace));
   }
   if (exporter_ != nullptr) exporter_->Stop();
+  if (features_ != nullptr) features_->Stop();
   if (loop_ != nullptr) loop_->Stop();
   if (tails_ != nullptr) tails_->Stop();
 }

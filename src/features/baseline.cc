@@ -68,7 +68,7 @@ Features ReadBaseline(const JobText& text) {
   if (const auto gpus = count(First<3>(script, {&kSlurmGpus, &kPbsGpus, &kLsfGpus}))) {
     features.gpus = Found(static_cast<int64_t>(*gpus));
     ClassWeights weights{};
-    weights[static_cast<size_t>(ComputationClass::kGpu)] = 100;
+    weights[static_cast<size_t>(ComputationClass::kGpuBound)] = 100;
     features.computation_class = Found(weights);
   }
   std::optional<double> ms = ParseClock(First<1>(script, {&kSlurmTime}), ClockStyle::kSlurm);

@@ -75,7 +75,16 @@ class CommandReader {
     }
     if (silent_) return;
     for (const std::string& name : command.reads_from) AddData(name, Fact::kInput, false);
-    for (const std::string& name : command.writes_to) AddData(name, Fact::kOutput, false);
+    for (const std::string& name : command.writes_to) {
+      if (!IsLog(name)) AddData(name, Fact::kOutput, false);
+    }
+  }
+
+  // What a program says of itself is no data.
+  static bool IsLog(std::string_view name) {
+    const std::string_view base = BaseName(name);
+    return base.starts_with("log") || base == "err" || base == "nohup.out" ||
+           name.starts_with("logs/") || text::Contains(name, "/logs/");
   }
 
   // Input decks and statements that stand in the script itself.
@@ -87,7 +96,12 @@ class CommandReader {
       const OptionSource source{&decks->second, {}, false, false};
       for (size_t i = 0; i < words.size(); ++i) {
         const OptionRead read = ReadOption(source, words, i);
-        if (read.rule != nullptr && read.has_value) {
+        if (read.rule != nullptr && read.rule->fact == Fact::kInput) {
+          // "* xyzfile 0 1 geo.xyz": the name comes after numbers.
+          for (size_t k = i + 1; k < std::min(words.size(), i + 4); ++k) {
+            if (IsDataName(words[k], true)) AddData(words[k], Fact::kInput, true);
+          }
+        } else if (read.rule != nullptr && read.has_value) {
           ApplyOption(tables_, *read.rule, read.value, true, &findings_.sheet);
         }
       }
@@ -162,7 +176,16 @@ class CommandReader {
   }
 
   void Setting(std::string_view name, std::string_view value) {
-    const auto found = tables_.environment.find(name);
+    auto found = tables_.environment.find(name);
+    // "*_NUM_THREADS": what variables are called that no table names.
+    if (found == tables_.environment.end()) {
+      size_t words = 0;
+      for (size_t at = name.find('_'); at != name.npos && words < 4 && name.size() < 64;
+           at = name.find('_', at + 1), ++words) {
+        found = tables_.environment.find(text::Cat("*", name.substr(at)));
+        if (found != tables_.environment.end()) break;
+      }
+    }
     if (found == tables_.environment.end()) return;
     if (name == "CUDA_VISIBLE_DEVICES" || name == "HIP_VISIBLE_DEVICES" ||
         name == "ASCEND_RT_VISIBLE_DEVICES") {
@@ -181,14 +204,17 @@ class CommandReader {
         AddData(value, rule.fact, false);
         break;
       case Fact::kModel:
-        AddModel(value);
+        AddModel(value, false);
+        break;
+      case Fact::kTeacher:
+        AddModel(value, true);
         break;
       case Fact::kGpuLayers:
         // Layers of a model that lie on a GPU; none says that there is none.
         if (value == "0") {
           findings_.gpu_denied = true;
         } else {
-          findings_.Vote(ComputationClass::kGpu, 90);
+          findings_.Vote(ComputationClass::kGpuBound, 90);
         }
         break;
       case Fact::kPrecision:
@@ -208,10 +234,16 @@ class CommandReader {
     }
   }
 
-  void AddModel(std::string_view word) {
+  void AddModel(std::string_view word, bool teacher) {
     if (findings_.models.size() >= kMostNames) return;
+    // "--model_args pretrained=org/name,dtype=float16"
+    if (const size_t key = word.find("pretrained="); key != word.npos) {
+      word = word.substr(key + 11);
+      word = word.substr(0, word.find(','));
+    }
     auto model = ModelOfWord(tables_, word);
     if (!model) return;
+    model->teacher = teacher;
     findings_.models.push_back(std::move(*model));
     if (const double bytes = PrecisionInName(tables_, word); bytes > 0) {
       findings_.use.bytes_per_parameter = bytes;
@@ -265,8 +297,8 @@ class CommandReader {
 
   void AddVotes(const ClassWeights& votes) {
     for (size_t i = 0; i < votes.size(); ++i) findings_.votes[i] += votes[i];
-    network_ = network_ || votes[static_cast<size_t>(ComputationClass::kNetwork)] >
-                               votes[static_cast<size_t>(ComputationClass::kCpu)];
+    network_ = network_ || votes[static_cast<size_t>(ComputationClass::kNetworkBound)] >
+                               votes[static_cast<size_t>(ComputationClass::kCpuBound)];
   }
 
   // The longest name of a program at the beginning of the words; says how many it takes.
@@ -276,7 +308,16 @@ class CommandReader {
     // Switches may stand before a subcommand: "gsutil -m cp".
     for (size_t count = 1; count <= std::min<size_t>(words.size(), 4); ++count) {
       if (count > 1) {
-        if (words[count - 1].starts_with('-')) continue;
+        if (words[count - 1].starts_with('-')) {
+          // "hdfs dfs -put" is a subcommand that looks like a switch.
+          const auto found = tables_.programs.find(text::Cat(name, " ", words[count - 1]));
+          if (found != tables_.programs.end()) {
+            best = &found->second;
+            *took = count;
+            break;
+          }
+          continue;
+        }
         name += text::Cat(" ", words[count - 1]);
       }
       if (name.size() > kMostProgramName) break;
@@ -298,6 +339,7 @@ class CommandReader {
       return;
     }
     if (rule->training) findings_.use.training = true;
+    if (rule->trains_mostly) findings_.use.trains_mostly = true;
     if (rule->sql) {
       sql_ = true;
       for (const std::string_view word : rest) Statements(word);
@@ -352,6 +394,12 @@ class CommandReader {
       case Means::kTraining:
         findings_.use.training = true;
         break;
+      case Means::kDistillation:
+        findings_.use.training = findings_.use.distillation = true;
+        break;
+      case Means::kInference:
+        findings_.use.inference = true;
+        break;
       case Means::kLora:
         findings_.use.lora = true;
         break;
@@ -376,8 +424,8 @@ class CommandReader {
       if (found.rule == nullptr) continue;
       UseOf(*found.rule);
       // "--train FILE" and "--epochs" are those of any learner.
-      if (found.rule->vote_weight > kWeakVote && found.rule->vote == ComputationClass::kGpu) {
-        findings_.Vote(ComputationClass::kGpu, found.rule->vote_weight);
+      if (found.rule->vote_weight > kWeakVote && found.rule->vote == ComputationClass::kGpuBound) {
+        findings_.Vote(ComputationClass::kGpuBound, found.rule->vote_weight);
       }
       at += found.bytes - 1;
     }
@@ -390,7 +438,7 @@ class CommandReader {
     const PhraseTree::Found found = tables_.phrases.Longest(folded, 0);
     if (found.rule != nullptr && found.bytes == folded.size() &&
         found.rule->means == Means::kNoun && found.rule->noun == Noun::kGpu) {
-      findings_.Vote(ComputationClass::kGpu, kGpuWordVote);
+      findings_.Vote(ComputationClass::kGpuBound, kGpuWordVote);
     }
   }
 
@@ -399,6 +447,8 @@ class CommandReader {
     std::vector<std::string_view> arguments;
     const OptionSource own{&rule.options, rule.attached, true, false};
     const OptionSource generic{&tables_.generic, {}, false, false};
+    static const OptionTable kNoOptions;
+    const OptionSource attached{&kNoOptions, tables_.generic_attached, false, false};
     bool only_arguments = false;
     for (size_t i = 0; i < words.size();) {
       const std::string_view word = words[i];
@@ -413,10 +463,11 @@ class CommandReader {
       }
       OptionRead read = ReadOption(own, words, i);
       if (read.rule == nullptr && rule.generic) read = ReadOption(generic, words, i);
+      if (read.rule == nullptr) read = ReadOption(attached, words, i);
       if (read.rule != nullptr) {
-        // "--gpu" before another option is a switch.
+        // "--gpu" before another option is a switch; options of a Java machine are a value.
         if (read.words == 2 && read.value.starts_with("-") && read.value.size() > 1 &&
-            !IsDigit(read.value[1])) {
+            !IsDigit(read.value[1]) && !read.value.starts_with("-X")) {
           read.has_value = false;
           read.words = 1;
         }
@@ -424,7 +475,10 @@ class CommandReader {
         if (read.has_value || read.rule->set >= 0) {
           if (read.rule->fact == Fact::kOutput) output_said_ = true;
           Apply(*read.rule, read.value);
-          if (read.rule->fact == Fact::kSkip || read.rule->fact == Fact::kModel) {
+          if (read.rule->form == Form::kList)
+            i += ListOn(*read.rule, words.subspan(i + read.words));
+          if (read.rule->fact == Fact::kSkip || read.rule->fact == Fact::kModel ||
+              read.rule->fact == Fact::kTeacher) {
             ReadsWritten(read.value);
           }
           if (static_cast<size_t>(read.rule->fact) >= kNumericFacts && read.words == 2 &&
@@ -442,6 +496,11 @@ class CommandReader {
                            i + 1 < words.size() && !words[i + 1].empty() &&
                            words[i + 1][0] != '-' &&
                            (word[1] == '-' || rule.one_dash_words || word.size() == 2);
+        const size_t equals = word.find('=');
+        if (rule.generic && word[1] == '-' && (takes || equals != word.npos)) {
+          GuessOption(word.substr(0, equals),
+                      equals == word.npos ? words[i + 1] : word.substr(equals + 1));
+        }
         if (takes && (word[1] == '-' || unknown)) {
           OptionWord(words[i + 1]);
           ReadsWritten(words[i + 1]);
@@ -466,6 +525,41 @@ class CommandReader {
     }
   }
 
+  // "--gpu_ids 0 1 2": numbers that go on with a list of which one was read. Returns how many.
+  size_t ListOn(const OptionRule& rule, std::span<const std::string_view> rest) {
+    size_t more = 0;
+    while (more < rest.size() && rest[more].size() == 1 && IsDigit(rest[more][0])) ++more;
+    if (more > 0 && static_cast<size_t>(rule.fact) < kNumericFacts) {
+      findings_.sheet.Largest(rule.fact, static_cast<double>(more + 1));
+    }
+    return more;
+  }
+
+  // "--in-csv", "--target", "--bam_out": the first or last word of an option's name says whether it
+  // is read or written.
+  void GuessOption(std::string_view option, std::string_view value) {
+    if (option.size() > 32 || !IsDataName(value, true)) return;
+    const std::string name = text::Lower(option.substr(2));
+    const std::vector<std::string_view> parts = text::Split(name, "-_.");
+    static constexpr std::string_view kRead[] = {"in",   "input", "inputs", "src", "source",
+                                                 "from", "read",  "train",  "val", "valid",
+                                                 "test", "eval",  "raw",    "data"};
+    static constexpr std::string_view kWritten[] = {"out",   "output", "outputs", "dst",
+                                                    "dest",  "target", "to",      "save",
+                                                    "write", "result", "results"};
+    const auto is = [&](const auto& words) {
+      return std::any_of(std::begin(words), std::end(words), [&](std::string_view word) {
+        return parts.front() == word || parts.back() == word;
+      });
+    };
+    if (is(kWritten)) {
+      output_said_ = true;
+      AddData(value, Fact::kOutput, true);
+    } else if (is(kRead)) {
+      AddData(value, Fact::kInput, true);
+    }
+  }
+
   void PlaceArguments(const ProgramRule& rule, const std::vector<std::string_view>& arguments) {
     const std::vector<ArgumentRule>& places = rule.arguments;
     const auto many = std::find_if(places.begin(), places.end(),
@@ -482,12 +576,12 @@ class CommandReader {
       }
       if (place == nullptr) continue;
       if (place->fact == Fact::kModel) {
-        AddModel(arguments[i]);
+        AddModel(arguments[i], false);
       } else if (place->fact == Fact::kInput || place->fact == Fact::kOutput ||
                  place->fact == Fact::kIntermediate) {
         // Programs that compute name files; those that move data may name folders by a word.
-        const bool computes = rule.votes[static_cast<size_t>(ComputationClass::kCpu)] >
-                              rule.votes[static_cast<size_t>(ComputationClass::kIo)];
+        const bool computes = rule.votes[static_cast<size_t>(ComputationClass::kCpuBound)] >
+                              rule.votes[static_cast<size_t>(ComputationClass::kIoBound)];
         if (place->many && place->fact == Fact::kInput && computes &&
             arguments[i].find_first_of("./$*") == std::string_view::npos) {
           continue;
@@ -534,6 +628,12 @@ class CommandReader {
       const OptionRead read = ReadOption(own, words, i);
       if (read.rule != nullptr) {
         if (read.has_value || read.rule->set >= 0) Apply(*read.rule, read.value);
+        // "docker run -e NAME=value", "mpirun -x NAME=value"
+        const size_t equals = read.value.find('=');
+        if (read.rule->fact == Fact::kSkip && equals != read.value.npos &&
+            (word == "-e" || word == "--env" || word == "-x")) {
+          Setting(read.value.substr(0, equals), read.value.substr(equals + 1));
+        }
         i += read.words;
         continue;
       }
@@ -668,7 +768,7 @@ void ReadCommands(const RuleTables& tables, std::span<const ShellCommand> comman
                                  [](double vote) { return vote > 0; });
   const double cores = std::max(findings->sheet.Get(Fact::kThreads).value_or(0),
                                 findings->sheet.Get(Fact::kThreadGroups).value_or(0));
-  if (!voted && cores >= 8) findings->Vote(ComputationClass::kCpu, kUnknownParallel);
+  if (!voted && cores >= 8) findings->Vote(ComputationClass::kCpuBound, kUnknownParallel);
 }
 
 }  // namespace berth::features

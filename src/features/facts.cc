@@ -34,6 +34,7 @@ const std::array<std::string_view, kFacts>& FactNames() {
                                                                   "output",
                                                                   "intermediate",
                                                                   "model",
+                                                                  "teacher",
                                                                   "precision",
                                                                   "gpu-layers",
                                                                   "skip",

@@ -43,6 +43,7 @@ enum class Fact : uint8_t {
   kOutput,
   kIntermediate,
   kModel,
+  kTeacher,  // a model that is not trained, whatever is done to others
   kPrecision,
   kGpuLayers,  // of a model: none says that there is no GPU
   kSkip,       // takes a value that says nothing

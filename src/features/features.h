@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "berth/computation_class.h"
+
 namespace berth::features {
 
 // Who said it. The numbers are those of berth.v1.FeatureSource.
@@ -28,11 +30,8 @@ struct Estimate {
   bool operator==(const Estimate&) const = default;
 };
 
-// What a task is bound by. The numbers are positions in ClassWeights.
-enum class ComputationClass : uint8_t { kCpu, kMemory, kIo, kNetwork, kGpu };
-inline constexpr size_t kComputationClasses = 5;
-
-// How much of each there is to it, in parts of a hundred that add up to 100.
+// How much of what each class is bound by there is to a task, in parts of a hundred that add up to
+// 100; by ComputationClass.
 using ClassWeights = std::array<int32_t, kComputationClasses>;
 
 // The class with most weight; of equals the first.

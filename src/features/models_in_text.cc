@@ -1,6 +1,7 @@
 #include "features/models_in_text.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 
 #include "features/plain_text.h"
@@ -43,6 +44,30 @@ double ParametersInName(std::string_view name) {
     while (i + 1 < name.size() && (IsDigit(name[i + 1]) || name[i + 1] == '.')) ++i;
   }
   return 0;
+}
+
+// Digits of a name before its size: "25" of "Qwen2.5-7B-Instruct".
+std::string VersionOf(std::string_view name) {
+  std::string version;
+  for (size_t i = 0; i < name.size(); ++i) {
+    if (!IsDigit(name[i])) continue;
+    size_t bytes = 0;
+    if (ReadParameters(name.substr(i), &bytes)) break;
+    version.push_back(name[i]);
+  }
+  return version;
+}
+
+// Whether two findings are spellings of one model: of near size, and of no family or version that
+// tells them apart.
+bool IsSameModel(const ModelFound& a, const ModelFound& b) {
+  if (std::max(a.parameters, b.parameters) >= 1.1 * std::min(a.parameters, b.parameters)) {
+    return false;
+  }
+  if (a.family < 0 || b.family < 0) return true;
+  if (a.family != b.family) return false;
+  const std::string version = VersionOf(a.name), other = VersionOf(b.name);
+  return version.empty() || other.empty() || version == other;
 }
 
 std::string_view WithoutSuffix(std::string_view name) {
@@ -161,9 +186,11 @@ std::optional<ModelFound> ModelOfWord(const RuleTables& tables, std::string_view
     const PhraseTree::Found found = tables.phrases.Longest(folded, at);
     if (found.rule == nullptr || found.rule->means != Means::kModel) continue;
     known = true;
+    if (model.family < 0) model.family = found.rule->ref;
     const double parameters = tables.models[static_cast<size_t>(found.rule->ref)].parameters;
     if (parameters > 0 && found.bytes > longest) {
       model.parameters = parameters;
+      model.family = found.rule->ref;
       longest = found.bytes;
     }
   }
@@ -186,24 +213,37 @@ double PrecisionInName(const RuleTables& tables, std::string_view name) {
 }
 
 double ModelBytes(const std::vector<ModelFound>& models, const ModelUse& use) {
+  const double inference = use.bytes_per_parameter > 0 ? use.bytes_per_parameter : kHalfBytes;
   double per_parameter = use.bytes_per_parameter > 0 ? use.bytes_per_parameter : kHalfBytes;
-  if (use.training) per_parameter = kTrainingBytes;
+  const bool trains = use.training || (use.trains_mostly && !use.inference);
+  if (trains) per_parameter = kTrainingBytes;
   if (use.lora) per_parameter = kLoraBytes;
   if (use.qlora) per_parameter = kQloraBytes;
+  // Who is distilled into whom is often told by no more than their sizes.
+  double teacher_from = std::numeric_limits<double>::infinity();
+  if (use.distillation) {
+    double most = 0, least = teacher_from;
+    bool told = false;
+    for (const ModelFound& model : models) {
+      if (model.parameters <= 0) continue;
+      most = std::max(most, model.parameters);
+      least = std::min(least, model.parameters);
+      told = told || model.teacher;
+    }
+    if (!told && most > 1.5 * least) teacher_from = most;
+  }
   // Spellings of one model have one size; it is counted once.
-  std::vector<double> counted;
+  std::vector<const ModelFound*> counted;
   double bytes = 0;
   for (const ModelFound& model : models) {
     if (model.parameters <= 0) continue;
-    const bool seen = std::any_of(counted.begin(), counted.end(), [&](double other) {
-      return std::max(other, model.parameters) < 1.1 * std::min(other, model.parameters);
+    const bool seen = std::any_of(counted.begin(), counted.end(), [&](const ModelFound* other) {
+      return IsSameModel(*other, model);
     });
     if (seen) continue;
-    counted.push_back(model.parameters);
-    const double each = model.teacher
-                            ? (use.bytes_per_parameter > 0 ? use.bytes_per_parameter : kHalfBytes)
-                            : per_parameter;
-    bytes += model.parameters * each;
+    counted.push_back(&model);
+    const bool teacher = model.teacher || model.parameters >= teacher_from;
+    bytes += model.parameters * (teacher ? inference : per_parameter);
   }
   return bytes;
 }

@@ -18,6 +18,8 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // The number at the beginning, where it is one by itself: "8", "1 compact!", "4,8".
 std::optional<double> NumberOf(std::string_view text) {
+  // MAKEFLAGS="-j8"
+  if (text.starts_with("-j")) text.remove_prefix(2);
   const LeadingNumber number = ReadNumber(text::StripLeft(text));
   if (number.bytes == 0) return std::nullopt;
   const std::string_view rest = text::StripLeft(text).substr(number.bytes);
@@ -224,6 +226,7 @@ class Values {
     if (text.ends_with('"')) text.remove_suffix(1);
     if (text.starts_with("device=")) return List(rule, text.substr(7));
     if (const auto number = WholeNumber(text)) return Put(rule, *number);
+    if (text::Contains(text, ',') && text::IsDigit(text[0])) return List(rule, text);
     const size_t colon = text.rfind(':');
     const auto count = colon == text.npos ? std::nullopt : WholeNumber(text.substr(colon + 1));
     Kind(text.substr(0, count ? colon : text.npos));
@@ -323,12 +326,12 @@ OptionRead ReadOption(const OptionSource& source, std::span<const std::string_vi
     read.has_value = true;
     read.words = 2;
   };
-  if (const auto found = table.find(word); found != table.end()) {
+  if (const auto found = table.empty() ? table.end() : table.find(word); found != table.end()) {
     take(found->second);
     return read;
   }
   const size_t equals = word.find('=');
-  if (equals != word.npos && equals > 0) {
+  if (equals != word.npos && equals > 0 && !table.empty()) {
     if (const auto found = table.find(word.substr(0, equals)); found != table.end()) {
       read.rule = &found->second;
       read.value = word.substr(equals + 1);
@@ -344,7 +347,7 @@ OptionRead ReadOption(const OptionSource& source, std::span<const std::string_vi
       return read;
     }
   }
-  const bool letter = word.size() > 2 && word[0] == '-' && text::IsAlpha(word[1]);
+  const bool letter = !table.empty() && word.size() > 2 && word[0] == '-' && text::IsAlpha(word[1]);
   if (letter && (source.any_attach || (source.letters_attach && IsDigit(word[2])))) {
     const auto found = table.find(word.substr(0, 2));
     if (found != table.end() && found->second.fact != Fact::kFlag) {
@@ -362,6 +365,14 @@ KindInWord FindGpuKind(const RuleTables& tables, std::string_view word) {
   std::string folded = text::Lower(word);
   std::replace_if(
       folded.begin(), folded.end(), [](char c) { return c == '-' || c == '_'; }, ' ');
+  // LSF writes models without spaces: "NVIDIAA10080GBPCIe".
+  for (const std::string_view size : {"16gb", "24gb", "32gb", "40gb", "48gb", "80gb", "96gb"}) {
+    const size_t at = folded.find(size);
+    if (at == folded.npos || at == 0) continue;
+    folded.insert(at + size.size(), " ");
+    folded.insert(at, " ");
+    break;
+  }
   for (size_t at = 0; at < folded.size(); ++at) {
     const PhraseTree::Found found = tables.phrases.Longest(folded, at);
     if (found.rule == nullptr || found.rule->means != Means::kGpuKind) continue;

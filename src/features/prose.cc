@@ -3,6 +3,7 @@
 #include "features/prose.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,7 +24,7 @@ constexpr size_t kMostPathBytes = 512;
 constexpr size_t kNegationBytes = 48;
 // How many events away one may matter to another: without a bound a sentence would cost its square.
 constexpr size_t kFarEvents = 16;
-constexpr double kIdleWeight = -60;
+constexpr double kIdleWeight = 60;
 constexpr double kLimitWeight = 130;
 constexpr double kMentionWeight = 12;
 constexpr double kMostCount = 1e6;
@@ -38,6 +39,7 @@ struct Event {
   size_t begin = 0;
   size_t end = 0;
   double value = 0;
+  double unit = 0;                   // of kTime: that of its last part
   const PhraseRule* rule = nullptr;  // of kPhrase
   int32_t clause = 0;
   int32_t sentence = 0;
@@ -46,8 +48,10 @@ struct Event {
   bool times = false;    // "x8"
   bool dead = false;     // denied, told of other runs, or used up
   bool denied = false;   // dead because denied
+  bool teacher = false;  // a model that is not trained
 
   bool Is(Means means) const { return kind == Kind::kPhrase && rule->means == means; }
+  bool IsNeed() const { return Is(Means::kNeed) || Is(Means::kAsk); }
   bool IsNoun(Noun noun) const { return Is(Means::kNoun) && rule->noun == noun; }
 };
 
@@ -155,6 +159,9 @@ class ProseReader {
         i = ScanPath(i);
       } else if (IsWordByte(c)) {
         i = ScanWord(i);
+      } else if (c == '-') {
+        const size_t end = ScanOption(i);
+        i = end > 0 ? end : i + 1;
       } else {
         ++i;
       }
@@ -181,6 +188,14 @@ class ProseReader {
       return i + found.bytes;
     }
     if (numeral > 0) {
+      if (const size_t end = WideSizeEnd(i + numeral); end > 0) {
+        const size_t unit = end - i - numeral;
+        Push({.kind = Event::Kind::kSize,
+              .begin = i,
+              .end = end,
+              .value = value * SizeUnitAt(i + numeral, unit)});
+        return end;
+      }
       Push({.kind = Event::Kind::kNumber, .begin = i, .end = i + numeral, .value = value});
       return i + numeral;
     }
@@ -191,6 +206,21 @@ class ProseReader {
       ++next;
     }
     return next;
+  }
+
+  // Bytes of the unit of size that is all of a stretch of text; 0: it is none.
+  double SizeUnitAt(size_t at, size_t bytes) const {
+    const std::string_view word = text::Strip(text_.substr(at, bytes));
+    if (word.empty() || word.size() > 9 || !text::IsAlpha(word[0])) return 0;
+    if (word.size() == 1 && !text::Contains("GTgt", word[0])) return 0;
+    return ParseSizeText("1" + std::string(word), 0).value_or(0);
+  }
+
+  // Where the unit of size after a Chinese numeral ends, as in "半T", "两百 GB"; 0: there is none.
+  size_t WideSizeEnd(size_t at) const {
+    const size_t letters = at < text_.size() && text_[at] == ' ' ? at + 1 : at;
+    const size_t end = WordEnd(letters);
+    return SizeUnitAt(at, end - at) > 0 && !IsRate(end) ? end : 0;
   }
 
   // Bytes of a name of data: up to what cannot be part of one.
@@ -235,7 +265,13 @@ class ProseReader {
         return end;
       }
     }
-    const PhraseTree::Found found = tables_.phrases.Longest(folded_, i);
+    PhraseTree::Found found = tables_.phrases.Longest(folded_, i);
+    if (found.rule != nullptr && text_.substr(i + found.bytes, 3) == "://") {
+      // "to s3://bucket": the phrase ends before the address.
+      const size_t space = std::string_view(folded_).substr(i, found.bytes).rfind(' ');
+      if (space == folded_.npos) return word_end;
+      found = tables_.phrases.Longest(std::string_view(folded_).substr(0, i + space), i);
+    }
     if (found.rule != nullptr && found.rule->means == Means::kModel) {
       const ModelAt model = ExtendModel(tables_, text_, folded_, i, found);
       Push({.begin = i, .end = std::max(model.end, i + found.bytes), .rule = found.rule});
@@ -259,6 +295,10 @@ class ProseReader {
         return i + found.bytes;
       }
       return ScanNumber(i);
+    }
+    if (const PhraseRule* rule = CountedProcesses(i, word_end)) {
+      Push({.begin = i, .end = word_end, .rule = rule});
+      return word_end;
     }
     if (found.rule != nullptr) {
       const bool article = found.rule->means == Means::kNumber && found.bytes <= 2 &&
@@ -294,9 +334,52 @@ class ProseReader {
     return word_end;
   }
 
+  // "16 processes" are counted; "processes the frames" is what a task does.
+  const PhraseRule* CountedProcesses(size_t i, size_t word_end) const {
+    if (std::string_view(folded_).substr(i, word_end - i) != "processes" || events_.empty() ||
+        events_.back().kind != Event::Kind::kNumber || events_.back().end + 1 != i) {
+      return nullptr;
+    }
+    const PhraseTree::Found found = tables_.phrases.Longest("core", 0);
+    return found.rule != nullptr && found.rule->means == Means::kNoun ? found.rule : nullptr;
+  }
+
+  // "make -j 24", "--threads 8": commands that stand in prose. Returns where the number ends; 0:
+  // there is none.
+  size_t ScanOption(size_t i) {
+    if (kind_ != ProseKind::kDescription) return 0;
+    if (i > 0 && !text::IsSpace(text_[i - 1]) && !IsWide(text_[i - 1])) return 0;
+    if (text_.substr(i, 4) == "-Xmx") {
+      const size_t end = WordEnd(i + 4);
+      const auto heap = ParseSizeText(text_.substr(i + 4, std::min<size_t>(end - i - 4, 12)), 1);
+      if (!heap) return 0;
+      findings_.sheet.IfAbsent(Fact::kMemory, *heap);
+      return end;
+    }
+    size_t end = i;
+    while (end < text_.size() && end - i < 32 &&
+           (text_[end] == '-' || text_[end] == '_' || text::IsAlpha(text_[end]))) {
+      ++end;
+    }
+    const std::string_view option = text_.substr(i, end - i);
+    const size_t value =
+        end < text_.size() && (text_[end] == ' ' || text_[end] == '=') ? end + 1 : end;
+    const LeadingNumber number = ReadNumber(text_.substr(std::min(value, text_.size())));
+    if (number.bytes == 0 || number.value < 1) return 0;
+    bool threads = option == "-j";
+    if (const auto found = tables_.generic.find(option); found != tables_.generic.end()) {
+      threads = found->second.fact == Fact::kThreads;
+    }
+    if (!threads) return 0;
+    findings_.sheet.IfAbsent(Fact::kCores, number.value);
+    return value + number.bytes;
+  }
+
   bool IsDataFile(std::string_view name) const {
     const size_t dot = name.rfind('.');
     if (dot == name.npos || dot == 0 || name.size() > 256) return false;
+    // "5000 tar.gz" names a kind of file, and none.
+    if (tables_.suffixes.contains(text::Lower(name.substr(0, dot)))) return false;
     const auto suffix = tables_.suffixes.find(text::Lower(name.substr(dot + 1)));
     return suffix != tables_.suffixes.end() && suffix->second;
   }
@@ -326,6 +409,8 @@ class ProseReader {
             event.end = end;
             Push(event);
           }
+        } else if (std::count(clock.begin(), clock.end(), ':') == 1) {
+          ClockOfHours(clock, event, end);
         }
       }
       return std::max(end, at + 1);
@@ -367,11 +452,43 @@ class ProseReader {
     return at;
   }
 
+  // "2:30 h", "1:15 hours": without the unit it is a time of day.
+  void ClockOfHours(std::string_view clock, Event event, size_t end) {
+    const bool attached = clock.ends_with('h');
+    if (attached) clock.remove_suffix(1);
+    const std::string_view rest = text_.substr(std::min(end, text_.size()), 4);
+    if (!attached && rest != " h" && !rest.starts_with(" h ") && !rest.starts_with(" hou") &&
+        !rest.starts_with(" h,") && !rest.starts_with(" h.")) {
+      return;
+    }
+    const auto ms = ParseClock(clock, ClockStyle::kHm);
+    if (!ms) return;
+    event.kind = Event::Kind::kTime;
+    event.value = *ms;
+    event.end = end;
+    Push(event);
+  }
+
   // Whether what ends at `end` is an amount in a time: GB/s, Gbps, GbE.
   bool IsRate(size_t end) const {
     const std::string_view rest = text_.substr(std::min(end, text_.size()), 6);
     return rest.starts_with("/s") || rest.starts_with("/h") || rest.starts_with("/min") ||
            rest.starts_with("/d") || rest.starts_with(" per s");
+  }
+
+  bool SizeFollows(size_t at) const {
+    while (at < text_.size() && text::Contains(" ,/+", text_[at])) ++at;
+    const LeadingNumber number = ReadNumber(text_.substr(at));
+    at += number.bytes;
+    return number.bytes > 0 && at < text_.size() && text::Contains("gGtT", text_[at]);
+  }
+
+  // "1d 6h": the days of a time, and no dimensions.
+  bool HoursFollow(size_t at) const {
+    if (at < text_.size() && text_[at] == ' ') ++at;
+    const LeadingNumber number = ReadNumber(text_.substr(std::min(at, text_.size())));
+    at += number.bytes;
+    return number.bytes > 0 && at < text_.size() && (text_[at] == 'h' || text_[at] == 'H');
   }
 
   size_t AttachedUnit(Event event, std::string_view unit, size_t end) {
@@ -410,12 +527,22 @@ class ProseReader {
       Push(event);
       return end;
     }
+    if ((unit == "c" || unit == "C") && !more && SizeFollows(end)) {  // "32c, 128g"
+      const PhraseTree::Found core = tables_.phrases.Longest("core", 0);
+      if (core.rule != nullptr && core.rule->means == Means::kNoun) {
+        event.end = end - 1;
+        Push(event);
+        Push({.begin = end - 1, .end = end, .rule = core.rule});
+        return end;
+      }
+    }
     const double time = TimeUnitMs(unit);
-    const bool dimension = (unit == "d" || unit == "D") && event.value <= 4;
+    const bool dimension = (unit == "d" || unit == "D") && event.value <= 4 && !HoursFollow(end);
     if (time > 0 && unit != "M" && !dimension && unit != "S" && unit != "W" &&
         (unit != "m" || more || event.value >= 10)) {
       event.kind = Event::Kind::kTime;
       event.value *= time;
+      event.unit = time;
       event.article = unit == "m" || unit == "s" || unit == "w";
       Push(event);
       return end;
@@ -449,6 +576,22 @@ class ProseReader {
     return text_.substr(a.end, b.begin - a.end);
   }
 
+  static bool IsHalf(const Event& event) {
+    return event.kind == Event::Kind::kNumber && event.value == 0.5;
+  }
+
+  // "thirty-two", "a hundred and twenty": words for a number that go on with those of less.
+  bool IsSum(const Event& event, const Event& next, std::string_view gap) const {
+    if (next.kind != Event::Kind::kNumber || next.article || IsHalf(next) ||
+        !text::IsAlpha(text_[event.begin]) || !text::IsAlpha(text_[next.begin])) {
+      return false;
+    }
+    const bool tens = event.value >= 20 && event.value < 100 && std::fmod(event.value, 10) == 0;
+    if (tens) return next.value < 10 && (gap == "-" || gap == " ");
+    return event.value >= 100 && std::fmod(event.value, 100) == 0 && next.value < 100 &&
+           (gap == " and " || gap == " ");
+  }
+
   void Combine() {
     std::vector<Event> combined;
     for (size_t i = 0; i < events_.size(); ++i) {
@@ -459,6 +602,7 @@ class ProseReader {
           const std::string_view gap = Between(event, next);
           const bool beside = gap.empty() || gap == " " || gap == "-" || gap == "个" ||
                               gap == " 个" || gap == "\n" || gap == "多" || gap == "多个" ||
+                              gap == "来" || gap == "来个" || gap == "几" || gap == "几个" ||
                               gap == " x ";
           if (next.Is(Means::kScale) && beside) {
             event.value *= next.rule->value;
@@ -466,6 +610,26 @@ class ProseReader {
           } else if (next.Is(Means::kTimeUnit) && beside && !event.big) {
             event.kind = Event::Kind::kTime;
             event.value *= next.rule->value;
+            event.unit = next.rule->value;
+          } else if (next.Is(Means::kSizeUnit) && (beside || event.value == 0.5) && !event.big) {
+            event.kind = Event::Kind::kSize;
+            event.value *= next.rule->value;
+          } else if (IsHalf(next) && (gap == "个" || gap == " 个" || gap == " and ")) {
+            event.value += 0.5;  // "两个半小时", "two and a half days"
+          } else if (next.kind == Event::Kind::kNumber && gap == " (" &&
+                     next.value == event.value && IsDigit(text_[next.begin])) {
+            // "ten (10) days"
+            event.end = next.end;
+            if (event.end < text_.size() && text_[event.end] == ')') ++event.end;
+            ++i;
+            continue;
+          } else if (next.IsNoun(Noun::kModelWord) && event.big && event.value >= 1e6 &&
+                     gap.size() <= 1) {
+            // "1.3 billion parameters"
+            event.kind = Event::Kind::kParameters;
+            break;
+          } else if (IsSum(event, next, gap)) {
+            event.value += next.value;
           } else if (next.kind == Event::Kind::kNumber && event.article && gap == " ") {
             // "a single", "a hundred"
             event.value = next.value;
@@ -479,7 +643,24 @@ class ProseReader {
           }
           event.end = next.end;
           ++i;
-          if (event.kind == Event::Kind::kTime) break;
+          if (event.kind == Event::Kind::kTime || event.kind == Event::Kind::kSize) break;
+        }
+      }
+      if (!combined.empty() && combined.back().kind == Event::Kind::kTime &&
+          event.kind == Event::Kind::kNumber && combined.back().unit > 0) {
+        Event& time = combined.back();
+        const std::string_view gap = Between(time, event);
+        // "一天半", "an hour and a half"
+        const bool half = IsHalf(event) && (gap.empty() || gap == " and ");
+        // "2h30": minutes after hours, hours after days.
+        const bool rest = !half && gap.empty() && IsDigit(text_[event.begin]) &&
+                          time.unit >= kMinuteMs && event.value < 60;
+        if (half) time.value += 0.5 * time.unit;
+        if (rest) time.value += event.value * (time.unit == kDayMs ? kHourMs : time.unit / 60);
+        if (half || rest) {
+          time.end = event.end;
+          time.unit = 0;
+          continue;
         }
       }
       // 1h 30min, 2 days 4 hours
@@ -488,6 +669,7 @@ class ProseReader {
         const std::string_view gap = Between(combined.back(), event);
         if (gap.empty() || gap == " " || gap == " and ") {
           combined.back().value += event.value;
+          combined.back().unit = event.unit;
           combined.back().end = event.end;
           continue;
         }
@@ -523,6 +705,10 @@ class ProseReader {
         }
       } else if (event.Is(Means::kNow)) {
         former = false;
+      } else if (former && event.Is(Means::kAsk) && i > begin &&
+                 events_[i - 1].clause != event.clause) {
+        // "last time it ran 19 hours, expect 8"
+        former = false;
       } else if (event.Is(Means::kDenial)) {
         const size_t last = std::min(end, i + kFarEvents);
         for (size_t k = i - std::min(i - begin, kFarEvents); k < last; ++k) {
@@ -546,22 +732,22 @@ class ProseReader {
   // ------------------------------------------------------------------------------------
 
   static std::optional<ComputationClass> ClassOf(const Event& event) {
-    if (event.Is(Means::kGpuKind)) return ComputationClass::kGpu;
+    if (event.Is(Means::kGpuKind)) return ComputationClass::kGpuBound;
     if (!event.Is(Means::kNoun)) return std::nullopt;
     switch (event.rule->noun) {
       case Noun::kCpu:
       case Noun::kCore:
-        return ComputationClass::kCpu;
+        return ComputationClass::kCpuBound;
       case Noun::kMemory:
-        return ComputationClass::kMemory;
+        return ComputationClass::kMemoryBound;
       case Noun::kDisk:
       case Noun::kFiles:
-        return ComputationClass::kIo;
+        return ComputationClass::kIoBound;
       case Noun::kNetwork:
-        return ComputationClass::kNetwork;
+        return ComputationClass::kNetworkBound;
       case Noun::kGpu:
       case Noun::kGpuMemory:
-        return ComputationClass::kGpu;
+        return ComputationClass::kGpuBound;
       default:
         return std::nullopt;
     }
@@ -598,21 +784,34 @@ class ProseReader {
     return best;
   }
 
+  void MentionGpu(double weight) {
+    findings_.Vote(ComputationClass::kGpuBound, weight);
+    findings_.gpu_mentions += weight;
+  }
+
   void Votes() {
     for (size_t i = 0; i < events_.size(); ++i) {
       const Event& event = events_[i];
       const bool gpu_word = event.IsNoun(Noun::kGpu) || IsKind(i);
+      if (event.Is(Means::kErrand)) findings_.errand = true;
       if (event.denied && gpu_word) findings_.gpu_denied = true;
-      if (event.dead) continue;
+      // "OOM killed": what a run died of is what it is bound by.
+      const bool died = event.Is(Means::kDenial) && event.rule->vote_weight > 0;
+      if (event.dead && !died) continue;
+      if (event.Is(Means::kAsk)) findings_.asks = true;
       if (event.kind == Event::Kind::kPhrase && event.rule->vote_weight > 0) {
         findings_.Vote(event.rule->vote, event.rule->vote_weight);
       }
       if (event.Is(Means::kLimit) || event.Is(Means::kIdle)) {
         if (const auto resource = Nearest(i)) {
-          findings_.Vote(*resource, event.Is(Means::kLimit) ? kLimitWeight : kIdleWeight);
+          if (event.Is(Means::kLimit)) {
+            findings_.Vote(*resource, kLimitWeight);
+          } else {
+            findings_.idle[static_cast<size_t>(*resource)] += kIdleWeight;
+          }
         }
       } else if (gpu_word) {
-        findings_.Vote(ComputationClass::kGpu, kMentionWeight);
+        MentionGpu(kMentionWeight);
       }
     }
   }
@@ -622,10 +821,13 @@ class ProseReader {
 
   void Models() {
     ModelUse& use = findings_.use;
+    MarkTeachers();
     for (size_t i = 0; i < events_.size(); ++i) {
       const Event& event = events_[i];
       if (event.dead) continue;
       if (event.Is(Means::kTraining)) use.training = true;
+      if (event.Is(Means::kDistillation)) use.training = use.distillation = true;
+      if (event.Is(Means::kInference)) use.inference = true;
       if (event.Is(Means::kLora)) use.lora = true;
       if (event.Is(Means::kQlora)) use.qlora = true;
       // What is said first is meant; later ones are compared with it.
@@ -640,6 +842,27 @@ class ProseReader {
     }
   }
 
+  // "70B teacher", "Qwen-72B (frozen)": the mark is of the model nearest to it.
+  void MarkTeachers() {
+    for (size_t i = 0; i < events_.size(); ++i) {
+      if (!events_[i].Is(Means::kTeacher) || events_[i].dead) continue;
+      size_t nearest = i, nearest_bytes = 40;
+      const size_t last = std::min(events_.size(), i + 8);
+      for (size_t k = i - std::min<size_t>(i, 8); k < last; ++k) {
+        const Event& event = events_[k];
+        const bool model = event.Is(Means::kModel) || event.kind == Event::Kind::kParameters;
+        if (!model || event.sentence != events_[i].sentence) continue;
+        const size_t bytes =
+            k < i ? Between(event, events_[i]).size() : Between(events_[i], event).size();
+        if (bytes < nearest_bytes) {
+          nearest_bytes = bytes;
+          nearest = k;
+        }
+      }
+      if (nearest != i) events_[nearest].teacher = true;
+    }
+  }
+
   void AddModel(size_t i) {
     const Event& event = events_[i];
     const PhraseTree::Found found = tables_.phrases.Longest(folded_, event.begin);
@@ -648,11 +871,14 @@ class ProseReader {
     const ModelAt extent = ExtendModel(tables_, text_, folded_, event.begin, found);
     const std::string_view name = text_.substr(extent.begin, extent.end - extent.begin);
     ModelFound model{std::string(name), extent.parameters};
+    model.teacher = event.teacher;
+    model.family = found.rule->ref;
     if (model.parameters == 0) {
       // "bge-m3 (568M)", "Qwen 的 72B 版本"
       for (size_t k = i + 1; k < events_.size() && k < i + 3; ++k) {
         if (events_[k].kind == Event::Kind::kParameters && events_[k].begin - event.end <= 12) {
           model.parameters = events_[k].value;
+          model.teacher = model.teacher || events_[k].teacher;
         }
       }
     }
@@ -661,7 +887,12 @@ class ProseReader {
       findings_.use.bytes_per_parameter = bytes;
     }
     if (rule.on_gpu || model.parameters > 0) {
-      findings_.Vote(ComputationClass::kGpu, rule.on_gpu ? 45 : 10);
+      findings_.Vote(ComputationClass::kGpuBound, rule.on_gpu ? 45 : 10);
+    }
+    // "the alpaca dataset" is named after a model.
+    if (model.parameters == 0 && i + 1 < events_.size() && events_[i + 1].IsNoun(Noun::kData) &&
+        events_[i + 1].begin <= event.end + 1) {
+      return;
     }
     // A bare family without a size is a mention, not a model.
     if (model.parameters == 0 && kind_ != ProseKind::kDescription) return;
@@ -677,20 +908,34 @@ class ProseReader {
       if (next.begin > event.end + 24) break;
       if (next.IsNoun(Noun::kModelWord) || next.Is(Means::kTraining) ||
           next.Is(Means::kPrecision) || next.Is(Means::kLora) || next.Is(Means::kQlora) ||
-          next.Is(Means::kInference)) {
-        if (event.big && !next.IsNoun(Noun::kModelWord)) continue;
-        findings_.models.push_back({"", event.value});
-        findings_.Vote(ComputationClass::kGpu, 45);
+          next.Is(Means::kInference) || next.Is(Means::kTeacher) || next.Is(Means::kDistillation)) {
+        if (event.big && !next.IsNoun(Noun::kModelWord) && !next.Is(Means::kTeacher)) continue;
+        findings_.models.push_back({"", event.value, event.teacher});
+        findings_.Vote(ComputationClass::kGpuBound, 45);
         return;
       }
       if (next.IsNoun(Noun::kData)) return;
     }
+    // "16 H100, GPT-like, 13B": beside GPUs, and what is done on them, it can be nothing else.
+    const bool written = text::IsAlpha(text_[event.end - 1]) && text_[event.end - 1] == 'B' &&
+                         event.value >= 1e8 && IsDigit(text_[event.end - 2]);
+    for (size_t k = i - std::min<size_t>(i, 8); written && k < std::min(events_.size(), i + 8);
+         ++k) {
+      const Event& other = events_[k];
+      if (other.sentence != event.sentence || other.dead) continue;
+      if (other.IsNoun(Noun::kGpu) || other.Is(Means::kGpuKind) || other.Is(Means::kLora) ||
+          other.Is(Means::kQlora)) {
+        findings_.models.push_back({"", event.value, event.teacher});
+        return;
+      }
+    }
     for (size_t k = i; k-- > 0 && i - k < 3;) {
       const Event& before = events_[k];
       if (before.end + 12 < event.begin) break;
-      if (before.IsNoun(Noun::kModelWord) || (before.Is(Means::kTraining) && !event.big)) {
-        findings_.models.push_back({"", event.value});
-        findings_.Vote(ComputationClass::kGpu, 45);
+      if (before.IsNoun(Noun::kModelWord) || before.Is(Means::kTeacher) ||
+          ((before.Is(Means::kTraining) || before.Is(Means::kDistillation)) && !event.big)) {
+        findings_.models.push_back({"", event.value, event.teacher});
+        findings_.Vote(ComputationClass::kGpuBound, 45);
         return;
       }
     }
@@ -719,6 +964,12 @@ class ProseReader {
       if (text::Contains(lower, word)) return false;
     }
     return true;
+  }
+
+  // "16 x 80GB A100", "2 80GB A100s"
+  static bool IsTimes(std::string_view gap) {
+    gap = text::Strip(gap);
+    return gap.empty() || gap == "x" || gap == "X" || gap == "*" || gap == "×";
   }
 
   // Whether a name and its number are joined by nothing but signs: "cores: 8", "A100 x 8".
@@ -787,11 +1038,11 @@ class ProseReader {
     for (size_t i = begin; i < end; ++i) {
       if (events_[i].dead) continue;
       total = total || events_[i].Is(Means::kTotal);
-      need = need || events_[i].Is(Means::kNeed);
+      need = need || events_[i].IsNeed();
       memory = memory || IsMemoryWord(events_[i]);
       ranks = ranks || events_[i].IsNoun(Noun::kRank);
     }
-    bool gpu_sentence = false;
+    bool gpu_sentence = false, nodes = false;
     for (size_t i = begin; i < end; ++i) {
       if (events_[i].dead) continue;
       if (IsKind(i)) {
@@ -799,11 +1050,17 @@ class ProseReader {
         if (findings_.sheet.gpu_kind.empty()) {
           findings_.sheet.gpu_kind =
               tables_.gpu_kinds[static_cast<size_t>(events_[i].rule->ref)].name;
-          findings_.Vote(ComputationClass::kGpu, 60);
+          MentionGpu(60);
         }
       }
       gpu_sentence = gpu_sentence || events_[i].IsNoun(Noun::kGpu);
+      nodes = nodes || events_[i].IsNoun(Noun::kNode);
     }
+    gpu_sentence_ = gpu_sentence;
+    need_asked_ = std::any_of(events_.begin() + static_cast<std::ptrdiff_t>(begin),
+                              events_.begin() + static_cast<std::ptrdiff_t>(end),
+                              [](const Event& event) { return event.Is(Means::kAsk); });
+    nodes_said_ = nodes;
     // "16 chips of a TPU": an article counts only what nothing else does.
     for (const bool articles : {false, true}) {
       for (size_t i = begin; i < end; ++i) {
@@ -833,6 +1090,12 @@ class ProseReader {
     if (!text::Contains(word, "进程") && !text::Contains(word, "process")) return false;
     const size_t begin = number.begin - std::min<size_t>(number.begin, 24);
     return text::Contains(std::string_view(folded_).substr(begin, number.begin - begin), "mpi");
+  }
+
+  // Whether two events are all of their clause.
+  bool IsAlone(size_t first, size_t last, size_t begin, size_t end) const {
+    return (first == begin || !SameClause(events_[first - 1], events_[first])) &&
+           (last + 1 == end || !SameClause(events_[last], events_[last + 1]));
   }
 
   void Count(size_t i, size_t begin, size_t end, bool gpu_sentence, Counts* counts) {
@@ -920,7 +1183,7 @@ class ProseReader {
           return;
         }
         // "2 80GB A100s"
-        if (next.kind == Event::Kind::kSize && i + 2 < end && gap.size() <= 2 &&
+        if (next.kind == Event::Kind::kSize && i + 2 < end && gap.size() <= 4 && IsTimes(gap) &&
             (IsKind(i + 2) || events_[i + 2].IsNoun(Noun::kGpu)) &&
             Between(next, events_[i + 2]).size() <= 2 && !events_[i + 2].dead) {
           if (bind(events_[i + 2], i + 2)) {
@@ -944,6 +1207,16 @@ class ProseReader {
         }
       }
     }
+    // "any number of GPUs, please give two"
+    if (gpu_sentence && i > begin && !number.article && number.value <= 64 &&
+        events_[i - 1].Is(Means::kAsk) && SameClause(events_[i - 1], number) &&
+        Between(events_[i - 1], number) == " " &&
+        (i + 1 == end || !SameClause(number, events_[i + 1]))) {
+      First(&counts->gpus, number.value);
+      counts->gpus_at = number.begin;
+      number.dead = true;
+      return;
+    }
     // Backward.
     if (i > begin && !number.article) {
       const Event& before = events_[i - 1];
@@ -958,7 +1231,11 @@ class ProseReader {
         const bool measured = i + 1 < end && (events_[i + 1].IsNoun(Noun::kGpuMeasure) ||
                                               text_.substr(number.end, 3) == "个" ||
                                               text_.substr(number.end, 4) == " 个");
-        if ((signs || measured) && bind(before, i - 1)) number.dead = true;
+        // "RAM 96 GB; Cores 24"
+        const bool listed = gap == " " &&
+                            (before.IsNoun(Noun::kCore) || before.IsNoun(Noun::kCpu)) &&
+                            IsAlone(i - 1, i, begin, end);
+        if ((signs || measured || listed) && bind(before, i - 1)) number.dead = true;
       }
     }
   }
@@ -981,7 +1258,7 @@ class ProseReader {
     };
     if (counts.gpus) {
       sheet.IfAbsent(of_all(counts.gpus_at) ? Fact::kGpusTotal : Fact::kGpus, *counts.gpus);
-      findings_.Vote(ComputationClass::kGpu, 60);
+      MentionGpu(60);
     }
     if (counts.cores) {
       sheet.IfAbsent(of_all(counts.cores_at) ? Fact::kCoresTotal : Fact::kCores, *counts.cores);
@@ -991,7 +1268,7 @@ class ProseReader {
   // Phrases that tell of much memory name it too: "held in RAM".
   static bool IsMemoryWord(const Event& event) {
     return event.IsNoun(Noun::kMemory) ||
-           (event.Is(Means::kVote) && event.rule->vote == ComputationClass::kMemory &&
+           (event.Is(Means::kVote) && event.rule->vote == ComputationClass::kMemoryBound &&
             event.rule->vote_weight >= 100);
   }
 
@@ -1023,9 +1300,20 @@ class ProseReader {
         blocked = blocked || events_[m].kind == Event::Kind::kSize;
       }
       if (blocked) continue;
-      const size_t distance = gap.size() + (SameClause(size, other) ? 0 : 30) + (after ? 0 : 2);
+      // "ram=48GB gpu=1"
+      const bool equated = !after && (gap == "=" || gap == ":" || gap == ": " || gap == "：");
+      const size_t distance =
+          equated ? 0 : gap.size() + (SameClause(size, other) ? 0 : 30) + (after ? 0 : 2);
       if (IsKind(k) || other.IsNoun(Noun::kGpu)) {
-        if (gap.size() <= 8 && SameClause(size, other)) offer(SizeOf::kGpuMemory, gap.size());
+        // "4 (A100, 80 GB)"
+        const bool listed =
+            !after && gap == ", " && other.begin > 0 && text_[other.begin - 1] == '(';
+        // "4 GPUs and 512 GB" names two things.
+        const bool apart = !after && gap == " and ";
+        if (apart && i > begin && k == i - 1) offer(SizeOf::kMemory, 12);
+        if ((gap.size() <= 8 && SameClause(size, other) && !apart) || listed) {
+          offer(SizeOf::kGpuMemory, gap.size());
+        }
         // "4 GPUs with at least 16 GB each"
         const bool each = i + 1 < end && events_[i + 1].Is(Means::kEach) &&
                           Between(size, events_[i + 1]).size() <= 2;
@@ -1038,7 +1326,10 @@ class ProseReader {
       if (other.IsNoun(Noun::kDisk)) {
         // Disks are asked for; a word about them does not make any size one of theirs.
         const bool of = after ? (gap.size() <= 16) : (gap.size() <= 10);
-        if (SameClause(size, other) && (of || (need && gap.size() <= 24))) {
+        // "3 PB on tape" tells where data lies, unless it is asked for.
+        const bool located =
+            after && !need_asked_ && (text::Contains(gap, " on ") || text::Contains(gap, " from "));
+        if (SameClause(size, other) && !located && (of || (need && gap.size() <= 24))) {
           offer(SizeOf::kDisk, distance);
         }
       }
@@ -1052,18 +1343,48 @@ class ProseReader {
       }
     }
     if (best == SizeOf::kUnknown) {
-      const bool spec = i > begin && SameClause(size, events_[i - 1]) &&
-                        events_[i - 1].IsNoun(Noun::kCore) &&
-                        Between(events_[i - 1], size).size() <= 3;
-      const bool asked =
-          i > begin && SameClause(size, events_[i - 1]) && events_[i - 1].Is(Means::kNeed);
+      // "12 cores, 32 GB", "256G/32核"
+      const bool spec =
+          (i > begin && events_[i - 1].IsNoun(Noun::kCore) &&
+           (Between(events_[i - 1], size).size() <= 3 ||
+            Between(events_[i - 1], size) == " and ")) ||
+          (i + 2 < end && events_[i + 1].kind == Event::Kind::kNumber &&
+           events_[i + 2].IsNoun(Noun::kCore) && Between(size, events_[i + 1]).size() <= 5 &&
+           IsBareJoint(Between(size, events_[i + 1])) &&
+           Between(events_[i + 1], events_[i + 2]).size() <= 3);
+      const bool asked = i > begin && SameClause(size, events_[i - 1]) && events_[i - 1].IsNeed();
       // "190GB per node"
       const bool each = i + 1 < end && events_[i + 1].Is(Means::kEach) &&
                         SameClause(size, events_[i + 1]) &&
                         Between(size, events_[i + 1]).size() <= 2;
-      if (spec || ranks || each || (memory && (need || asked))) best = SizeOf::kMemory;
+      if (each && gpu_sentence_ && !memory && !nodes_said_) best = SizeOf::kGpuMemory;
+      const bool of_rank = ranks && size.value <= 2 * kTi;
+      if (best != SizeOf::kUnknown) {
+      } else if (spec || of_rank || each || (memory && (need || asked)) ||
+                 AskedAlone(i, begin, end)) {
+        best = SizeOf::kMemory;
+      }
     }
     FactSheet& sheet = findings_.sheet;
+    // "two nodes, 2 TB of memory in total"
+    const bool total = (i > begin && events_[i - 1].Is(Means::kTotal) &&
+                        Between(events_[i - 1], size).size() <= 4) ||
+                       (i + 1 < end && events_[i + 1].Is(Means::kTotal) &&
+                        Between(size, events_[i + 1]).size() <= 4);
+    if (best != SizeOf::kGpuMemory && best != SizeOf::kDisk && IsPerCore(size)) {
+      sheet.IfAbsent(Fact::kMemoryPerCore, size.value);
+      return;
+    }
+    const std::string_view after_it = std::string_view(folded_).substr(size.end, 12);
+    if (best == SizeOf::kMemory &&
+        (after_it.starts_with(" per gpu") || after_it.starts_with(" per card"))) {
+      sheet.IfAbsent(Fact::kMemoryPerGpu, size.value);
+      return;
+    }
+    if (best == SizeOf::kMemory && total && kind_ == ProseKind::kDescription) {
+      sheet.IfAbsent(Fact::kMemoryTotal, size.value);
+      return;
+    }
     switch (best) {
       case SizeOf::kMemory:
         if (kind_ == ProseKind::kComment && !need) return;
@@ -1089,9 +1410,49 @@ class ProseReader {
     }
   }
 
+  // Whether nothing but signs, or "and", stands between two amounts.
+  static bool IsBareJoint(std::string_view gap) {
+    return gap == " and " || gap == "，" || gap == "、" || gap == "和" ||
+           std::all_of(gap.begin(), gap.end(), [](char c) { return text::Contains(" ,/+;-", c); });
+  }
+
+  // "3 GB per core", "每核 4G"
+  bool IsPerCore(const Event& size) const {
+    const std::string_view folded = folded_;
+    const std::string_view after = folded.substr(size.end, 20);
+    if (text::Contains(after, "per core") || text::Contains(after, "per cpu") ||
+        after.starts_with("/core") || after.starts_with("/cpu")) {
+      return true;
+    }
+    const size_t begin = size.begin - std::min<size_t>(size.begin, 20);
+    const std::string_view before = folded.substr(begin, size.begin - begin);
+    return text::Contains(before, "每核") || text::Contains(before, "每个核") ||
+           text::Contains(before, "per core") || text::Contains(before, "each core") ||
+           text::Contains(before, "every core");
+  }
+
+  // "asking for 128 GB": what a size is of that is asked for, where nothing else is named.
+  bool AskedAlone(size_t i, size_t begin, size_t end) const {
+    const Event& size = events_[i];
+    bool asked = false;
+    for (size_t k = i; k-- > begin && i - k < 4 && SameClause(events_[k], size);) {
+      if (Between(events_[k], events_[k + 1]).size() > 8) break;
+      // "a node with at least 640 GB"
+      asked = events_[k].Is(Means::kAsk) || events_[k].Is(Means::kNow) ||
+              (events_[k].IsNoun(Noun::kNode) && k + 1 < i);
+      if (asked || !events_[k].IsNeed()) break;
+    }
+    if (!asked || size.value > 4 * kTi) return false;
+    // "give it 20 GB images"
+    const bool beside = i + 1 < end && SameClause(size, events_[i + 1]) &&
+                        Between(size, events_[i + 1]).size() <= 4;
+    return !beside || (!events_[i + 1].Is(Means::kNoun) && !IsKind(i + 1) &&
+                       events_[i + 1].kind == Event::Kind::kPhrase);
+  }
+
   bool AskedBefore(size_t i, size_t begin) const {
     for (size_t k = i; k-- > begin && i - k < 4;) {
-      if (events_[k].Is(Means::kNeed) && !events_[k].dead && SameClause(events_[k], events_[i])) {
+      if (events_[k].IsNeed() && !events_[k].dead && SameClause(events_[k], events_[i])) {
         return true;
       }
     }
@@ -1101,16 +1462,32 @@ class ProseReader {
   // --- Times
   // --------------------------------------------------------------------------------------
 
+  // "30 days of traffic", "every 30 min": how much there is of something, and how often.
+  bool IsOfThings(const Event& time) const {
+    const std::string_view folded = folded_;
+    if (folded.substr(0, time.begin).ends_with("every ")) return true;
+    std::string_view rest = folded.substr(time.end);
+    if (!rest.starts_with(" of ")) return false;
+    rest.remove_prefix(4);
+    static constexpr std::string_view kWork[] = {"comput", "run",     "wall",   "cpu",
+                                                 "gpu",    "machine", "node",   "work",
+                                                 "proc",   "train",   "render", "time"};
+    if (rest.substr(0, rest.find(' ')).ends_with("ing")) return false;
+    return std::none_of(std::begin(kWork), std::end(kWork),
+                        [&](std::string_view word) { return rest.starts_with(word); });
+  }
+
   void Time(size_t i, size_t begin, size_t end) {
     if (kind_ == ProseKind::kName) return;
     const Event& time = events_[i];
+    if (IsOfThings(time)) return;
     bool cue = false;
     const size_t last = std::min(end, i + kFarEvents);
     for (size_t k = i - std::min(i - begin, kFarEvents); k < last; ++k) {
       const Event& other = events_[k];
       if (!SameClause(other, time)) continue;
       if (other.Is(Means::kPerThing)) return;
-      if (other.Is(Means::kNeed)) cue = true;
+      if (other.IsNeed()) cue = true;
     }
     if (kind_ == ProseKind::kComment && !cue) return;
     if (time.article && !cue && time.value < kMinuteMs) return;
@@ -1120,6 +1497,32 @@ class ProseReader {
 
   // --- Data
   // ---------------------------------------------------------------------------------------
+
+  // "to zarr under /derived": where something lies is where it is written, when that was just said.
+  bool IsPlaceWord(const Event& cue) const {
+    const std::string_view word = std::string_view(folded_).substr(cue.begin, cue.end - cue.begin);
+    return word == "in" || word == "under" || word == "below" || word == "在";
+  }
+  // "spills 500 GB to /scratch"
+  bool SpilledBefore(size_t at, size_t begin) const {
+    for (size_t k = at; k-- > begin && at - k < 4;) {
+      const Event& event = events_[k];
+      if (event.kind == Event::Kind::kPath || event.clause != events_[at].clause) return false;
+      if (event.Is(Means::kScratchCue)) return true;
+    }
+    return false;
+  }
+  bool WrittenBefore(size_t at, size_t begin) const {
+    for (size_t k = at; k-- > begin && at - k < 4;) {
+      const Event& event = events_[k];
+      if (event.kind == Event::Kind::kPath || event.clause != events_[at].clause ||
+          Between(event, events_[at]).size() > 20) {
+        return false;
+      }
+      if (event.Is(Means::kOutputCue)) return true;
+    }
+    return false;
+  }
 
   void Data(size_t i, size_t begin, size_t end) {
     if (kind_ != ProseKind::kDescription || findings_.data.size() >= kMostNames) return;
@@ -1131,8 +1534,11 @@ class ProseReader {
       const Event& cue = events_[k];
       if (cue.kind == Event::Kind::kPath || cue.end + kCueBytes < path.begin) break;
       if (cue.dead) continue;
+      if (cue.Is(Means::kInputCue) && IsPlaceWord(cue) && WrittenBefore(k, begin)) continue;
       if (cue.Is(Means::kInputCue)) role = Fact::kInput;
-      if (cue.Is(Means::kOutputCue)) role = Fact::kOutput;
+      if (cue.Is(Means::kOutputCue)) {
+        role = SpilledBefore(k, begin) ? Fact::kIntermediate : Fact::kOutput;
+      }
       if (cue.Is(Means::kScratchCue)) role = Fact::kIntermediate;
       if (role) break;
     }
@@ -1172,6 +1578,9 @@ class ProseReader {
   int32_t clause_ = 0;
   int32_t sentence_ = 0;
   bool memory_asked_ = false;
+  bool gpu_sentence_ = false;  // of the sentence that is read
+  bool nodes_said_ = false;
+  bool need_asked_ = false;
 };
 
 }  // namespace

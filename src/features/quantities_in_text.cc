@@ -83,7 +83,9 @@ std::optional<double> ParseSizeText(std::string_view text, double unit) {
   text = text::Strip(text);
   const LeadingNumber number = ReadNumber(text);
   if (number.bytes == 0) return std::nullopt;
-  const std::string_view rest = text::Strip(text.substr(number.bytes));
+  std::string_view rest = text::Strip(text.substr(number.bytes));
+  // Nextflow writes "128.GB".
+  if (rest.size() > 1 && rest[0] == '.') rest.remove_prefix(1);
   if (rest.empty()) return unit > 0 ? std::optional(number.value * unit) : std::nullopt;
   const double bytes = SizeUnit(rest);
   if (bytes == 0) return std::nullopt;
@@ -188,7 +190,13 @@ std::optional<double> ReadParameters(std::string_view text, size_t* bytes) {
   if (text[at] == 'B' || text[at] == 'b') unit = 1e9;
   if (text[at] == 'M' || text[at] == 'm') unit = 1e6;
   if (unit == 0) return std::nullopt;
-  const size_t end = at + 1;
+  size_t end = at + 1;
+  // "7b1": a point is no part of many names.
+  if (unit == 1e9 && times == 1 && end < text.size() && IsDigit(text[end]) &&
+      (end + 1 == text.size() || !text::IsAlnum(text[end + 1]))) {
+    number.value += (text[end] - '0') / 10.0;
+    ++end;
+  }
   if (end < text.size() && text::IsAlnum(text[end])) return std::nullopt;
   *bytes = end;
   return number.value * times * unit;

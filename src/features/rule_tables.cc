@@ -27,10 +27,11 @@ constexpr std::string_view kNounNames[] = {"core",   "gpu",        "gpu-measure"
                                            "memory", "gpu-memory", "disk",        "network", "data",
                                            "files",  "model",      "cpu"};
 constexpr std::string_view kMeansNames[] = {
-    "vote",       "noun",        "number",   "scale", "time-unit",  "negation",  "denial",
-    "former",     "now",         "each",     "total", "need",       "limit",     "idle",
-    "per-thing",  "training",    "lora",     "qlora", "inference",  "precision", "input-cue",
-    "output-cue", "scratch-cue", "gpu-kind", "model", "model-part", "data-set",  "plain"};
+    "vote",   "noun",       "number",    "scale",     "time-unit",    "size-unit",   "negation",
+    "denial", "former",     "now",       "each",      "total",        "need",        "ask",
+    "limit",  "idle",       "per-thing", "training",  "distillation", "teacher",     "lora",
+    "qlora",  "inference",  "precision", "input-cue", "output-cue",   "scratch-cue", "gpu-kind",
+    "model",  "model-part", "data-set",  "errand",    "plain"};
 
 std::optional<size_t> PositionIn(std::span<const std::string_view> names, std::string_view name) {
   const auto found = std::find(names.begin(), names.end(), name);
@@ -139,6 +140,7 @@ std::optional<OptionRule> ReadOptionRule(const yaml::Node& node) {
       case Fact::kOutput:
       case Fact::kIntermediate:
       case Fact::kModel:
+      case Fact::kTeacher:
       case Fact::kPrecision:
       case Fact::kGpuLayers:
       case Fact::kSkip:
@@ -196,6 +198,19 @@ std::optional<ClassWeights> ReadVotes(const yaml::Node& node) {
   return votes;
 }
 
+// As Longest() sees text: lower case, with '-' and '_' as spaces.
+std::string Folded(std::string_view phrase) {
+  std::string folded = text::Lower(phrase);
+  for (char& c : folded) {
+    if (c == '-' || c == '_') c = ' ';
+  }
+  return folded;
+}
+
+// A program's name in prose says less than that it runs.
+constexpr double kProgramNameShare = 0.6;
+constexpr double kLeastProgramName = 30;
+
 class Reader {
  public:
   explicit Reader(RuleTables* tables) : tables_(*tables) {}
@@ -210,7 +225,14 @@ class Reader {
     }
     if (const auto node = map.Get("programs")) ReadPrograms(*node);
     if (const auto node = map.Get("environment")) ReadOptions(*node, &tables_.environment);
-    if (const auto node = map.Get("options")) ReadOptions(*node, &tables_.generic);
+    if (const auto node = map.Get("options")) {
+      ReadOptions(*node, &tables_.generic);
+      tables_.generic_attached.clear();
+      for (const auto& [option, read] : tables_.generic) {
+        if (read.attached) tables_.generic_attached.emplace_back(option, read);
+      }
+      SortAttached(&tables_.generic_attached);
+    }
     if (const auto node = map.Get("slots")) ReadSlots(*node);
     if (const auto node = map.Get("suffixes")) ReadSuffixes(*node);
     if (const auto node = map.Get("phrases")) ReadPhrases(*node);
@@ -218,9 +240,35 @@ class Reader {
     if (const auto node = map.Get("models")) ReadModels(*node);
     map.Finish();
     CheckKeys(root);
+    NamePrograms();
   }
 
  private:
+  // Prose that names a program speaks of what it does, where its name can be nothing else: one with
+  // digits or capitals inside.
+  void NamePrograms() {
+    for (const auto& [name, program] : tables_.programs) {
+      if (name.size() < 4 || name.find(' ') != name.npos) continue;
+      bool digit = false, letter = false, sign = false, inner_capital = false;
+      for (size_t i = 0; i < name.size(); ++i) {
+        digit = digit || text::IsDigit(name[i]);
+        letter = letter || text::IsAlpha(name[i]);
+        sign = sign || text::Contains("._+", name[i]);
+        inner_capital = inner_capital || (i > 0 && text::IsUpper(name[i]) &&
+                                          !text::IsUpper(name[i - 1]) && name[i - 1] != '_');
+      }
+      if (!letter || !(digit || sign || inner_capital)) continue;
+      PhraseRule rule;
+      rule.means = Means::kVote;
+      rule.vote = PrimaryClass(program.votes);
+      rule.vote_weight = kProgramNameShare * program.votes[static_cast<size_t>(rule.vote)];
+      if (rule.vote_weight < kLeastProgramName) continue;
+      const std::string folded = Folded(name);
+      if (tables_.phrases.Longest(folded, 0).bytes == folded.size()) continue;
+      tables_.phrases.Add(folded, rule);
+    }
+  }
+
   void ReadExamples(yaml::MapReader& map) {
     const std::optional<yaml::Node> node = map.Get("examples");
     if (!node) return;
@@ -250,6 +298,13 @@ class Reader {
       if (const auto options = map.Get("options")) ReadOptions(*options, &found->second.options);
       ReadExamples(map);
       map.Finish();
+    });
+  }
+
+  // The longest first, so that "-ntomp" is not taken for "-n".
+  static void SortAttached(std::vector<std::pair<std::string, OptionRule>>* attached) {
+    std::sort(attached->begin(), attached->end(), [](const auto& a, const auto& b) {
+      return std::pair(b.first.size(), a.first) < std::pair(a.first.size(), b.first);
     });
   }
 
@@ -292,6 +347,7 @@ class Reader {
       int32_t skip_words = 0;
       map.Int32("skipWords", 0, 8, &skip_words);
       bool values = true, one_dash = false, generic = true, training = false, sql = false;
+      bool trains_mostly = false;
       bool has_values = map.Bool("valuesByDefault", &values);
       if (!has_values && arguments) {
         // A program whose arguments are known is known well enough: other options are switches.
@@ -301,6 +357,7 @@ class Reader {
       map.Bool("oneDashWords", &one_dash);
       const bool has_generic = map.Bool("generic", &generic);
       map.Bool("training", &training);
+      map.Bool("trainsMostly", &trains_mostly);
       map.Bool("sql", &sql);
       ReadExamples(map);
       map.Finish();
@@ -311,10 +368,7 @@ class Reader {
           rule.options[option] = read;
           if (read.attached) rule.attached.emplace_back(option, read);
         }
-        // The longest first, so that "-ntomp" is not taken for "-n".
-        std::sort(rule.attached.begin(), rule.attached.end(), [](const auto& a, const auto& b) {
-          return std::pair(b.first.size(), a.first) < std::pair(a.first.size(), b.first);
-        });
+        SortAttached(&rule.attached);
         if (arguments) rule.arguments = *arguments;
         if (wraps) rule.wraps = static_cast<ProgramRule::Wraps>(*wraps);
         if (skip_words > 0) rule.skip_words = skip_words;
@@ -322,6 +376,7 @@ class Reader {
         if (one_dash) rule.one_dash_words = true;
         if (has_generic) rule.generic = generic;
         if (training) rule.training = true;
+        if (trains_mostly) rule.trains_mostly = true;
         if (sql) rule.sql = true;
       }
     });
@@ -399,6 +454,11 @@ class Reader {
     } else if (rule.means == Means::kTimeUnit) {
       good = words.size() == 2 && TimeUnitMs(words[1]) > 0;
       if (good) rule.value = TimeUnitMs(words[1]);
+    } else if (rule.means == Means::kSizeUnit) {
+      const std::optional<double> bytes =
+          words.size() == 2 ? ParseSizeText(text::Cat("1", words[1]), 0) : std::nullopt;
+      good = bytes.has_value();
+      if (good) rule.value = *bytes;
     }
     if (!good) {
       node.Fail(text::Cat("\"", *text, "\" is not how this meaning is written"));
@@ -506,15 +566,6 @@ class Reader {
   RuleTables& tables_;
 };
 
-// As Longest() sees text: lower case, with '-' and '_' as spaces.
-std::string Folded(std::string_view phrase) {
-  std::string folded = text::Lower(phrase);
-  for (char& c : folded) {
-    if (c == '-' || c == '_') c = ' ';
-  }
-  return folded;
-}
-
 bool IsWordByte(char c) { return text::IsAlnum(c); }
 
 }  // namespace
@@ -563,6 +614,16 @@ void PhraseTree::Add(std::string_view phrase, const PhraseRule& rule) {
       merged.vote_weight = before.vote_weight;
     }
   }
+  // "crawls" as a cue still votes as "crawl" does.
+  const bool cue = merged.means == Means::kInputCue || merged.means == Means::kOutputCue;
+  if (cue && !prefix && merged.vote_weight == 0 && phrase.ends_with('s')) {
+    const std::string singular = Folded(phrase.substr(0, phrase.size() - 1));
+    const Found found = Longest(singular, 0);
+    if (found.rule != nullptr && found.bytes == singular.size()) {
+      merged.vote = found.rule->vote;
+      merged.vote_weight = found.rule->vote_weight;
+    }
+  }
   held = static_cast<int32_t>(rules_.size());
   rules_.push_back(merged);
 }
@@ -593,7 +654,7 @@ PhraseTree::Found PhraseTree::Longest(std::string_view text, size_t at) const {
     const size_t end = i + 1;
     const bool word_ends = !IsWordByte(c) || end == text.size() || !IsWordByte(text[end]);
     // A plural is the same phrase.
-    const bool plural = !word_ends && i > at + 1 && text[end] == 's' &&
+    const bool plural = !word_ends && i > at + (text::IsDigit(c) ? 0 : 1) && text[end] == 's' &&
                         (end + 1 == text.size() || !IsWordByte(text[end + 1]));
     if (here.whole >= 0 && (word_ends || plural)) {
       found = {&rules_[static_cast<size_t>(here.whole)], end + (plural ? 1 : 0) - at};

@@ -80,7 +80,8 @@ struct ProgramRule {
   bool one_dash_words = false;      // "-name value": one dash, many letters
   bool generic = true;              // options that mean the same for most programs hold too
   bool training = false;
-  bool sql = false;  // names data in statements
+  bool trains_mostly = false;  // where nothing says that it only infers
+  bool sql = false;            // names data in statements
 };
 
 // What a phrase of prose does to the sentence around it.
@@ -90,17 +91,21 @@ enum class Means : uint8_t {
   kNumber,  // a number in words
   kScale,   // multiplies the number before it
   kTimeUnit,
+  kSizeUnit,  // bytes that the number before it counts
   kNegation,  // what follows in the clause is denied
   kDenial,    // all of the clause is denied
   kFormer,    // from here to the end of the sentence, or to kNow, is told of other runs
   kNow,
   kEach,
   kTotal,
-  kNeed,      // what follows is asked for
+  kNeed,      // what follows may be asked for: "with", "about"
+  kAsk,       // what follows is asked for in so many words
   kLimit,     // a resource beside it is what the job is bound by
   kIdle,      // a resource beside it is not
   kPerThing,  // amounts beside it are of a part of the job
   kTraining,
+  kDistillation,  // training by a model that is not trained
+  kTeacher,       // the model beside it takes part, but is not trained
   kLora,
   kQlora,
   kInference,
@@ -112,7 +117,8 @@ enum class Means : uint8_t {
   kModel,
   kModelPart,  // a word that a model's name may go on with
   kDataSet,
-  kPlain,  // shadows a shorter phrase
+  kErrand,  // the text is of what people do, not of what machines compute
+  kPlain,   // shadows a shorter phrase
 };
 
 // What can be counted or sized.
@@ -135,7 +141,7 @@ enum class Noun : uint8_t {
 struct PhraseRule {
   Means means = Means::kPlain;
   Noun noun = Noun::kCore;
-  ComputationClass vote = ComputationClass::kCpu;
+  ComputationClass vote = ComputationClass::kCpuBound;
   double vote_weight = 0;  // of `vote`; a phrase of another meaning may vote too
   double value = 0;        // number, scale, milliseconds or bytes
   int32_t ref = -1;        // position among the GPU kinds or models
@@ -198,6 +204,8 @@ struct RuleTables {
   absl::flat_hash_map<std::string, ProgramRule, base::StringHash, base::StringEq> programs;
   OptionTable environment;
   OptionTable generic;
+  // Of `generic` those whose value follows directly: they mean the same for every program.
+  std::vector<std::pair<std::string, OptionRule>> generic_attached;
   std::vector<std::pair<std::string, double>> slots;  // of kSlots: 1 when of one machine
   absl::flat_hash_map<std::string, bool, base::StringHash, base::StringEq>
       suffixes;                                                  // of files: data or not

@@ -50,7 +50,13 @@ constexpr double kGpusAskedVote = 120;
 // Much memory for few cores is what a job is about.
 constexpr double kMemoryPerCore = 12 * kGi;
 constexpr double kMuchMemory = 100 * kGi;
+constexpr double kVeryMuchMemory = 256 * kGi;
 constexpr double kMuchMemoryVote = 35;
+// What a text of people's errands must say of computing to be one of a task.
+constexpr double kComputingVote = 60;
+constexpr double kIdleShare = 0.45;
+constexpr double kManyCores = 8;
+constexpr int32_t kGuessConfidence = 50;
 
 template <typename T>
 Estimate<T> Found(T value, int32_t confidence) {
@@ -88,6 +94,10 @@ class TextReader {
     const bool directed = ReadDirectives(tables_, script.header, &directives);
     TextFindings commands = Commands(script);
     TextFindings prose = Prose(script);
+
+    const bool runs = directed || std::any_of(commands.votes.begin(), commands.votes.end(),
+                                              [](double vote) { return vote > 0; });
+    if (!runs && IsErrand(prose)) prose = TextFindings();
 
     Layers layers;
     layers.directives = SettleAmounts(directives, std::nullopt);
@@ -147,9 +157,26 @@ class TextReader {
     // Of an image only that it is made for GPUs counts.
     TextFindings image;
     ReadProse(tables_, base::CutUtf8(text_.image, kMostNameBytes), ProseKind::kName, &image);
-    const auto gpu = static_cast<size_t>(ComputationClass::kGpu);
+    const auto gpu = static_cast<size_t>(ComputationClass::kGpuBound);
     findings.votes[gpu] += image.votes[gpu];
     return findings;
+  }
+
+  // Whether a text that starts nothing speaks of machines as of any other things: of their prices,
+  // or of those of somebody else.
+  static bool IsErrand(const TextFindings& prose) {
+    double most = 0, others = 0;
+    for (size_t i = 0; i < prose.votes.size(); ++i) {
+      const bool gpu = i == static_cast<size_t>(ComputationClass::kGpuBound);
+      const double vote = prose.votes[i] - (gpu ? prose.gpu_mentions : 0);
+      most = std::max(most, vote);
+      others += vote;
+    }
+    if (prose.errand) return most < kComputingVote;
+    const FactSheet& sheet = prose.sheet;
+    const bool amounts = std::any_of(sheet.numbers.begin(), sheet.numbers.end(),
+                                     [](const auto& number) { return number.has_value(); });
+    return prose.gpu_mentions > 0 && others <= 0 && !amounts && !prose.asks && prose.models.empty();
   }
 
   static std::optional<double> NodesOf(const FactSheet& directives) {
@@ -172,8 +199,12 @@ class TextReader {
   static void Class(const Layers& layers, const TextFindings& commands, const TextFindings& prose,
                     bool denied, bool asked, Features* features) {
     std::array<double, kComputationClasses> votes{};
-    for (size_t i = 0; i < votes.size(); ++i) votes[i] = commands.votes[i] + prose.votes[i];
-    double& gpu = votes[static_cast<size_t>(ComputationClass::kGpu)];
+    for (size_t i = 0; i < votes.size(); ++i) {
+      votes[i] = commands.votes[i] + prose.votes[i];
+      // Of what a resource does little of, it may still do nothing else.
+      votes[i] = std::max(votes[i] - prose.idle[i], kIdleShare * votes[i]);
+    }
+    double& gpu = votes[static_cast<size_t>(ComputationClass::kGpuBound)];
     if (denied) gpu = 0;
     if (asked) gpu += kGpusAskedVote;
     const auto first = [](std::optional<double> a, std::optional<double> b,
@@ -183,8 +214,11 @@ class TextReader {
     const auto memory = first(layers.directives.memory_bytes, layers.commands.memory_bytes,
                               layers.prose.memory_bytes);
     const auto cores = first(layers.directives.cores, layers.commands.cores, layers.prose.cores);
-    if (memory && *memory >= kMuchMemory && cores && *memory / *cores >= kMemoryPerCore) {
-      votes[static_cast<size_t>(ComputationClass::kMemory)] += kMuchMemoryVote;
+    const bool much =
+        memory && (cores ? *memory >= kMuchMemory && *memory / *cores >= kMemoryPerCore
+                         : *memory >= kVeryMuchMemory);
+    if (much) {
+      votes[static_cast<size_t>(ComputationClass::kMemoryBound)] += kMuchMemoryVote;
     }
     double best = 0, sum = 0;
     for (double& vote : votes) {
@@ -192,7 +226,20 @@ class TextReader {
       best = std::max(best, vote);
       sum += vote;
     }
-    if (best < kLeastVote) return;
+    if (best < kLeastVote) {
+      // Many cores for what no table knows are probably what it is bound by.
+      const auto tasks = first(layers.directives.parallelism, layers.commands.parallelism,
+                               layers.prose.parallelism);
+      const double all = cores.value_or(tasks ? 1 : 0) * tasks.value_or(1);
+      if (all < kManyCores && !(denied && cores)) return;
+      ClassWeights weights{};
+      const bool large =
+          memory && cores && *memory >= kVeryMuchMemory && *memory / *cores >= kMemoryPerCore / 2;
+      weights[static_cast<size_t>(large ? ComputationClass::kMemoryBound
+                                        : ComputationClass::kCpuBound)] = 100;
+      features->computation_class = Found(weights, kGuessConfidence);
+      return;
+    }
     ClassWeights weights{};
     int32_t left = 100;
     size_t most = 0;
@@ -235,11 +282,15 @@ class TextReader {
         features->models.push_back(Found(model.name, kModelConfidence));
       }
     }
-    const bool on_gpu = features->computation_class &&
-                        PrimaryClass(features->computation_class->value) == ComputationClass::kGpu;
+    const bool on_gpu =
+        features->computation_class &&
+        PrimaryClass(features->computation_class->value) == ComputationClass::kGpuBound;
     if (!on_gpu || denied) return;
     ModelUse use = prose.use;
     use.training = use.training || commands.use.training;
+    use.trains_mostly = commands.use.trains_mostly;
+    use.inference = use.inference || commands.use.inference;
+    use.distillation = use.distillation || commands.use.distillation;
     use.lora = use.lora || commands.use.lora;
     use.qlora = use.qlora || commands.use.qlora;
     if (commands.use.bytes_per_parameter > 0) {
@@ -256,6 +307,12 @@ class TextReader {
         Found(static_cast<int64_t>(std::min(bytes, kMostModelMemory)), kModelConfidence);
   }
 
+  static bool IsScratch(std::string_view name) {
+    return name.starts_with("/scratch") || name.starts_with("/tmp/") ||
+           name.starts_with("$SCRATCH") || name.starts_with("$TMPDIR") ||
+           name.starts_with("/lscratch") || name.starts_with("/local_scratch");
+  }
+
   static void Data(const TextFindings& commands, const TextFindings& prose, Features* features) {
     std::vector<DataFound> all = commands.data;
     for (const DataFound& data : prose.data) {
@@ -267,10 +324,15 @@ class TextReader {
         same->size_bytes = data.size_bytes;
       }
     }
+    // What is kept lies elsewhere: then what is written to scratch is for the task itself.
+    const bool kept = std::any_of(all.begin(), all.end(), [](const DataFound& data) {
+      return data.role == Fact::kOutput && !IsScratch(data.name);
+    });
     for (const DataFound& data : all) {
       auto* list = &features->inputs;
       if (data.role == Fact::kOutput) list = &features->outputs;
-      if (data.role == Fact::kIntermediate) list = &features->intermediate;
+      const bool passing = data.role == Fact::kOutput && kept && IsScratch(data.name);
+      if (passing || data.role == Fact::kIntermediate) list = &features->intermediate;
       if (list->size() >= kMostNames) continue;
       const double most = kMostStorage * 1024;
       list->push_back(

@@ -103,7 +103,7 @@ Number MemoryOf(const FactSheet& facts, const Layout& layout, Number cores, Numb
     return *per_gpu * std::max(1.0, gpus.value_or(1));
   }
   if (const Number total = facts.Get(Fact::kMemoryTotal)) {
-    return *total / std::max(1.0, layout.nodes.value_or(1));
+    return *total / std::max(1.0, layout.nodes.value_or(layout.ranks.value_or(1)));
   }
   return std::nullopt;
 }

@@ -14,6 +14,9 @@ namespace berth::features {
 // How a model is used, as far as the text says.
 struct ModelUse {
   bool training = false;
+  bool trains_mostly = false;  // what starts it trains, where nothing says that it only infers
+  bool inference = false;
+  bool distillation = false;
   bool lora = false;
   bool qlora = false;
   double bytes_per_parameter = 0;  // of inference; 0: nothing said
@@ -23,6 +26,7 @@ struct ModelFound {
   std::string name;       // as the text has it; empty: only its size is known
   double parameters = 0;  // 0: not known
   bool teacher = false;   // takes part, but is not trained
+  int32_t family = -1;    // position among the models of the tables
 };
 
 struct DataFound {
@@ -35,7 +39,11 @@ struct DataFound {
 struct TextFindings {
   FactSheet sheet;
   std::array<double, kComputationClasses> votes{};
+  std::array<double, kComputationClasses> idle{};  // what speaks against a class
   bool gpu_denied = false;
+  bool errand = false;      // it is of what people do
+  bool asks = false;        // it asks for something in so many words
+  double gpu_mentions = 0;  // of the votes, those of nothing but the names of GPUs
   ModelUse use;
   std::vector<ModelFound> models;
   std::vector<DataFound> data;

@@ -235,7 +235,10 @@ const ProfileDefaults& DefaultPlugins() {
                  {"TaskAffinity", 2},
                  {"LiveUtilisation", 1},
                  {"NetworkLatency", 2},
-                 {"NetworkBandwidth", 1}},
+                 {"NetworkBandwidth", 1},
+                 {"TaskInterference", 1},
+                 {"ClassLoad", 1},
+                 {"DataLocality", 2}},
       .required_filters = {"NodeResourcesFit", "DeviceFit", "ClusterResources"},
   };
   return *kDefaults;

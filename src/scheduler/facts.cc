@@ -258,7 +258,7 @@ Reply Turn::Do(const Principal&, state::AgentHeartbeat& command) {
   link.usage = command.node;
   link.parts.Update(std::move(command.parts));
   usage_meters_.Measure(state_->nodes(), stream->second, now_ms_, command.node.cpu_time_ms,
-                        command.node.memory_bytes);
+                        command.node.memory_bytes, link.parts);
   if (!step_usage_at_ms_) step_usage_at_ms_ = now_ms_ + options_.heartbeat_interval_ms;
   TakeLatencies(stream->second, command.latencies);
   link.clock_skew_ms = command.clock_skew_ms;

@@ -25,7 +25,9 @@ int64_t Turn::QueueKeyOf(const JobRow& job, uint32_t group) {
                                    {.job = job.id,
                                     .group = group,
                                     .priority = job.spec->priority,
-                                    .queued_at_ms = job.queued_at_ms});
+                                    .queued_at_ms = job.queued_at_ms,
+                                    .expected_ms = job.groups[group].expected_ms,
+                                    .time_limit_ms = job.spec->groups[group].time_limit_ms});
   if (key.ok()) return *key;
   NotePluginError(key.status(), "the task is queued with the key 0");
   return 0;
@@ -119,7 +121,8 @@ void Turn::Schedule(int64_t budget) {
     const uint32_t group = head->entry.group;
     const TaskKey key{job.id, group, job.groups[group].NextPending(head->shape)};
     const LoadedProfile& profile = ProfileOf(head->shape);
-    const TaskView view = ViewOf(head->shape, key);
+    TaskView view = ViewOf(head->shape, key);
+    if (view.needs.has_data) view.data = *job.groups[group].data;
 
     auto placement = engine_.Place(profile.profile.placing(), KeyOf(head->shape), view);
     work_units_ += engine_.TakeWork();

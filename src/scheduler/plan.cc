@@ -51,7 +51,8 @@ absl::Status Turn::PlanGroup(const state::PlanJob& command, uint32_t group, stat
   for (int64_t position = 0; position < count; ++position) {
     if (plan.tasks_planned == kMostPlanned) return absl::OkStatus();
     const TaskKey key{{}, group, static_cast<uint32_t>(position)};
-    const TaskView view = ViewOf(shape, key);
+    TaskView view = ViewOf(shape, key);
+    if (view.needs.has_data) view.data = command.features[group].hints.data;
     const auto placement = engine_.Place(profile.profile.placing(), KeyOf(shape), view);
     work_units_ += engine_.TakeWork();
     if (!placement.ok()) return placement.status();
@@ -96,7 +97,11 @@ Reply Turn::Do(const Principal& who, const state::PlanJob& command) {
   const state::JobSpec& spec = *command.spec;
   uint32_t profile = 0;
   if (auto refused = RefuseJob(who, spec, profile)) return *std::move(refused);
-  PlannedJob job(*state_, spec);
+  std::vector<state::TaskTraits> traits(spec.groups.size());
+  for (size_t g = 0; g < command.features.size(); ++g) {
+    traits[g] = state::TraitsOf(command.features[g].hints);
+  }
+  PlannedJob job(*state_, spec, std::move(traits));
   size_t group = 0;
   if (const absl::Status begun = job.Begin(profile, group); !begun.ok()) {
     return Refuse(begun, Reason::kInvalidField, ResourcesField(group));

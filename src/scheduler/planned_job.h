@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,7 +14,10 @@ namespace berth::scheduler {
 // but nobody else sees it. One at a time, and nothing is placed meanwhile.
 class PlannedJob {
  public:
-  PlannedJob(state::ClusterState& state, const state::JobSpec& spec) : state_(state), spec_(spec) {}
+  // `traits` are one for each group. `state` and `spec` outlive it.
+  PlannedJob(state::ClusterState& state, const state::JobSpec& spec,
+             std::vector<state::TaskTraits> traits)
+      : state_(state), spec_(spec), traits_(std::move(traits)) {}
   PlannedJob(const PlannedJob&) = delete;
   PlannedJob& operator=(const PlannedJob&) = delete;
   ~PlannedJob() {
@@ -30,7 +34,7 @@ class PlannedJob {
     for (group = 0; group < spec_.groups.size() && status.ok(); ++group) {
       auto shape =
           state_.requirements().Acquire(*spec_.groups[group].needs, profile, state_.nodes(),
-                                        /*intern_unknown=*/false);
+                                        /*intern_unknown=*/false, traits_[group]);
       if (shape.ok()) {
         without_rules.push_back(*shape);
       } else {
@@ -56,6 +60,7 @@ class PlannedJob {
  private:
   state::ClusterState& state_;
   const state::JobSpec& spec_;
+  const std::vector<state::TaskTraits> traits_;
   std::vector<state::ShapeId> shapes_;
   bool visits_ = false;
 };

@@ -240,14 +240,20 @@ Reply Turn::Do(const Principal& who, const state::Explain& command) {
   }
   state::ShapeId shape = job->groups[key->group].ShapeAt(key->position);
   // What has ended takes no part in rules between tasks any more; were it submitted now, it would.
-  PlannedJob anew(*state_, *job->spec);
+  std::vector<state::TaskTraits> traits;
+  for (const state::GroupRow& group : job->groups) {
+    const TaskRequirements& needs = state_->requirements().Get(group.shape);
+    traits.push_back({.bound_by = needs.bound_by, .has_data = needs.has_data});
+  }
+  PlannedJob anew(*state_, *job->spec, std::move(traits));
   if (job->ended()) {
     size_t at_fault = 0;
     const uint32_t profile = state_->requirements().Get(shape).profile;
     if (anew.Begin(profile, at_fault).ok()) shape = anew.shape(key->group);
   }
   const auto& profile = ProfileOf(shape).profile;
-  const TaskView view = ViewOf(shape, *key);
+  TaskView view = ViewOf(shape, *key);
+  if (view.needs.has_data) view.data = *job->groups[key->group].data;
   Charge(profile, kLooksOfExplanation);
   auto explanation =
       pipeline::Explain(profile, view, state_->nodes(), {.top = static_cast<size_t>(command.top)});

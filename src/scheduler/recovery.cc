@@ -27,12 +27,15 @@ absl::Status RestoreJob(store::RecoveredJob& recovered, const RecoveryOptions& o
   BERTH_ASSIGN_OR_RETURN(const uint32_t profile, ProfileNumber(options, recovered.job));
   std::vector<state::ShapeId> shapes;
   for (const state::GroupSpec& group : recovered.job.spec->groups) {
+    const size_t number = shapes.size();
+    const state::TaskTraits traits =
+        recovered.hints.empty() ? state::TaskTraits{} : state::TraitsOf(recovered.hints[number]);
     BERTH_ASSIGN_OR_RETURN(
         const state::ShapeId shape,
-        cluster.requirements().Acquire(*group.needs, profile, cluster.nodes(), true));
+        cluster.requirements().Acquire(*group.needs, profile, cluster.nodes(), true, traits));
     shapes.push_back(shape);
   }
-  cluster.RestoreJob(recovered.job, std::move(shapes));
+  cluster.RestoreJob(recovered.job, std::move(shapes), recovered.hints);
   for (const state::TaskStatusView& task : recovered.tasks) {
     BERTH_RETURN_IF_ERROR(cluster.RestoreTask(task));
   }

@@ -163,8 +163,10 @@ Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
   }
   std::vector<state::ShapeId> shapes;
   for (size_t i = 0; i < spec.groups.size(); ++i) {
-    auto shape =
-        state_->requirements().Acquire(*spec.groups[i].needs, profile, state_->nodes(), false);
+    const state::TaskTraits traits =
+        command.features.empty() ? state::TaskTraits{} : state::TraitsOf(command.features[i].hints);
+    auto shape = state_->requirements().Acquire(*spec.groups[i].needs, profile, state_->nodes(),
+                                                false, traits);
     if (!shape.ok()) {
       for (const state::ShapeId acquired : shapes) {
         state_->requirements().Release(acquired, state_->nodes());
@@ -176,6 +178,12 @@ Reply Turn::Admit(const Principal& who, state::SubmitJob& command) {
 
   JobRow& job = state_->AddJob(command.spec, std::move(command.blob), std::move(shapes), who.name,
                                command.run_as, now_ms_, wall_ms_);
+  for (uint32_t g = 0; g < command.features.size(); ++g) {
+    state::GroupFeatures& features = command.features[g];
+    if (!features.hints.empty()) work_units_ += state_->SetHints(job, g, features.hints);
+    if (features.record == nullptr) continue;
+    state_->PutFeatures(job.id, g, state::FeaturePart::kAdmission, std::move(features.record));
+  }
   for (uint32_t g = 0; g < job.groups.size(); ++g) {
     job.groups[g].queue_key = QueueKeyOf(job, g);
   }
@@ -222,7 +230,8 @@ void Turn::Judge(const JobRow& job, SubmitReply& reply) {
   reply.placeability = Placeability::kFitsNow;
   for (uint32_t g = 0; g < job.groups.size(); ++g) {
     const state::ShapeId shape = job.groups[g].shape;
-    const TaskView view = ViewOf(shape, {job.id, g, 0});
+    TaskView view = ViewOf(shape, {job.id, g, 0});
+    if (view.needs.has_data) view.data = *job.groups[g].data;
     const auto& profile = ProfileOf(shape).profile;
     const auto verdict = JudgeShape(shape, view);
     if (!verdict.ok()) continue;  // a plugin that cannot work shows when it is its turn

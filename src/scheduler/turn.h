@@ -231,6 +231,10 @@ class Turn {
   // Those of the profiles in force that have a plugin which reads scores from outside.
   std::vector<ScoredProfile> FindScored(const std::vector<pipeline::ProfileOptions>& options) const;
 
+  // ---- task features (features.cc) ----
+  Reply Do(const state::Principal& who, state::SetFeatures& command);
+  Reply Do(const state::Principal& who, state::KeepFeatureState& command);
+
   // ---- agents (sessions.cc, facts.cc) ----
   Reply Do(const state::Principal& who, state::OpenSession& command);
   Reply Do(const state::Principal& who, const state::CloseSession& command);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "berth/ids.h"
+#include "state/group_hints.h"
 #include "state/views.h"
 
 namespace berth::state {
@@ -76,6 +77,16 @@ struct HistoryView {
   int64_t submitted_unix_ms = 0;
 };
 
+// Parts in which features of a group are kept. Numbers are on disk.
+enum class FeaturePart : uint8_t {
+  kHints = 0,       // the loop's own: GroupHints
+  kAdmission = 1,   // what was read when the job was submitted
+  kModel = 2,       // what a model said later
+  kCorrection = 3,  // what an operator says is right
+  kRating = 4,      // what its owner says of how it went
+};
+inline constexpr size_t kFeatureParts = 5;
+
 // ---- entries of a batch ----
 
 struct MetaChange {
@@ -134,9 +145,27 @@ struct BlobRemoval {
   std::string hash;
 };
 
+struct HintsChange {
+  JobId job;
+  uint32_t group = 0;
+  GroupHints hints;
+};
+struct FeaturesChange {
+  JobId job;
+  uint32_t group = 0;
+  FeaturePart part = FeaturePart::kAdmission;
+  std::shared_ptr<const std::string> record;
+};
+// A piece of KeepFeatureState; without content it goes.
+struct FeatureStateChange {
+  std::string name;
+  std::shared_ptr<const std::string> content;
+};
+
 using Change = std::variant<MetaChange, JobChange, TaskChange, JobRemoval, NodeChange, NodeRemoval,
                             NodeLinkChange, RequestChange, RequestRemoval, BatchChange,
-                            BatchRemoval, AuditChange, HistoryChange, BlobChange, BlobRemoval>;
+                            BatchRemoval, AuditChange, HistoryChange, BlobChange, BlobRemoval,
+                            HintsChange, FeaturesChange, FeatureStateChange>;
 
 // All that one turn changed. Immutable once made; shared by the store thread and the watchers.
 struct ChangeBatch {

@@ -189,7 +189,8 @@ bool ClusterState::TakeOwnShape(JobRow& job, uint32_t group_index, TaskRow& row,
   needs.requests.builtin[kMemory] = mib;
   // Everything else that it names is known, as its group's shape has it.
   const TaskRequirements& of_group = requirements_.Get(group.shape);
-  const auto without_rules = requirements_.Acquire(needs, of_group.profile, nodes_, true);
+  const auto without_rules = requirements_.Acquire(needs, of_group.profile, nodes_, true,
+                                                   {of_group.bound_by, of_group.has_data});
   if (!without_rules.ok()) return false;
   const ShapeId shape = requirements_.AcquireUnder(
       {of_group.terms, of_group.others_terms, of_group.counted_in}, *without_rules, nodes_);
@@ -656,7 +657,9 @@ void ClusterState::RestoreLink(const NodeLinkView& view) {
   link.fact_sequence = view.fact_sequence;
 }
 
-JobRow& ClusterState::RestoreJob(const JobView& view, std::vector<ShapeId> shapes) {
+JobRow& ClusterState::RestoreJob(const JobView& view, std::vector<ShapeId> shapes,
+                                 const std::vector<GroupHints>& hints) {
+  BERTH_CHECK(hints.empty() || hints.size() == shapes.size());
   auto job = std::make_unique<JobRow>();
   job->id = view.id;
   job->spec = ShareNeeds(view.spec);
@@ -674,6 +677,7 @@ JobRow& ClusterState::RestoreJob(const JobView& view, std::vector<ShapeId> shape
     group.shape = shapes[i];
     group.count = view.spec->groups[i].count();
     group.rest = view.rest[i];
+    if (!hints.empty()) group.TakeHints(hints[i]);
     job->groups.push_back(std::move(group));
   }
   ++blob_users_[view.spec->blob];

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -132,6 +133,20 @@ class ClusterState {
   std::vector<TaskRules> BeginVisit(const JobSpec& spec);
   void EndVisit(const JobSpec& spec);
 
+  // ---- features ----
+
+  // Takes over what is thought of a group's tasks: its shapes are others then, as with Reshape.
+  // Returns how many rows were looked at.
+  int64_t SetHints(JobRow& job, uint32_t group, const GroupHints& hints);
+  // Keeps what is known of a group besides. REQUIRES: part is not kHints; record is not null.
+  void PutFeatures(JobId job, uint32_t group, FeaturePart part,
+                   std::shared_ptr<const std::string> record) {
+    journal_.push_back(FeaturesChange{job, group, part, std::move(record)});
+  }
+  void PutFeatureState(std::string name, std::shared_ptr<const std::string> content) {
+    journal_.push_back(FeatureStateChange{std::move(name), std::move(content)});
+  }
+
   // Notes that a task's row, or a job's own fields, were changed in place.
   void TouchTask(const TaskKey& key);
   void TouchJob(JobId id, bool durable);
@@ -218,8 +233,9 @@ class ClusterState {
 
   absl::Status RestoreNode(const NodeView& node);
   void RestoreLink(const NodeLinkView& link);
-  // `shapes` as in AddJob.
-  JobRow& RestoreJob(const JobView& job, std::vector<ShapeId> shapes);
+  // `shapes` as in AddJob, with the traits of `hints`, which are empty or one for each group.
+  JobRow& RestoreJob(const JobView& job, std::vector<ShapeId> shapes,
+                     const std::vector<GroupHints>& hints = {});
   // In any order; positions that do not come stay implicit.
   absl::Status RestoreTask(const TaskStatusView& task);
   void RestoreRequest(RequestView request);
@@ -238,6 +254,9 @@ class ClusterState {
   void CountForVisit(bool present);
   // The same specification with needs that others have too.
   std::shared_ptr<const JobSpec> ShareNeeds(std::shared_ptr<const JobSpec> spec);
+  // Gives a group, and its rows with shapes of their own, what `acquire` makes of each shape.
+  int64_t MoveShapes(JobRow& job, uint32_t group,
+                     const std::function<ShapeId(ShapeId shape)>& acquire);
   bool TakeOwnShape(JobRow& job, uint32_t group, TaskRow& row, int32_t mib);
   using RequestKey = std::pair<std::string, std::string>;
 

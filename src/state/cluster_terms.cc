@@ -1,4 +1,6 @@
-// Rules between tasks, as part of the cluster's state: which requirements each group has by them.
+// Rules between tasks, and what is thought of tasks, as part of the cluster's state: which
+// requirements each group has by them.
+#include <functional>
 #include <map>
 #include <utility>
 #include <vector>
@@ -6,6 +8,38 @@
 #include "state/cluster_state.h"
 
 namespace berth::state {
+
+int64_t ClusterState::MoveShapes(JobRow& job, uint32_t group_index,
+                                 const std::function<ShapeId(ShapeId shape)>& acquire) {
+  GroupRow& group = job.groups[group_index];
+  const ShapeId before = group.shape;
+  group.shape = acquire(before);
+  // Rows with shapes of their own, each shape with as many users as rows.
+  std::map<ShapeId, ShapeId> fresh;
+  for (const auto& [shape, apart] : group.apart) fresh[shape] = acquire(shape);
+  for (auto& [position, row] : group.rows) {
+    const TaskKey key{job.id, group_index, position};
+    const ShapeId old = row.own_shape.value_or(before);
+    const ShapeId now = row.own_shape ? fresh.at(old) : group.shape;
+    if (row.slot != kNoSlot && TasksOn(row.slot).contains(key)) {
+      const TaskRequirements& was = requirements_.Get(old);
+      const TaskRequirements& is = requirements_.Get(now);
+      nodes_.Recount(row.slot, was.counted_in, is.counted_in);
+      nodes_.Reclass(row.slot, was, is);
+    }
+    if (row.own_shape) row.own_shape = now;
+  }
+  absl::btree_map<ShapeId, GroupRow::Apart> apart;
+  for (auto& [shape, rows] : group.apart) {
+    const ShapeId now = fresh.at(shape);
+    for (int64_t i = 1; i < rows.rows; ++i) requirements_.AddUser(now);
+    for (int64_t i = 0; i < rows.rows; ++i) requirements_.Release(shape, nodes_);
+    apart[now] = std::move(rows);
+  }
+  group.apart = std::move(apart);
+  requirements_.Release(before, nodes_);
+  return 1 + static_cast<int64_t>(group.rows.size());
+}
 
 int64_t ClusterState::Reshape(JobRow& job, uint32_t group_index) {
   GroupRow& group = job.groups[group_index];
@@ -15,33 +49,21 @@ int64_t ClusterState::Reshape(JobRow& job, uint32_t group_index) {
     const TaskRequirements& now = requirements_.Get(group.shape);
     if (TaskRules{now.terms, now.others_terms, now.counted_in} == rules) return 1;
   }
-  const ShapeId before = group.shape;
-  group.shape = requirements_.AcquireUnder(rules, before, nodes_);
-  // Rows with shapes of their own, each shape with as many users as rows.
-  std::map<ShapeId, ShapeId> fresh;
-  for (const auto& [shape, apart] : group.apart) {
-    fresh[shape] = requirements_.AcquireUnder(rules, shape, nodes_);
-  }
-  for (auto& [position, row] : group.rows) {
-    const TaskKey key{job.id, group_index, position};
-    const ShapeId old = row.own_shape.value_or(before);
-    const ShapeId now = row.own_shape ? fresh.at(old) : group.shape;
-    if (row.slot != kNoSlot && TasksOn(row.slot).contains(key)) {
-      nodes_.Recount(row.slot, requirements_.Get(old).counted_in,
-                     requirements_.Get(now).counted_in);
-    }
-    if (row.own_shape) row.own_shape = now;
-  }
-  absl::btree_map<ShapeId, GroupRow::Apart> apart;
-  for (auto& [shape, rows] : group.apart) {
-    const ShapeId now = fresh.at(shape);
-    for (int64_t i = 1; i < rows.rows; ++i) requirements_.AcquireUnder(rules, shape, nodes_);
-    for (int64_t i = 0; i < rows.rows; ++i) requirements_.Release(shape, nodes_);
-    apart[now] = std::move(rows);
-  }
-  group.apart = std::move(apart);
-  requirements_.Release(before, nodes_);
-  return 1 + static_cast<int64_t>(group.rows.size());
+  return MoveShapes(job, group_index, [&](ShapeId shape) {
+    return requirements_.AcquireUnder(rules, shape, nodes_);
+  });
+}
+
+int64_t ClusterState::SetHints(JobRow& job, uint32_t group_index, const GroupHints& hints) {
+  GroupRow& group = job.groups[group_index];
+  group.TakeHints(hints);
+  journal_.push_back(HintsChange{job.id, group_index, hints});
+  const TaskTraits traits = TraitsOf(hints);
+  const TaskRequirements& now = requirements_.Get(group.shape);
+  if (TaskTraits{now.bound_by, now.has_data} == traits) return 1;
+  return MoveShapes(job, group_index, [&](ShapeId shape) {
+    return requirements_.AcquireWith(traits, shape, nodes_);
+  });
 }
 
 namespace {

@@ -15,6 +15,8 @@
 #include "berth/ids.h"
 #include "berth/plugin_args.h"
 #include "berth/reason.h"
+#include "state/changes.h"
+#include "state/group_hints.h"
 #include "state/job_spec.h"
 #include "state/job_state.h"
 #include "state/node_picture.h"
@@ -33,6 +35,13 @@ inline constexpr int kCommandClasses = 3;
 
 // ---- submissions ----
 
+// What was read out of a submission for one group, beside its specification.
+struct GroupFeatures {
+  GroupHints hints;
+  // What is kept of where they came from, for those who show it: bytes of whoever read them.
+  std::shared_ptr<const std::string> record;
+};
+
 struct SubmitJob {
   std::shared_ptr<const JobSpec> spec;
   std::shared_ptr<const std::string> blob;  // content of spec->blob
@@ -42,6 +51,8 @@ struct SubmitJob {
   // Item of a batch; the offset must be the batch's next one.
   std::string batch_id;  // empty: none
   int64_t batch_offset = 0;
+  // Empty, or one for each group.
+  std::vector<GroupFeatures> features;
 };
 
 // An item of a batch was refused before it reached the loop: the batch goes on past it.
@@ -123,7 +134,8 @@ struct ListNodes {
 // Where the tasks of a job would go, without submitting it.
 struct PlanJob {
   std::shared_ptr<const JobSpec> spec;
-  int32_t top = 3;  // most entries of each explanation's scores
+  std::vector<GroupFeatures> features;  // empty, or one for each group
+  int32_t top = 3;                      // most entries of each explanation's scores
 };
 
 struct Explain {
@@ -312,11 +324,34 @@ struct NoteScorer {
   bool is_given_up = false;
 };
 
+// ---- task features ----
+
+// What came to be known of a job's group after it was admitted, or what a person says of it. A job
+// that is not kept any more is passed over.
+struct SetFeatures {
+  JobId job;
+  uint32_t group = 0;
+  FeaturePart part = FeaturePart::kModel;
+  std::shared_ptr<const std::string> record;
+  // Absent: they stay as they are.
+  std::optional<GroupHints> hints;
+};
+
+// What those who learn from ended tasks want kept, by name; the loop does not look into it.
+struct KeepFeatureState {
+  struct Piece {
+    std::string name;
+    std::shared_ptr<const std::string> content;  // null: it is not needed any more
+  };
+  std::vector<Piece> pieces;
+};
+
 using CommandBody =
     std::variant<SubmitJob, NoteBatchRefusal, GetBatch, Cancel, SetCordon, NoteSnapshot, GetJob,
                  ListJobs, GetTask, ListTasks, GetNode, ListNodes, Explain, PlanJob, CatchUp,
                  LocateOutput, DiagnoseNode, OpenSession, CloseSession, AgentFacts, AgentHeartbeat,
-                 InventoryChanged, SettleStrays, ReadForScoring, PutScores, NoteScorer>;
+                 InventoryChanged, SettleStrays, ReadForScoring, PutScores, NoteScorer, SetFeatures,
+                 KeepFeatureState>;
 
 struct Command {
   Principal principal;

@@ -14,6 +14,8 @@
 #include "absl/container/btree_set.h"
 #include "absl/container/inlined_vector.h"
 #include "berth/ids.h"
+#include "berth/task_view.h"
+#include "state/group_hints.h"
 #include "state/job_spec.h"
 #include "state/requirements_table.h"
 #include "state/task_row.h"
@@ -38,7 +40,10 @@ struct GroupRow {
   ShapeId shape = 0;
   uint32_t first_rest = 0;
   int64_t count = 0;
-  int64_t queue_key = 0;             // of the QueueSort plugin
+  int64_t queue_key = 0;    // of the QueueSort plugin
+  int64_t expected_ms = 0;  // GroupHints::expected_ms
+  // GroupHints::data; null: none.
+  std::shared_ptr<const std::vector<DataHint>> data;
   std::map<uint32_t, TaskRow> rows;  // by position
   absl::btree_set<uint32_t> queued;
   absl::btree_map<ShapeId, Apart> apart;
@@ -85,6 +90,11 @@ struct GroupRow {
     if (position <= first_rest) return 0;
     const auto past = std::distance(rows.lower_bound(first_rest), rows.lower_bound(position));
     return position - first_rest - past;
+  }
+  // What it has of hints besides its shape.
+  void TakeHints(const GroupHints& hints) {
+    expected_ms = hints.expected_ms;
+    data = hints.data.empty() ? nullptr : std::make_shared<const std::vector<DataHint>>(hints.data);
   }
   // Brings `first_rest` past what has a row by now.
   void SkipRows() {

@@ -68,6 +68,10 @@ void NodeTable::Grow(size_t slots) {
   device_uses_.resize(slots);
   idle_devices_.resize(slots, 0);
   usage_.resize(slots, -1);
+  for (auto& column : class_usage_) column.resize(slots, -1);
+  for (auto* columns : {&class_cpu_, &class_tasks_}) {
+    for (auto& column : *columns) column.resize(slots, 0);
+  }
   missing_devices_.resize(slots);
   for (auto& column : capacity_) column.resize(slots, 0);
   for (auto& column : allocated_) column.resize(slots, 0);
@@ -222,7 +226,9 @@ void NodeTable::DescribeDevices(Slot slot, const NodeSpec& spec) {
 void NodeTable::DescribeData(Slot slot, const NodeSpec& spec) {
   for (const std::string& name : spec.data) {
     Data& data = data_[name];
-    if (!data.nodes.insert(slot).second) continue;
+    const auto at = std::lower_bound(data.nodes.begin(), data.nodes.end(), slot);
+    if (at != data.nodes.end() && *at == slot) continue;
+    data.nodes.insert(at, slot);
     for (const CounterId counter : data.counters) topology_.Count(slot, counter, 1);
   }
 }
@@ -230,7 +236,7 @@ void NodeTable::DescribeData(Slot slot, const NodeSpec& spec) {
 void NodeTable::UndescribeData(Slot slot) {
   for (const std::string& name : specs_[slot]->data) {
     const auto it = data_.find(name);
-    if (it == data_.end() || it->second.nodes.erase(slot) == 0) continue;
+    if (it == data_.end() || std::erase(it->second.nodes, slot) == 0) continue;
     for (const CounterId counter : it->second.counters) topology_.Count(slot, counter, -1);
     if (it->second.nodes.empty() && it->second.counters.empty()) data_.erase(it);
   }
@@ -273,6 +279,9 @@ void NodeTable::Remove(Slot slot) {
   devices_[slot].clear();
   idle_devices_[slot] = 0;
   SetUsage(slot, -1);
+  for (size_t c = 0; c < kComputationClasses; ++c) {
+    SetClassUsage(slot, static_cast<ComputationClass>(c), -1);
+  }
   missing_devices_[slot].clear();
   live_.Clear(slot);
   ready_.Clear(slot);
@@ -332,6 +341,7 @@ void NodeTable::Allocate(Slot slot, const TaskRequirements& needs, const Reserva
   if (!reservation.devices.empty()) CountIdle(slot);
   for (const CounterId counter : needs.counted_in) topology_.Count(slot, counter, 1);
   for (const SharedUse& use : needs.shared) topology_.Count(slot, use.counter, use.amount);
+  CountClass(slot, needs, 1);
   ++task_counts_[slot];
   changes_.Append(slot);
 }
@@ -365,6 +375,7 @@ void NodeTable::Release(Slot slot, const TaskRequirements& needs, const Reservat
   for (const SharedUse& use : needs.shared) {
     if (!BERTH_PLANTED(kForgetShared)) topology_.Count(slot, use.counter, -use.amount);
   }
+  if (!BERTH_PLANTED(kForgetClass)) CountClass(slot, needs, -1);
   changes_.Append(slot);
   if (!BERTH_PLANTED(kForgetRelease)) improvements_.Append(slot);
 }
@@ -376,6 +387,21 @@ void NodeTable::Recount(Slot slot, std::span<const CounterId> before,
   for (const CounterId counter : before) topology_.Count(slot, counter, -1);
   for (const CounterId counter : after) topology_.Count(slot, counter, 1);
   changes_.Append(slot);
+}
+
+void NodeTable::Reclass(Slot slot, const TaskRequirements& before, const TaskRequirements& after) {
+  BERTH_CHECK(Holds(slot) && !trial_.has_value());
+  if (before.bound_by == after.bound_by) return;
+  CountClass(slot, before, -1);
+  CountClass(slot, after, 1);
+  changes_.Append(slot);
+}
+
+void NodeTable::CountClass(Slot slot, const TaskRequirements& needs, int32_t change) {
+  if (!needs.bound_by) return;
+  const auto c = static_cast<size_t>(*needs.bound_by);
+  class_cpu_[c][slot] += change * needs.requests[kCpu];
+  class_tasks_[c][slot] += change;
 }
 
 void NodeTable::CountUse(Slot slot, const DeviceNeed& need, int32_t change) {
@@ -457,6 +483,14 @@ void NodeTable::SetUsage(Slot slot, int32_t steps) {
   usage_changes_.Append(slot);
   // A filter may want idle nodes.
   if (steps < before) improvements_.Append(slot);
+}
+
+void NodeTable::SetClassUsage(Slot slot, ComputationClass bound_by, int32_t steps) {
+  BERTH_CHECK(steps >= -1 && steps <= kUsageSteps);
+  int32_t& known = class_usage_[static_cast<size_t>(bound_by)][slot];
+  if (std::exchange(known, steps) == steps) return;
+  changes_.Append(slot);
+  usage_changes_.Append(slot);
 }
 
 uint16_t NodeTable::DevicePosition(Slot slot, const std::string& id) {

@@ -11,7 +11,6 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/btree_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/aligned_vector.h"
@@ -78,6 +77,8 @@ class NodeTable final : public NodeColumns {
   // What NodeColumns::usage() says of the node. REQUIRES: a node is there; -1 <= steps <=
   // kUsageSteps.
   void SetUsage(Slot slot, int32_t steps);
+  // The same of class_usage().
+  void SetClassUsage(Slot slot, ComputationClass bound_by, int32_t steps);
 
   // Position of a device, for reservations. One that the node does not report gets a place past its
   // inventory, where nothing is put on it any more; it is dropped when nobody holds it.
@@ -92,6 +93,9 @@ class NodeTable final : public NodeColumns {
   // Counts a task that holds resources in other counters than those that it is counted in.
   // REQUIRES: no trial is on. Cost: O(counters of both).
   void Recount(Slot slot, std::span<const CounterId> before, std::span<const CounterId> after);
+
+  // Counts a task that holds resources as bound by something else. REQUIRES: no trial is on.
+  void Reclass(Slot slot, const TaskRequirements& before, const TaskRequirements& after);
 
   // ---- trials: what is allocated and released from Begin on can be undone ----
 
@@ -200,6 +204,19 @@ class NodeTable final : public NodeColumns {
   std::span<const DeviceUse> device_uses(Slot slot) const override { return device_uses_[slot]; }
   std::span<const int32_t> idle_devices() const override { return idle_devices_; }
   std::span<const int32_t> usage() const override { return usage_; }
+  std::span<const int32_t> class_usage(ComputationClass bound_by) const override {
+    return class_usage_[static_cast<size_t>(bound_by)];
+  }
+  std::span<const int32_t> class_cpu(ComputationClass bound_by) const override {
+    return class_cpu_[static_cast<size_t>(bound_by)];
+  }
+  std::span<const int32_t> class_tasks(ComputationClass bound_by) const override {
+    return class_tasks_[static_cast<size_t>(bound_by)];
+  }
+  std::span<const Slot> nodes_with_data(std::string_view name) const override {
+    const auto it = data_.find(name);
+    return it == data_.end() ? std::span<const Slot>() : it->second.nodes;
+  }
   const NodeMask& with_device_kind(KindId kind) const override;
 
   // Interning for ever, with the key of each pair and taint kept known.
@@ -231,6 +248,8 @@ class NodeTable final : public NodeColumns {
   // A task more, or less, that holds such devices.
   void CountUse(Slot slot, const DeviceNeed& need, int32_t change);
   void CountIdle(Slot slot);
+  // Counts a task in the columns of what it is bound by, or takes it back.
+  void CountClass(Slot slot, const TaskRequirements& needs, int32_t change);
   void Undescribe(Slot slot);
   void DescribeData(Slot slot, const NodeSpec& spec);
   void UndescribeData(Slot slot);
@@ -268,10 +287,12 @@ class NodeTable final : public NodeColumns {
   std::vector<std::vector<DeviceUse>> device_uses_;
   base::AlignedVector<int32_t> idle_devices_;
   base::AlignedVector<int32_t> usage_;
+  std::array<base::AlignedVector<int32_t>, kComputationClasses> class_usage_, class_cpu_,
+      class_tasks_;
   Topology topology_;
   // By name: who has it, and who counts them.
   struct Data {
-    absl::btree_set<Slot> nodes;
+    std::vector<Slot> nodes;  // in rising order
     std::vector<CounterId> counters;
   };
   std::map<std::string, Data, std::less<>> data_;

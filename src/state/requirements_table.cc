@@ -164,6 +164,10 @@ absl::StatusOr<TaskRequirements> Compile(const NeedsSpec& spec, uint32_t profile
 
 }  // namespace
 
+TaskTraits TraitsOf(const GroupHints& hints) {
+  return {.bound_by = hints.bound_by, .has_data = !hints.data.empty()};
+}
+
 uint64_t HashOf(const TaskRequirements& needs) {
   Hasher hasher;
   hasher.Mix(uint64_t{needs.profile});
@@ -206,13 +210,18 @@ uint64_t HashOf(const TaskRequirements& needs) {
   }
   hasher.Mix(needs.counted_in.size());
   for (const CounterId counter : needs.counted_in) hasher.Mix(counter.value);
+  hasher.Mix((needs.bound_by ? static_cast<uint64_t>(*needs.bound_by) + 1 : 0) |
+             uint64_t{needs.has_data} << 8);
   return hasher.hash();
 }
 
 absl::StatusOr<ShapeId> RequirementsTable::Acquire(const NeedsSpec& needs, uint32_t profile,
-                                                   NodeTable& nodes, bool intern_unknown) {
+                                                   NodeTable& nodes, bool intern_unknown,
+                                                   const TaskTraits& traits) {
   auto compiled = Compile(needs, profile, nodes, intern_unknown);
   if (!compiled.ok()) return compiled.status();
+  compiled->bound_by = traits.bound_by;
+  compiled->has_data = traits.has_data;
   return Intern(*std::move(compiled), nodes);
 }
 
@@ -221,6 +230,17 @@ ShapeId RequirementsTable::AcquireUnder(const TaskRules& rules, ShapeId shape, N
   needs.terms = rules.terms;
   needs.others_terms = rules.others_terms;
   needs.counted_in = rules.counted_in;
+  return InternCopy(std::move(needs), nodes);
+}
+
+ShapeId RequirementsTable::AcquireWith(const TaskTraits& traits, ShapeId shape, NodeTable& nodes) {
+  TaskRequirements needs = Get(shape);
+  needs.bound_by = traits.bound_by;
+  needs.has_data = traits.has_data;
+  return InternCopy(std::move(needs), nodes);
+}
+
+ShapeId RequirementsTable::InternCopy(TaskRequirements needs, NodeTable& nodes) {
   ForEachName(needs, nodes.names(),
               [](Dictionary& dictionary, uint32_t id) { dictionary.AddUser(id); });
   return Intern(std::move(needs), nodes);

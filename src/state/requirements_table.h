@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "berth/task_view.h"
+#include "state/group_hints.h"
 #include "state/job_spec.h"
 #include "state/node_table.h"
 #include "state/shape_id.h"
@@ -23,6 +25,16 @@ struct TaskRules {
   bool operator==(const TaskRules&) const = default;
 };
 
+// What is thought of a group's tasks, as far as it is part of their shape.
+struct TaskTraits {
+  std::optional<ComputationClass> bound_by;
+  bool has_data = false;
+
+  bool operator==(const TaskTraits&) const = default;
+};
+
+TaskTraits TraitsOf(const GroupHints& hints);
+
 // Of everything that tells two requirements apart: users choose these values, and those of one hash
 // are told apart one by one.
 uint64_t HashOf(const TaskRequirements& needs);
@@ -37,10 +49,12 @@ class RequirementsTable {
   // `intern_unknown` (recovery); RESOURCE_EXHAUSTED when there is no column left for it.
   // What the needs name is known to `nodes` for as long as the shape has a user.
   absl::StatusOr<ShapeId> Acquire(const NeedsSpec& needs, uint32_t profile, NodeTable& nodes,
-                                  bool intern_unknown);
+                                  bool intern_unknown, const TaskTraits& traits = {});
   // The shape of the same requirements under other rules, with one user more.
   // REQUIRES: `shape` has a user; `nodes` is the one that it was acquired with.
   ShapeId AcquireUnder(const TaskRules& rules, ShapeId shape, NodeTable& nodes);
+  // The same of other traits. REQUIRES: as above.
+  ShapeId AcquireWith(const TaskTraits& traits, ShapeId shape, NodeTable& nodes);
   // One user more. REQUIRES: it has one.
   void AddUser(ShapeId shape) { ++shapes_[shape].users; }
   // What came from outside about a shape without users is dropped.
@@ -57,6 +71,8 @@ class RequirementsTable {
   size_t size() const { return shapes_.size(); }
 
  private:
+  // The shape of requirements that are a changed copy of some shape's.
+  ShapeId InternCopy(TaskRequirements needs, NodeTable& nodes);
   // The shape of requirements whose names have been acquired for it.
   ShapeId Intern(TaskRequirements needs, NodeTable& nodes);
 

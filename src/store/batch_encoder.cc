@@ -92,6 +92,19 @@ void RemoveTasks(const state::JobRemoval& removal, WriteBatch& writes) {
   }
 }
 
+void RemoveFeatures(const state::JobRemoval& removal, WriteBatch& writes) {
+  if (removal.spec == nullptr || removal.spec->groups.size() > kMostSingleDeletes / 8) {
+    writes.DeletePrefix(Table::kFeatures, JobKey(removal.job));
+    return;
+  }
+  for (uint32_t group = 0; group < removal.spec->groups.size(); ++group) {
+    for (uint8_t part = 0; part < state::kFeatureParts; ++part) {
+      writes.Delete(Table::kFeatures,
+                    FeaturesKey(removal.job, group, static_cast<state::FeaturePart>(part)));
+    }
+  }
+}
+
 }  // namespace
 
 BatchEncoder::BatchEncoder(const BatchEncoderOptions& options) : options_(options) {
@@ -119,6 +132,7 @@ WriteBatch BatchEncoder::Encode(const state::ChangeBatch& batch) {
     } else if constexpr (std::is_same_v<Change, state::JobRemoval>) {
       writes.Delete(Table::kJobs, JobKey(change.job));
       RemoveTasks(change, writes);
+      RemoveFeatures(change, writes);
     } else if constexpr (std::is_same_v<Change, state::NodeChange>) {
       if (change.durable) Put(store::Encode(change.node), writes);
     } else if constexpr (std::is_same_v<Change, state::NodeRemoval>) {
@@ -141,6 +155,15 @@ WriteBatch BatchEncoder::Encode(const state::ChangeBatch& batch) {
       Put(store::Encode({batch.epoch, histories++}, MakeHistoryEntry(change.history)), writes);
     } else if constexpr (std::is_same_v<Change, state::BlobChange>) {
       writes.PutShared(Table::kBlobs, change.hash, change.content);
+    } else if constexpr (std::is_same_v<Change, state::HintsChange> ||
+                         std::is_same_v<Change, state::FeaturesChange>) {
+      Put(store::Encode(change), writes);
+    } else if constexpr (std::is_same_v<Change, state::FeatureStateChange>) {
+      if (change.content != nullptr) {
+        Put(store::Encode(change), writes);
+      } else {
+        writes.Delete(Table::kLearned, change.name);
+      }
     } else {
       static_assert(std::is_same_v<Change, state::BlobRemoval>);
       writes.Delete(Table::kBlobs, change.hash);

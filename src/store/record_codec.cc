@@ -357,6 +357,34 @@ Record Encode(const state::BatchView& batch) {
   return MakeRecord(Table::kBatches, PrincipalKey(principal, batch_id), record);
 }
 
+Record Encode(const state::HintsChange& change) {
+  const auto& [job, group, hints] = change;
+  const auto& [bound_by, data, expected_ms] = hints;
+  v1::GroupHintsRecord record;
+  record.set_bound_by(bound_by ? static_cast<uint32_t>(*bound_by) + 1 : 0);
+  for (const DataHint& hint : data) {
+    v1::DataHintRecord& added = *record.add_data();
+    for (const std::string& name : hint.names) added.add_names(name);
+    added.set_weight(hint.weight);
+  }
+  record.set_expected_ms(expected_ms);
+  return MakeRecord(Table::kFeatures, FeaturesKey(job, group, state::FeaturePart::kHints), record);
+}
+
+Record Encode(const state::FeaturesChange& features) {
+  const auto& [job, group, part, content] = features;
+  v1::OpaqueRecord record;
+  record.set_content(*content);
+  return MakeRecord(Table::kFeatures, FeaturesKey(job, group, part), record);
+}
+
+Record Encode(const state::FeatureStateChange& piece) {
+  const auto& [name, content] = piece;
+  v1::OpaqueRecord record;
+  record.set_content(*content);
+  return MakeRecord(Table::kLearned, name, record);
+}
+
 Record Encode(const state::ScoreSheet& sheet) {
   v1::SheetRecord record;
   record.set_profile(sheet.profile);
@@ -588,6 +616,51 @@ absl::StatusOr<state::ScoreSheet> DecodeSheet(std::string_view key, std::string_
   return state::ScoreSheet{.profile = record.profile(),
                            .plugins = {record.plugins().begin(), record.plugins().end()},
                            .weights = {record.weights().begin(), record.weights().end()}};
+}
+
+absl::StatusOr<state::HintsChange> DecodeHints(std::string_view key, std::string_view value) {
+  v1::GroupHintsRecord record;
+  BERTH_RETURN_IF_ERROR(ReadRecord(Table::kFeatures, key, value, ParseFeaturesKey, record));
+  const FeaturesPlace place = *ParseFeaturesKey(key);
+  Checker checker(Table::kFeatures, key);
+  state::HintsChange change{.job = place.job, .group = place.group, .hints = {}};
+  if (record.bound_by() != 0) {
+    change.hints.bound_by = static_cast<ComputationClass>(checker.Within<uint8_t, uint32_t>(
+        record.bound_by() - 1, 0, kComputationClasses - 1, "what it is bound by"));
+  }
+  if (record.data_size() > static_cast<int>(state::kMostDataHints)) {
+    checker.Complain("it names too much data");
+  }
+  for (const v1::DataHintRecord& data : record.data()) {
+    DataHint hint{.names = {data.names().begin(), data.names().end()},
+                  .weight = checker.Within<int32_t, int32_t>(data.weight(), 1, 100, "a weight")};
+    if (hint.names.empty()) checker.Complain("data has no name");
+    change.hints.data.push_back(std::move(hint));
+  }
+  change.hints.expected_ms = checker.Within<int64_t, int64_t>(
+      record.expected_ms(), 0, std::numeric_limits<int64_t>::max(), "how long it takes");
+  BERTH_RETURN_IF_ERROR(checker.status());
+  return change;
+}
+
+absl::StatusOr<state::FeaturesChange> DecodeFeatures(std::string_view key, std::string_view value) {
+  v1::OpaqueRecord record;
+  BERTH_RETURN_IF_ERROR(ReadRecord(Table::kFeatures, key, value, ParseFeaturesKey, record));
+  const FeaturesPlace place = *ParseFeaturesKey(key);
+  return state::FeaturesChange{
+      .job = place.job,
+      .group = place.group,
+      .part = place.part,
+      .record = std::make_shared<const std::string>(std::move(*record.mutable_content()))};
+}
+
+absl::StatusOr<state::FeatureStateChange> DecodeLearned(std::string_view key,
+                                                        std::string_view value) {
+  v1::OpaqueRecord record;
+  BERTH_RETURN_IF_ERROR(ParseRecord(Table::kLearned, key, value, record).status());
+  return state::FeatureStateChange{
+      .name = std::string(key),
+      .content = std::make_shared<const std::string>(std::move(*record.mutable_content()))};
 }
 
 absl::StatusOr<ChangeLogEntry> DecodeChangeLog(std::string_view key, std::string_view value) {

@@ -48,6 +48,11 @@ Record Encode(const ChangeLogEntry& entry);
 Record Encode(const JournalPosition& at, const state::AuditView& audit);
 Record Encode(const JournalPosition& at, const HistoryEntry& entry);
 
+Record Encode(const state::HintsChange& hints);
+// REQUIRES: the content is not null, in both.
+Record Encode(const state::FeaturesChange& features);
+Record Encode(const state::FeatureStateChange& piece);
+
 // ---- and back ----
 
 // What stands for the specification: the record does not hold it.
@@ -77,5 +82,11 @@ absl::StatusOr<state::ScoreSheet> DecodeSheet(std::string_view key, std::string_
 absl::StatusOr<ChangeLogEntry> DecodeChangeLog(std::string_view key, std::string_view value);
 absl::StatusOr<state::AuditView> DecodeAudit(std::string_view key, std::string_view value);
 absl::StatusOr<HistoryEntry> DecodeHistory(std::string_view key, std::string_view value);
+// REQUIRES: the key is one of FeaturePart::kHints.
+absl::StatusOr<state::HintsChange> DecodeHints(std::string_view key, std::string_view value);
+// Of any other part. An unknown part is none of this version's, and damaged.
+absl::StatusOr<state::FeaturesChange> DecodeFeatures(std::string_view key, std::string_view value);
+absl::StatusOr<state::FeatureStateChange> DecodeLearned(std::string_view key,
+                                                        std::string_view value);
 
 }  // namespace berth::store

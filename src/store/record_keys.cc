@@ -78,6 +78,15 @@ std::string DescribeWellFormed(Table table, std::string_view key) {
         return "entry " + std::to_string(at->position) + " of epoch " + std::to_string(at->epoch);
       }
       break;
+    case Table::kFeatures:
+      if (const auto place = ParseFeaturesKey(key)) {
+        return "features of job " + std::to_string(place->job.value) + " (group " +
+               std::to_string(place->group) + ", part " +
+               std::to_string(static_cast<int>(place->part)) + ")";
+      }
+      break;
+    case Table::kLearned:
+      return "piece \"" + std::string(key) + "\"";
   }
   return {};
 }
@@ -130,6 +139,14 @@ std::string JournalKey(uint64_t epoch, uint32_t position) {
   return key;
 }
 
+std::string FeaturesKey(JobId job, uint32_t group, state::FeaturePart part) {
+  std::string key;
+  AppendBig(key, job.value);
+  AppendBig(key, group);
+  key += static_cast<char>(part);
+  return key;
+}
+
 std::optional<JobId> ParseJobKey(std::string_view key) {
   if (key.size() != 8) return std::nullopt;
   return JobId{TakeBig<uint64_t>(key)};
@@ -167,6 +184,17 @@ std::optional<JournalPosition> ParseJournalKey(std::string_view key) {
   at.epoch = TakeBig<uint64_t>(key);
   at.position = TakeBig<uint32_t>(key);
   return at;
+}
+
+std::optional<FeaturesPlace> ParseFeaturesKey(std::string_view key) {
+  if (key.size() != 13 || static_cast<uint8_t>(key.back()) >= state::kFeatureParts) {
+    return std::nullopt;
+  }
+  FeaturesPlace place;
+  place.job.value = TakeBig<uint64_t>(key);
+  place.group = TakeBig<uint32_t>(key);
+  place.part = static_cast<state::FeaturePart>(key.front());
+  return place;
 }
 
 std::string DescribeKey(Table table, std::string_view key) {

@@ -10,6 +10,8 @@
 //   blobs       SHA-256, 64 lower-case hexadecimal digits
 //   change log  epoch (8)
 //   audit, history             epoch (8), position in the epoch's batch (4)
+//   features    job (8), group (4), part (1)
+//   learned     the piece's name
 #pragma once
 
 #include <cstdint>
@@ -18,6 +20,7 @@
 #include <string_view>
 
 #include "berth/ids.h"
+#include "state/changes.h"
 #include "store/tables.h"
 
 namespace berth::store {
@@ -32,6 +35,8 @@ std::string SheetKey(uint64_t hash);
 std::string EpochKey(uint64_t epoch);  // of the change log; the prefix of journal keys
 std::string JournalKey(uint64_t epoch, uint32_t position);
 
+std::string FeaturesKey(JobId job, uint32_t group, state::FeaturePart part);
+
 struct PrincipalAndId {
   std::string principal;
   std::string id;
@@ -43,6 +48,14 @@ struct JournalPosition {
   bool operator==(const JournalPosition&) const = default;
 };
 
+struct FeaturesPlace {
+  JobId job;
+  uint32_t group = 0;
+  state::FeaturePart part = state::FeaturePart::kHints;
+
+  bool operator==(const FeaturesPlace&) const = default;
+};
+
 // nullopt: not a key of that form.
 std::optional<JobId> ParseJobKey(std::string_view key);
 std::optional<TaskKey> ParseTaskRecordKey(std::string_view key);
@@ -50,6 +63,7 @@ std::optional<Slot> ParseSlotKey(std::string_view key);
 std::optional<PrincipalAndId> ParsePrincipalKey(std::string_view key);
 std::optional<uint64_t> ParseEpochKey(std::string_view key);
 std::optional<JournalPosition> ParseJournalKey(std::string_view key);
+std::optional<FeaturesPlace> ParseFeaturesKey(std::string_view key);
 
 // In words, whatever the bytes: "job 12", "a task of job 12 (group 0, position 3)", "slot 4",
 // "epoch 77", "key 00ff1c" when it has not the table's form.

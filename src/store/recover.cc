@@ -33,6 +33,7 @@ class Recovery {
     BERTH_RETURN_IF_ERROR(ReadLinks());
     BERTH_RETURN_IF_ERROR(ReadSheets());
     BERTH_RETURN_IF_ERROR(ReadTasks());
+    BERTH_RETURN_IF_ERROR(ReadHints());
     BERTH_RETURN_IF_ERROR(ReadInto(Table::kRequests, DecodeRequest, found_.requests));
     BERTH_RETURN_IF_ERROR(ReadInto(Table::kBatches, DecodeBatch, found_.batches));
     BERTH_RETURN_IF_ERROR(ReadChangeLog());
@@ -242,6 +243,31 @@ class Recovery {
     task.spec = job.job.spec;
     job.tasks.push_back(std::move(task));
     return absl::OkStatus();
+  }
+
+  absl::Status ReadHints() {
+    auto job = found_.jobs.begin();
+    absl::Status status;
+    const auto visit = [&](std::string_view key, std::string_view value) {
+      const auto place = ParseFeaturesKey(key);
+      if (place && place->part != state::FeaturePart::kHints) return true;
+      absl::StatusOr<state::HintsChange> hints = DecodeHints(key, value);
+      if (!hints.ok()) {
+        status = hints.status();
+        return false;
+      }
+      while (job != found_.jobs.end() && job->job.id < hints->job) ++job;
+      if (job == found_.jobs.end() || job->job.id != hints->job ||
+          hints->group >= job->job.spec->groups.size()) {
+        status = RecordDamaged(Table::kFeatures, key, "its job has no such group");
+        return false;
+      }
+      job->hints.resize(job->job.spec->groups.size());
+      job->hints[hints->group] = std::move(hints->hints);
+      return true;
+    };
+    BERTH_RETURN_IF_ERROR(store_.Scan(Table::kFeatures, visit));
+    return status;
   }
 
   absl::Status ReadChangeLog() {

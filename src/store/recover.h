@@ -27,6 +27,8 @@ struct SpecDecoders {
 struct RecoveredJob {
   state::JobView job;                        // counts are all 0
   std::vector<state::TaskStatusView> tasks;  // by group, then position; those that have a row
+  // Empty, or one for each group.
+  std::vector<state::GroupHints> hints;
 };
 
 // Jobs of equal content share their JobSpec; bindings of equal sheets their ScoreSheet.

@@ -91,6 +91,15 @@ absl::Status CheckRecord(Table table, std::string_view key, std::string_view val
       return DecodeAudit(key, value).status();
     case Table::kHistory:
       return DecodeHistory(key, value).status();
+    case Table::kFeatures: {
+      const auto place = ParseFeaturesKey(key);
+      if (place && place->part == state::FeaturePart::kHints) {
+        return DecodeHints(key, value).status();
+      }
+      return DecodeFeatures(key, value).status();
+    }
+    case Table::kLearned:
+      return DecodeLearned(key, value).status();
   }
   return absl::OkStatus();
 }

@@ -28,6 +28,10 @@ std::string_view ToString(Table table) {
       return "audit";
     case Table::kHistory:
       return "history";
+    case Table::kFeatures:
+      return "features";
+    case Table::kLearned:
+      return "learned";
   }
   return "unknown";
 }

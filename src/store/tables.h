@@ -20,12 +20,14 @@ enum class Table : char {
   kChangeLog = 'c',  // ids that each of the last epochs changed
   kAudit = 'a',      // journal: who did what
   kHistory = 'h',    // journal: what each attempt asked for and used
+  kFeatures = 'f',   // what is thought of a job's group, by part
+  kLearned = 'e',    // what was learned from ended tasks, in pieces
 };
 
-inline constexpr std::array kTables = {Table::kMeta,      Table::kJobs,      Table::kTasks,
-                                       Table::kNodes,     Table::kNodeLinks, Table::kRequests,
-                                       Table::kBatches,   Table::kSheets,    Table::kBlobs,
-                                       Table::kChangeLog, Table::kAudit,     Table::kHistory};
+inline constexpr std::array kTables = {
+    Table::kMeta,     Table::kJobs,    Table::kTasks,    Table::kNodes,  Table::kNodeLinks,
+    Table::kRequests, Table::kBatches, Table::kSheets,   Table::kBlobs,  Table::kChangeLog,
+    Table::kAudit,    Table::kHistory, Table::kFeatures, Table::kLearned};
 
 // "tasks".
 std::string_view ToString(Table table);

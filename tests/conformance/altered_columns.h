@@ -67,6 +67,18 @@ class MixedColumns final : public engine::ForwardedColumns {
     return From(kReadsDevices).idle_devices();
   }
   std::span<const int32_t> usage() const override { return From(kReadsUsage).usage(); }
+  std::span<const int32_t> class_usage(ComputationClass bound_by) const override {
+    return From(kReadsUsage).class_usage(bound_by);
+  }
+  std::span<const int32_t> class_cpu(ComputationClass bound_by) const override {
+    return From(kReadsAllocation).class_cpu(bound_by);
+  }
+  std::span<const int32_t> class_tasks(ComputationClass bound_by) const override {
+    return From(kReadsAllocation).class_tasks(bound_by);
+  }
+  std::span<const Slot> nodes_with_data(std::string_view name) const override {
+    return From(kReadsStatic).nodes_with_data(name);
+  }
   const NodeMask& with_device_kind(KindId kind) const override {
     return From(kReadsDevices).with_device_kind(kind);
   }

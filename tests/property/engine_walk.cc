@@ -66,6 +66,7 @@ class Walk {
   Walk(uint64_t seed, WalkCounts& counts)
       : rng_(seed),
         outside_(~seed),
+        hints_(seed ^ 0x9e3779b97f4a7c15),
         counts_(counts),
         options_(MaybeScored(outside_, RandomOptions(rng_))),
         harness_(options_, /*seed=*/seed, RegisterScopedPlugins),
@@ -85,6 +86,7 @@ class Walk {
     for (int step = Between(rng_, 10, 60); step > 0; --step) {
       if (Chance(outside_, 10)) ScoreFromOutside();
       if (Chance(outside_, 10)) MeasureRandomly(outside_, table());
+      if (Chance(hints_, 10)) MeasureClass();
       const int32_t dice = Between(rng_, 0, 99);
       if (dice < 60) {
         Place();
@@ -142,6 +144,9 @@ class Walk {
     // A name of its own for most, which is a domain with one node.
     if (Chance(rng_, 90)) spec.labels["host"] = spec.name;
     if (shares_hosts_ && Chance(rng_, 30)) spec.labels["host"] = "twin";
+    for (const char* data : {"d0", "d1", "d2", "d3"}) {
+      if (Chance(hints_, 15)) spec.data.emplace_back(data);
+    }
     return spec;
   }
 
@@ -175,6 +180,10 @@ class Walk {
     std::sort(needs.counted_in.begin(), needs.counted_in.end());
     needs.counted_in.erase(std::unique(needs.counted_in.begin(), needs.counted_in.end()),
                            needs.counted_in.end());
+    if (Chance(hints_, 50)) {
+      needs.bound_by = static_cast<ComputationClass>(hints_.Uniform(kComputationClasses));
+    }
+    needs.has_data = Chance(hints_, 30);
     // Numbers are used again, serials are not.
     const auto serial = static_cast<uint64_t>(shapes_.size()) + 1;
     shape.key = {static_cast<state::ShapeId>(serial % 7), serial};
@@ -182,6 +191,29 @@ class Walk {
     table().outside_scores().Drop(shape.key.id);
     shapes_.push_back(std::move(shape));
     if (Chance(outside_, 50)) ScoreFromOutside();
+  }
+
+  void MeasureClass() {
+    const auto bound_by = static_cast<ComputationClass>(hints_.Uniform(kComputationClasses));
+    for (const auto& [name, slot] : table().by_name()) {
+      if (!Chance(hints_, 30)) continue;
+      const int32_t steps = Between(hints_, -1, kUsageSteps);
+      counts_["measured use of what tasks are bound by"] +=
+          steps != table().class_usage(bound_by)[slot];
+      table().SetClassUsage(slot, bound_by, steps);
+    }
+  }
+
+  // Of each task of a shape other data: it is not part of the shape.
+  std::vector<DataHint> RandomData() {
+    std::vector<DataHint> data(static_cast<size_t>(Between(hints_, 1, 3)));
+    for (DataHint& hint : data) {
+      for (int i = Between(hints_, 1, 2); i > 0; --i) {
+        hint.names.push_back("d" + std::to_string(hints_.Uniform(6)));
+      }
+      hint.weight = Between(hints_, 1, 100);
+    }
+    return data;
   }
 
   // A column for a shape comes, changes or is stale.
@@ -293,6 +325,9 @@ class Walk {
     const Shape& shape = shapes_[first + rng_.Uniform(shapes_.size() - first)];
     TaskView task{shape.needs, {.job = {}, .group = 0, .position = next_task_++}};
     task.outside_scores = table().outside_scores().Of(shape.key.id);
+    std::vector<DataHint> data;
+    if (shape.needs.has_data) data = RandomData();
+    task.data = data;
     const engine::PluginSet& plugins = harness_.profile().placing();
     const auto expected = PlaceByFullScan(plugins, task, table());
     const auto placed = engine_->Place(plugins, shape.key, task);
@@ -303,11 +338,23 @@ class Walk {
     }
     Compare(*expected, *placed);
     Note(shape.needs, *expected);
+    counts_["data that a task reads"] += !data.empty();
+    counts_["data that the best node has"] += HasAny(expected->slot, data);
     NoteDevices(shape.needs, *expected);
     if (difference_.empty()) CheckBoxes(shape.needs, *placed);
     if (placed->slot == kNoSlot || Chance(rng_, 20)) return;
     table().Allocate(placed->slot, shape.needs, placed->reservation);
     bound_.push_back({placed->slot, &shape, placed->reservation});
+  }
+
+  bool HasAny(Slot slot, const std::vector<DataHint>& data) {
+    if (slot == kNoSlot) return false;
+    const std::vector<std::string>& there = table().spec(slot).data;
+    return std::any_of(data.begin(), data.end(), [&](const DataHint& hint) {
+      return std::any_of(hint.names.begin(), hint.names.end(), [&](const std::string& name) {
+        return std::find(there.begin(), there.end(), name) != there.end();
+      });
+    });
   }
 
   // Placements and releases that may all be taken back.
@@ -391,6 +438,21 @@ class Walk {
       }
       if (seen != expected) difference_ = "a counter is wrong";
     }
+    for (size_t c = 0; c < kComputationClasses; ++c) {
+      const auto bound_by = static_cast<ComputationClass>(c);
+      for (const auto& [name, slot] : table().by_name()) {
+        int32_t tasks = 0, cpu = 0;
+        for (const Bound& task : bound_) {
+          if (task.slot != slot || task.shape->needs.bound_by != bound_by) continue;
+          ++tasks;
+          cpu += task.shape->needs.requests[kCpu];
+        }
+        if (table().class_tasks(bound_by)[slot] != tasks ||
+            table().class_cpu(bound_by)[slot] != cpu) {
+          difference_ = "tasks are counted as bound by what they are not";
+        }
+      }
+    }
     for (const state::SharedResource& shared : table().shared_resources()) {
       int64_t expected = 0;
       for (const Bound& task : bound_) {
@@ -411,6 +473,7 @@ class Walk {
     note("required node affinity", !needs.required_nodes.empty());
     note("preferred node affinity", !needs.preferred_nodes.empty());
     note("toleration", !needs.tolerations.empty());
+    note("what a task is bound by", needs.bound_by.has_value());
     for (const DeviceNeed& device : needs.devices) {
       note(device.share_milli == 1000 ? "whole devices" : "share of a device", true);
     }
@@ -463,6 +526,7 @@ class Walk {
 
   base::Rng rng_;
   base::Rng outside_;  // what comes from outside of the engine
+  base::Rng hints_;    // what is thought of tasks, and what nodes have for that
   WalkCounts& counts_;
   const pipeline::ProfileOptions options_;
   PipelineHarness harness_;

@@ -26,9 +26,15 @@ Action AddCancel(CLI::App& app);
 Action AddCordon(CLI::App& app);
 Action AddUncordon(CLI::App& app);
 Action AddNode(CLI::App& app);
+Action AddFeatures(CLI::App& app);
 Action AddVersion(CLI::App& app);
 Action AddCompletion(CLI::App& app);
 Action AddAdmin(CLI::App& app);
+
+// ---- verbs of `berth features` ----
+
+Action AddFeaturesEval(CLI::App& app);
+Action AddFeaturesTest(CLI::App& app);
 
 // ---- verbs of `berth admin` ----
 

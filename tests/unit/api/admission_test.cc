@@ -708,5 +708,81 @@ TEST_F(AdmissionTest, NumbersHaveBounds) {
                             "groups[0].on_partition"));
 }
 
+// ---- features ----
+
+class FakeReader final : public FeatureReader {
+ public:
+  Reading ReadJob(const v1::JobSpec& job, const std::string& user) override {
+    ++reads;
+    seen_name = job.name();
+    seen_user = user;
+    Reading reading;
+    reading.groups.resize(static_cast<size_t>(job.groups_size()));
+    for (Group& group : reading.groups) {
+      group.features.hints.bound_by = ComputationClass::kIoBound;
+      group.cpu_milli = 1300;
+      group.memory_bytes = 3 * 1024 * kMiB;
+      group.cpu_from = group.memory_from = "history";
+    }
+    reading.warnings = {"it is slow"};
+    return reading;
+  }
+  int reads = 0;
+  std::string seen_name, seen_user;
+};
+
+TEST_F(AdmissionTest, WhatFeaturesKnowFillsWhatWasLeftOpen) {
+  FakeReader reader;
+  options_.features = &reader;
+  task().mutable_resources()->set_cpu_milli(500);
+  const AdmittedJob admitted = Admitted();
+  EXPECT_EQ(admitted.spec->groups[0].needs->requests.builtin[kCpu], 500) << "it was given";
+  EXPECT_EQ(admitted.spec->groups[0].needs->requests.builtin[kMemory], 3 * 1024);
+  EXPECT_THAT(admitted.defaults_applied, Contains("memory=3Gi (by history)"));
+  ASSERT_EQ(admitted.features.size(), 1u);
+  EXPECT_EQ(admitted.features[0].hints.bound_by, ComputationClass::kIoBound);
+  EXPECT_THAT(admitted.warnings, ElementsAre("it is slow"));
+  EXPECT_EQ(reader.seen_name, "square.sh");
+}
+
+TEST_F(AdmissionTest, NothingIsFilledOnWhichOtherFieldsHang) {
+  FakeReader reader;
+  options_.features = &reader;
+  task().set_cpu_placement(v1::CPU_PLACEMENT_DEDICATED);
+  group().mutable_on_oom()->set_limit_bytes(2048 * kMiB);
+  const AdmittedJob admitted = Admitted();
+  EXPECT_EQ(admitted.spec->groups[0].needs->requests.builtin[kCpu], 1000);
+  EXPECT_EQ(admitted.spec->groups[0].needs->requests.builtin[kMemory], 1024);
+}
+
+TEST_F(AdmissionTest, AJobWithFaultsIsNotRead) {
+  FakeReader reader;
+  options_.features = &reader;
+  job_.set_namespace_("no such/name");
+  EXPECT_THAT(Faults(), ElementsAre("namespace"));
+  payload().set_script(std::string(2 << 20, 'x'));
+  job_.clear_namespace_();
+  Refused();
+  EXPECT_EQ(reader.reads, 0);
+}
+
+TEST_F(AdmissionTest, DeclaredFeaturesAreChecked) {
+  v1::Features& said = *job_.mutable_features();
+  said.set_computation_class("gpu");
+  said.set_duration_ms(1000);
+  said.add_inputs()->set_name("imagenet");
+  said.add_models("llama");
+  Admitted();
+  said.set_computation_class("quantum");
+  said.set_duration_ms(0);
+  said.mutable_inputs(0)->clear_name();
+  said.add_models(std::string(600, 'x'));
+  EXPECT_THAT(Faults(), ElementsAre("features.computation_class", "features.duration_ms",
+                                    "features.inputs[0].name", "features.models[1]"));
+  job_.clear_features();
+  for (int i = 0; i < 65; ++i) job_.mutable_features()->add_outputs()->set_name("o");
+  EXPECT_THAT(Faults(), ElementsAre("features.outputs"));
+}
+
 }  // namespace
 }  // namespace berth::api

@@ -34,6 +34,18 @@ TEST(CommandsTest, LaunchersSayHowMuchOfANodeIsTaken) {
       IsSupersetOf(Fields{{"memory", "8Gi"}, {"cores", "4"}, {"parallelism", "10"}}));
 }
 
+TEST(CommandsTest, JavaSaysItsHeapWhereverItIsStarted) {
+  EXPECT_EQ(Script("gatk --java-options -Xmx24g MarkDuplicates -I a.bam -O b.bam").at("memory"),
+            "24Gi");
+  EXPECT_EQ(Script("picard -Xmx8g SortSam I=a.bam O=b.bam").at("memory"), "8Gi");
+}
+
+TEST(CommandsTest, WordsOfUnknownOptionsSayWhatIsReadAndWritten) {
+  const auto found = Script("python clean.py --in-csv raw/a.csv --target=s3://x/b/");
+  EXPECT_EQ(found.at("inputs"), "raw/a.csv");
+  EXPECT_EQ(found.at("outputs"), "s3://x/b/");
+}
+
 TEST(CommandsTest, TransfersAreNoCores) {
   const auto fields = Script("cat list.txt | xargs -P 16 -n 1 wget -q -P /srv/mirror");
   EXPECT_FALSE(fields.contains("cores"));

@@ -27,6 +27,48 @@ TEST(ProseTest, AmountsAreBoundToWhatTheyCount) {
               IsSupersetOf(Fields{{"gpus", "2"}, {"duration", "7d"}}));
 }
 
+TEST(ProseTest, NumbersInWordsAddUp) {
+  EXPECT_THAT(Description("Monte Carlo on a hundred and twenty cores, two and a half days"),
+              IsSupersetOf(Fields{{"cores", "120"}, {"duration", "2d12h"}}));
+  EXPECT_THAT(Description("蒙特卡洛，二十四核，半T内存，一天半"),
+              IsSupersetOf(Fields{{"cores", "24"}, {"memory", "512Gi"}, {"duration", "1d12h"}}));
+  EXPECT_THAT(Description("Monte Carlo, 6 cores, 2h30"),
+              IsSupersetOf(Fields{{"cores", "6"}, {"duration", "2h30m"}}));
+}
+
+TEST(ProseTest, ATimeOfThingsIsNoDuration) {
+  EXPECT_THAT(Description("simulates 30 days of traffic on 24 cores in about 50 minutes"),
+              IsSupersetOf(Fields{{"cores", "24"}, {"duration", "50m"}}));
+  EXPECT_FALSE(Description("training on 8 V100, checkpoint every 30 min").contains("duration"));
+}
+
+TEST(ProseTest, ATeacherIsNotTrained) {
+  // 14B at 2 bytes, and 0.5B at 16.
+  const std::string expected = "33.5Gi";
+  EXPECT_EQ(Description("distillation, teacher Qwen2.5-14B, student Qwen2.5-0.5B, 4 A100")
+                .at("modelMemory"),
+            expected);
+  EXPECT_EQ(Description("distil Qwen2.5-14B into Qwen2.5-0.5B on 4 A100").at("modelMemory"),
+            expected);
+}
+
+TEST(ProseTest, ModelsOfOneSizeAreToldApartByFamilyAndVersion) {
+  EXPECT_EQ(Description("compare Qwen2.5-7B and Mistral-7B in fp16 on one A6000").at("modelMemory"),
+            "26.1Gi");
+  EXPECT_EQ(
+      Description("serve Qwen2.5-7B (Qwen/Qwen2.5-7B-Instruct) on one A6000").at("modelMemory"),
+      "13Gi");
+}
+
+TEST(ProseTest, PeoplesErrandsAreNoTasks) {
+  EXPECT_THAT(Description("Spreadsheet with prices of the A100 and H100 offers"), IsEmpty());
+  EXPECT_THAT(Description("采购两台 H100 服务器的会议改到三点"), IsEmpty());
+}
+
+TEST(ProseTest, AnAddressEndsThePhraseBeforeIt) {
+  EXPECT_EQ(Description("copies the tables to s3://lake/out/").at("outputs"), "s3://lake/out/");
+}
+
 TEST(ProseTest, ATotalOverNodesIsDivided) {
   EXPECT_THAT(Description("pretraining on 256 H100 on 32 nodes"),
               IsSupersetOf(Fields{{"gpus", "8"}, {"parallelism", "32"}}));

@@ -14,6 +14,16 @@ TEST(QuantitiesInTextTest, SizesArePowersOf1024) {
   EXPECT_EQ(ParseSizeText("8 cats", kMi), std::nullopt);
 }
 
+TEST(QuantitiesInTextTest, APointMayStandBeforeTheUnit) {
+  EXPECT_EQ(ParseSizeText("128.GB", 1), 128 * kGi);
+}
+
+TEST(QuantitiesInTextTest, AUnitMayStandForThePoint) {
+  size_t bytes = 0;
+  EXPECT_NEAR(*ReadParameters("7b1", &bytes), 7.1e9, 1);
+  EXPECT_EQ(bytes, 3U);
+}
+
 TEST(QuantitiesInTextTest, ClockTimesFollowTheScheduler) {
   EXPECT_EQ(ParseClock("90", ClockStyle::kSlurm), 90 * kMinuteMs);
   EXPECT_EQ(ParseClock("30:00", ClockStyle::kSlurm), 30 * kMinuteMs);

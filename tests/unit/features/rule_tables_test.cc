@@ -56,10 +56,10 @@ models:
   const Features features = rules.ReadText({.script = "#OURS --ram 12\nfrobnicate --width 6\n"});
   EXPECT_EQ(features.memory_bytes->value, int64_t{12} << 30);
   EXPECT_EQ(features.cpu_milli->value, 6000);
-  EXPECT_EQ(PrimaryClass(features.computation_class->value), ComputationClass::kMemory);
+  EXPECT_EQ(PrimaryClass(features.computation_class->value), ComputationClass::kMemoryBound);
   EXPECT_EQ(
       PrimaryClass(rules.ReadText({.description = "beam down the crew"}).computation_class->value),
-      ComputationClass::kNetwork);
+      ComputationClass::kNetworkBound);
   EXPECT_EQ(rules.ReadText({.description = "serve housebert with vllm"}).model_memory_bytes->value,
             6'000'000'000);
 }

@@ -1,4 +1,5 @@
 #include "monitor/exporter.h"
+#include "monitor/feature_metrics.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -87,6 +88,16 @@ class ExporterTest : public ::testing::Test {
                        ScorerFacts other{.profile = "other"};
                        return std::vector<ScorerFacts>{facts, other};
                      }),
+                     std::make_shared<FeatureMetrics>([] {
+                       FeatureFacts facts{.groups_read = 36, .ends_learned = 37};
+                       facts.calibration.push_back({.field = "memory",
+                                                    .source = "history",
+                                                    .outcomes = 38,
+                                                    .coverage_ratio = 0.79,
+                                                    .in_use = false});
+                       facts.calibration.push_back({.field = "memory", .source = "rules"});
+                       return facts;
+                     }),
                      std::make_shared<SnapshotMetrics>([] {
                        return SnapshotFacts{.last_success_unix_ms = 1'767'225'600'500,
                                             .last_bytes = 29,
@@ -121,6 +132,7 @@ TEST_F(ExporterTest, ServesItsMetricsAsPrometheusReadsThem) {
   EXPECT_THAT(answer.body, AllOf(HasSubstr("\nberth_loop_durable_epoch 77\n"),
                                  HasSubstr("berth_build_info{version=\"0.1.0\"} 1\n"),
                                  HasSubstr("\nberth_store_disk_free_bytes 28\n"),
+                                 HasSubstr("\nberth_feature_groups_read_total 36\n"),
                                  HasSubstr("\nberth_output_tails_bytes 31\n"),
                                  HasSubstr("\nberth_output_tails_dropped_total 32\n")));
 }

@@ -323,7 +323,9 @@ TEST_F(ExplanationTest, BreaksATotalDownByPlugin) {
                   PluginScore{"TaintToleration", kMaxScore, 3}, PluginScore{"TopologySpread", 0, 2},
                   PluginScore{"TaskAffinity", 0, 2},
                   PluginScore{"LiveUtilisation", kMaxScore / 2, 1},
-                  PluginScore{"NetworkLatency", 0, 2}, PluginScore{"NetworkBandwidth", 0, 1}));
+                  PluginScore{"NetworkLatency", 0, 2}, PluginScore{"NetworkBandwidth", 0, 1},
+                  PluginScore{"TaskInterference", 0, 1}, PluginScore{"ClassLoad", 0, 1},
+                  PluginScore{"DataLocality", 0, 2}));
   EXPECT_EQ(score.total, kMaxScore + kMaxScore + 3 * int64_t{kMaxScore} + kMaxScore / 2);
 }
 

@@ -62,7 +62,8 @@ TEST_F(ProfileTest, IsTheDefaultOneWhereNothingIsSaid) {
   EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "BalancedAllocation 1",
                                     "FragmentationGradient 2", "NodeAffinity 2",
                                     "TaintToleration 3", "TopologySpread 2", "TaskAffinity 2",
-                                    "LiveUtilisation 1", "NetworkLatency 2", "NetworkBandwidth 1"));
+                                    "LiveUtilisation 1", "NetworkLatency 2", "NetworkBandwidth 1",
+                                    "TaskInterference 1", "ClassLoad 1", "DataLocality 2"));
 }
 
 TEST_F(ProfileTest, IsTheDefaultOneAsItIsWrittenOutInConfig) {
@@ -95,7 +96,8 @@ TEST_F(ProfileTest, TakesOutByName) {
                           "ClusterResources", "TopologySpread", "TaskAffinity"));
   EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "FragmentationGradient 2",
                                     "NodeAffinity 2", "TopologySpread 2", "TaskAffinity 2",
-                                    "LiveUtilisation 1", "NetworkLatency 2", "NetworkBandwidth 1"));
+                                    "LiveUtilisation 1", "NetworkLatency 2", "NetworkBandwidth 1",
+                                    "TaskInterference 1", "ClassLoad 1", "DataLocality 2"));
 }
 
 TEST_F(ProfileTest, TakesOutAllDefaultsByAStar) {
@@ -119,7 +121,8 @@ TEST_F(ProfileTest, GivesADefaultANewWeightInItsPlace) {
   EXPECT_THAT(Scores(), ElementsAre("NodeResourcesFit 2", "BalancedAllocation 7",
                                     "FragmentationGradient 2", "NodeAffinity 2",
                                     "TaintToleration 3", "TopologySpread 2", "TaskAffinity 2",
-                                    "LiveUtilisation 1", "NetworkLatency 2", "NetworkBandwidth 1"));
+                                    "LiveUtilisation 1", "NetworkLatency 2", "NetworkBandwidth 1",
+                                    "TaskInterference 1", "ClassLoad 1", "DataLocality 2"));
 }
 
 TEST_F(ProfileTest, MovesToTheBackWhatIsDisabledAndEnabled) {
@@ -128,7 +131,8 @@ TEST_F(ProfileTest, MovesToTheBackWhatIsDisabledAndEnabled) {
   EXPECT_THAT(Scores(), ElementsAre("BalancedAllocation 1", "FragmentationGradient 2",
                                     "NodeAffinity 2", "TaintToleration 3", "TopologySpread 2",
                                     "TaskAffinity 2", "LiveUtilisation 1", "NetworkLatency 2",
-                                    "NetworkBandwidth 1", "NodeResourcesFit 4"));
+                                    "NetworkBandwidth 1", "TaskInterference 1", "ClassLoad 1",
+                                    "DataLocality 2", "NodeResourcesFit 4"));
 }
 
 TEST_F(ProfileTest, MakesAPluginOfTwoPointsOnce) {

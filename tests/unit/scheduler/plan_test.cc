@@ -23,7 +23,7 @@ class PlanTest : public ::testing::Test {
     return hello.stream;
   }
   PlanReply Plan(const TurnHarness::Job& job) {
-    return harness_.Get<PlanReply>(state::PlanJob{TurnHarness::SpecOf(job), 3});
+    return harness_.Get<PlanReply>(state::PlanJob{.spec = TurnHarness::SpecOf(job), .top = 3});
   }
   static std::vector<std::string> NodesOf(const PlanReply& plan) {
     std::vector<std::string> nodes;
@@ -129,7 +129,7 @@ TEST_F(PlanTest, ChangesNothing) {
   auto refused = TurnHarness::SpecOf(own);
   auto spec = std::make_shared<state::JobSpec>(*refused);
   spec->queue = "nowhere";
-  const Reply reply = harness_.Ask(state::PlanJob{std::move(spec), 3});
+  const Reply reply = harness_.Ask(state::PlanJob{.spec = std::move(spec), .top = 3});
   EXPECT_EQ(reply.reason, Reason::kUnknownQueue);
 
   EXPECT_EQ(Everything(harness_), before);

@@ -46,7 +46,7 @@ class TaskMixTest : public ::testing::Test {
   }
   // What FragmentationGradient gives the node for a share, were it submitted now.
   static int32_t Score(TurnHarness& loop) {
-    const auto plan = loop.Get<PlanReply>(state::PlanJob{JobOf(1, 300, 10).spec, 1});
+    const auto plan = loop.Get<PlanReply>(state::PlanJob{.spec = JobOf(1, 300, 10).spec, .top = 1});
     const state::Decision& decision = *plan.tasks.at(0).decision;
     for (size_t i = 0; i < decision.sheet->plugins.size(); ++i) {
       if (decision.sheet->plugins[i] == "FragmentationGradient") return decision.scores[i];

@@ -78,8 +78,9 @@ TEST_F(UsageMetersTest, AChangeIsOneOfUseAlone) {
   const uint64_t fixed = table().static_changes().end();
   const uint64_t used = table().usage_changes().end();
   Beat(0);
-  EXPECT_EQ(table().changes().end(), all + 1);
-  EXPECT_EQ(table().usage_changes().end(), used + 1);
+  // Of the whole, and of CPU.
+  EXPECT_EQ(table().changes().end(), all + 2);
+  EXPECT_EQ(table().usage_changes().end(), used + 2);
   EXPECT_EQ(table().static_changes().end(), fixed);
 }
 
@@ -126,6 +127,68 @@ TEST_F(UsageMetersTest, AnotherNodeInTheSlotHasNoUse) {
   EXPECT_FALSE(meters_.Step(table(), now_ms_));
   Beat(1);
   EXPECT_EQ(usage(), -1);
+}
+
+// ---- what tasks are bound by ----
+
+class ClassUsageTest : public UsageMetersTest {
+ protected:
+  // A heartbeat ten seconds after the last, with what the agent says of the node's parts.
+  void BeatWith(const NodeUsage& parts) {
+    now_ms_ += kBeat;
+    meters_.Measure(table(), slot_, now_ms_, cpu_time_ms_, 16LL << 30, parts);
+    meters_.Step(table(), now_ms_);
+  }
+  int32_t Of(ComputationClass bound_by) { return table().class_usage(bound_by)[slot_]; }
+};
+
+TEST_F(ClassUsageTest, EachThingIsMeasuredByItself) {
+  state::NodeSpec spec = table().spec(slot_);
+  spec.capacity.builtin[kBandwidth] = 1000;  // Mbit/s
+  ASSERT_TRUE(table().Put(spec).ok());
+  NodeUsage parts;
+  parts.disks = {{.name = "a", .busy_ms = 100}, {.name = "b", .busy_ms = 7000}};
+  parts.interfaces = {{.name = "eth0", .received_bytes = 0, .sent_bytes = 1000}};
+  parts.devices = {{.id = "g0", .utilisation_percent = 100},
+                   {.id = "g1", .utilisation_percent = 0},
+                   {.id = "g2"}};
+  BeatWith(parts);
+  EXPECT_EQ(Of(ComputationClass::kIoBound), -1) << "of counters one reading says nothing";
+  (*parts.disks)[0].busy_ms += kBeat / 4;
+  (*parts.disks)[1].busy_ms += kBeat / 2;
+  (*parts.interfaces)[0].sent_bytes += 312'500'000;  // 250 Mbit/s over ten seconds
+  (*parts.interfaces)[0].received_bytes += 100;
+  BeatWith(parts);
+  EXPECT_EQ(Of(ComputationClass::kIoBound), 8) << "the busiest";
+  EXPECT_EQ(Of(ComputationClass::kNetworkBound), 4);
+  EXPECT_EQ(Of(ComputationClass::kGpuBound), 8) << "of those that say something";
+  EXPECT_EQ(Of(ComputationClass::kMemoryBound), 4);
+  EXPECT_EQ(Of(ComputationClass::kCpuBound), 0);
+}
+
+TEST_F(ClassUsageTest, WhatAnAgentDoesNotSayIsNotKnown) {
+  BeatWith({});
+  BeatWith({});
+  EXPECT_EQ(Of(ComputationClass::kIoBound), -1);
+  EXPECT_EQ(Of(ComputationClass::kNetworkBound), -1);
+  EXPECT_EQ(Of(ComputationClass::kGpuBound), -1);
+}
+
+TEST_F(ClassUsageTest, CountersThatWentBackSayNothing) {
+  NodeUsage parts;
+  parts.disks = {{.name = "a", .busy_ms = 5000}};
+  BeatWith(parts);
+  parts.disks = {{.name = "a", .busy_ms = 10}};
+  BeatWith(parts);
+  EXPECT_EQ(Of(ComputationClass::kIoBound), -1);
+}
+
+TEST_F(ClassUsageTest, SilenceIsForgotten) {
+  BeatWith({});
+  BeatWith({});
+  EXPECT_EQ(Of(ComputationClass::kCpuBound), 0);
+  meters_.Step(table(), now_ms_ + 10 * kBeat);
+  EXPECT_EQ(Of(ComputationClass::kCpuBound), -1);
 }
 
 }  // namespace

@@ -90,6 +90,9 @@ std::vector<GoldenRecord> GoldenRecords() {
       {"sheet", Encode(SampleSheet()), Again(DecodeSheet)},
       {"change_log", Encode(SampleChanges()), Again(DecodeChangeLog)},
       {"audit", Encode({78, 3}, SampleAudit()), JournalAgain(DecodeAudit)},
+      {"hints", Encode(SampleHints()), Again(DecodeHints)},
+      {"features", Encode(SampleFeatures()), Again(DecodeFeatures)},
+      {"learned", Encode(SampleLearned()), Again(DecodeLearned)},
       {"history", Encode({78, 4}, MakeHistoryEntry(SampleHistory())), JournalAgain(DecodeHistory)},
   };
 }

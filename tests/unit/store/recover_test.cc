@@ -75,6 +75,9 @@ TEST_F(RecoverTest, FindsAllThatWasCommitted) {
   EXPECT_EQ(job.tasks[0].spec, job.job.spec);
   EXPECT_EQ(job.tasks[0].row.attempt, SampleTask().row.attempt);
   EXPECT_EQ(*job.tasks[0].row.decision->sheet, SampleSheet());
+  ASSERT_THAT(job.hints, SizeIs(2));
+  EXPECT_TRUE(job.hints[0].empty());
+  EXPECT_EQ(job.hints[1], SampleHints().hints);
   ASSERT_THAT(found->nodes, SizeIs(1));
   EXPECT_EQ(found->nodes[0].spec->name, "n7");
   EXPECT_EQ(found->nodes[0].spec->agent_version, "0.1.0");
@@ -134,6 +137,15 @@ TEST_F(RecoverTest, ARemovedJobLeavesNothing) {
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_THAT(found->jobs, IsEmpty());
   EXPECT_THAT(found->change_log.back().removed_jobs, SizeIs(1));
+  int features = 0;
+  ASSERT_TRUE(store_
+                  .Scan(Table::kFeatures,
+                        [&](std::string_view, std::string_view) {
+                          ++features;
+                          return true;
+                        })
+                  .ok());
+  EXPECT_EQ(features, 0);
 }
 
 TEST_F(RecoverTest, TheLogIsKeptToItsBound) {
@@ -168,6 +180,7 @@ TEST_F(RecoverTest, AFlippedBitInAnyTableIsFoundAndNamed) {
       {Table::kRequests, "request \"b1946ac9\" of uid:1000"},
       {Table::kBatches, "batch \"night\" of uid:1000"},
       {Table::kSheets, "sheet "},
+      {Table::kFeatures, "features of job 12 (group 1, part 0)"},
       {Table::kBlobs, "blob " + SampleSpec().blob.Hex()},
       {Table::kChangeLog, "epoch 1"}};
   CommitSample();

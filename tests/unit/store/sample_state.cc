@@ -233,6 +233,25 @@ SpecDecoders SampleDecoders() {
   return decoders;
 }
 
+state::HintsChange SampleHints() {
+  return {.job = JobId{12},
+          .group = 1,
+          .hints = {.bound_by = ComputationClass::kMemoryBound,
+                    .data = {{.names = {"/data/imagenet", "imagenet"}, .weight = 15}},
+                    .expected_ms = 7'200'000}};
+}
+
+state::FeaturesChange SampleFeatures() {
+  return {.job = JobId{12},
+          .group = 1,
+          .part = state::FeaturePart::kAdmission,
+          .record = std::make_shared<const std::string>("what was read")};
+}
+
+state::FeatureStateChange SampleLearned() {
+  return {.name = "group/7", .content = std::make_shared<const std::string>("what was learned")};
+}
+
 state::ChangeBatch SampleChangeBatch(const std::string& cluster_id) {
   state::ChangeBatch batch;
   batch.epoch = 1;
@@ -252,6 +271,9 @@ state::ChangeBatch SampleChangeBatch(const std::string& cluster_id) {
   batch.changes.push_back(state::BatchChange{SampleBatch()});
   batch.changes.push_back(state::AuditChange{SampleAudit()});
   batch.changes.push_back(state::HistoryChange{SampleHistory()});
+  batch.changes.push_back(SampleHints());
+  batch.changes.push_back(SampleFeatures());
+  batch.changes.push_back(SampleLearned());
   return batch;
 }
 

@@ -29,6 +29,9 @@ state::BatchView SampleBatch();
 state::AuditView SampleAudit();
 state::HistoryView SampleHistory();
 state::ScoreSheet SampleSheet();
+state::HintsChange SampleHints();
+state::FeaturesChange SampleFeatures();
+state::FeatureStateChange SampleLearned();
 ChangeLogEntry SampleChanges();
 
 // Read SampleBlob() and SampleNode()'s inventory, and refuse everything else.
