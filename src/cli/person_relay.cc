@@ -19,7 +19,7 @@ namespace berth::cli {
 namespace {
 
 // More of a person's impatience than this tells nothing new.
-constexpr std::size_t kMost = 64;
+constexpr std::size_t kMostQueued = 64;
 
 }  // namespace
 
@@ -63,7 +63,7 @@ void PersonRelay::Wake() {
 }
 
 void PersonRelay::Wait() {
-  while (alarms_.size() < kMost) {
+  while (alarms_.size() < kMostQueued) {
     std::array<pollfd, 3> waiting = {
         {{wake_.get(), POLLIN, 0}, {interrupt_fd_, POLLIN, 0}, {asks_ ? key_fd_ : -1, POLLIN, 0}}};
     while (poll(waiting.data(), waiting.size(), -1) < 0 && errno == EINTR) {

@@ -1,7 +1,6 @@
 #include "features/feature_values.h"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 #include <utility>
 
@@ -80,9 +79,8 @@ std::optional<ClassWeights> WeightsOf(const std::string& name) {
 }
 
 int64_t RoundedUp(int64_t value, int64_t step) {
-  const int64_t spared =
-      value > std::numeric_limits<int64_t>::max() / 2 ? value : value + value / 10;
-  return (spared + step - 1) / step * step;
+  const int64_t bounded = std::min(value, int64_t{1} << 60);
+  return (bounded + bounded / 10 + step - 1) / step * step;
 }
 
 // A path, a URI or a name as nodes may call it: itself, its last part, and that in lower case.

@@ -15,7 +15,7 @@
 namespace berth::features {
 namespace {
 
-constexpr int64_t kNow = 1'790'000'000'000;
+constexpr int64_t kSubmittedAt = 1'790'000'000'000;
 
 std::string TextOf(const YAML::Node& node) {
   const std::string hex = node["hex"].as<std::string>("");
@@ -47,7 +47,7 @@ class Reader final : public api::FeatureReader {
  public:
   explicit Reader(FeatureService& service) : service_(service) {}
   Reading ReadJob(const berth::v1::JobSpec& job, const std::string& user) override {
-    FeatureService::Reading read = service_.ReadJob(job, user, job.name(), kNow);
+    FeatureService::Reading read = service_.ReadJob(job, user, job.name(), kSubmittedAt);
     Reading reading;
     for (size_t g = 0; g < read.groups.size(); ++g) {
       reading.groups.push_back({.features = std::move(read.groups[g]),
@@ -117,7 +117,7 @@ TEST(InjectedJobsTest, WhatFillsIsWithinBoundsAndOnlyWhatWasLeftOpen) {
   for (const YAML::Node& node : YAML::LoadFile("tests/data/features/injections.yaml")) {
     SCOPED_TRACE(node["id"].as<std::string>());
     berth::v1::JobSpec job = JobWith(node["in"].as<std::string>(), TextOf(node));
-    const auto open = applying.ReadJob(job, "uid:1", job.name(), kNow);
+    const auto open = applying.ReadJob(job, "uid:1", job.name(), kSubmittedAt);
     EXPECT_GE(open.fills.at(0).cpu_milli, 0);
     EXPECT_LE(open.fills.at(0).cpu_milli, 8'192'000);
     EXPECT_GE(open.fills.at(0).memory_bytes, 0);
@@ -125,7 +125,7 @@ TEST(InjectedJobsTest, WhatFillsIsWithinBoundsAndOnlyWhatWasLeftOpen) {
     berth::v1::Resources& asked = *job.mutable_groups(0)->mutable_template_()->mutable_resources();
     asked.set_cpu_milli(100);
     asked.set_memory_bytes(1 << 20);
-    const auto given = applying.ReadJob(job, "uid:1", job.name(), kNow);
+    const auto given = applying.ReadJob(job, "uid:1", job.name(), kSubmittedAt);
     EXPECT_EQ(given.fills.at(0).cpu_milli, 0);
     EXPECT_EQ(given.fills.at(0).memory_bytes, 0);
   }
