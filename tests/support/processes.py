@@ -23,6 +23,12 @@ def is_running(pid):
     return bool(status) and status.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
 
 
+def parent(pid):
+    """The process that has it as a child; 0 when it is gone."""
+    fields = read_proc(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]) if len(fields) > 1 else 0
+
+
 def is_stopped(pid):
     """True when SIGSTOP has reached every thread: on a busy machine some run on for a while."""
     return all(read_proc(pid, f"task/{thread}/stat").rpartition(b")")[2].split()[:1] == [b"T"]
